@@ -1,0 +1,171 @@
+import { isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
+import { formatDuration, parseDuration } from './shared/duration.ts';
+import { LOG_LEVELS, type LogLevel } from './shared/log.ts';
+import { didYouMean } from './shared/text.ts';
+
+/** The agent's configuration, whole and checked. */
+export interface Config {
+  readonly tsuruUrl: URL;
+  readonly tsuruToken: string;
+  /** The app that this instance is, whose own unit is never a target. */
+  readonly ownApp: string | undefined;
+  readonly prometheusUrl: URL;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly dataFolder: string;
+  readonly pollIntervalMs: number;
+  readonly scrapeIntervalMs: number;
+  readonly scrapeTimeoutMs: number;
+  readonly targetsPerApp: number;
+  readonly logLevel: LogLevel;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A variable of the environment, as the README's table and --help show it. */
+export interface Variable {
+  readonly name: string;
+  /** Undefined when it must be set. */
+  readonly default: string | undefined;
+  readonly meaning: string;
+}
+
+/** Polling faster than this is a slip: each poll costs Tsuru a write to its database. */
+const SHORTEST_POLL_MS = 100;
+const LONGEST_POLL_MS = 3_600_000;
+
+export const VARIABLES = [
+  {
+    name: 'TSURU_HOST',
+    default: undefined,
+    meaning: "Tsuru's address, such as https://tsuru.example.com (Tsuru sets it)",
+  },
+  { name: 'TSURU_TOKEN', default: undefined, meaning: "the instance's own token, which may read the bound apps" },
+  {
+    name: 'TSURU_APPNAME',
+    default: '',
+    meaning: 'the app that this instance is, never a target itself (Tsuru sets it)',
+  },
+  { name: 'PROMETHEUS_URL', default: 'http://127.0.0.1:9090', meaning: 'the Prometheus that reads the target file' },
+  {
+    name: 'AGENT_LISTEN',
+    default: '127.0.0.1:9091',
+    meaning: "address and port of the agent's own pages, which have no password",
+  },
+  {
+    name: 'AGENT_DATA_DIR',
+    default: '/prometheus/agent',
+    meaning: 'folder of the target file (targets/apps.json) and the saved state',
+  },
+  { name: 'AGENT_POLL_INTERVAL', default: '15s', meaning: 'time between polls of Tsuru; 5s at most after a change' },
+  { name: 'AGENT_SCRAPE_INTERVAL', default: '15s', meaning: "global.scrape_interval of Prometheus' configuration" },
+  { name: 'AGENT_SCRAPE_TIMEOUT', default: '10s', meaning: "global.scrape_timeout of Prometheus' configuration" },
+  {
+    name: 'AGENT_TARGETS_PER_APP',
+    default: '10000',
+    meaning: 'the most targets one app may have; the rest is left out',
+  },
+  { name: 'AGENT_LOG_LEVEL', default: 'info', meaning: LOG_LEVELS.join(', ') },
+] as const satisfies readonly Variable[];
+type Name = (typeof VARIABLES)[number]['name'];
+
+export type ConfigResult =
+  { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Reads the configuration from the environment. All problems come at once, each a sentence; no value of a secret is in them. */
+export function readConfig(environment: Environment): ConfigResult {
+  const problems: string[] = [];
+  const names = VARIABLES.map(({ name }) => name);
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith('AGENT_') && !names.some((known) => known === name)) {
+      problems.push(
+        `${name} is not known${didYouMean(name, names) || `: there are ${names.filter((known) => known.startsWith('AGENT_')).join(', ')}.`}`,
+      );
+    }
+  }
+
+  /** A variable's value read, or its problem noted. An empty one counts as not set. */
+  function read<T>(name: Name, parse: (value: string) => T | undefined, expected: string): T | undefined {
+    const variable: Variable | undefined = VARIABLES.find((candidate) => candidate.name === name);
+    const given = environment[name]?.trim() ?? '';
+    const value = given === '' ? variable?.default : given;
+    if (value === undefined) {
+      problems.push(`${name} is not set: it must be ${expected}.`);
+      return undefined;
+    }
+    const parsed = parse(value);
+    if (parsed === undefined)
+      problems.push(`${name}${maySay(name, value) ? `=${value}` : ''} cannot be used: it must be ${expected}.`);
+    return parsed;
+  }
+
+  const span = (shortestMs: number, longestMs: number): [(value: string) => number | undefined, string] => [
+    (value) => inRange(parseDuration(value), shortestMs, longestMs),
+    `a duration from ${formatDuration(shortestMs)} to ${formatDuration(longestMs)}, such as 15s`,
+  ];
+
+  const config = {
+    tsuruUrl: read(
+      'TSURU_HOST',
+      (value) => parseUrl(value.includes('://') ? value : `http://${value}`),
+      "Tsuru's address without user or query, such as https://tsuru.example.com",
+    ),
+    tsuruToken: read('TSURU_TOKEN', parseToken, 'a token of visible characters in one line'),
+    ownApp: read('TSURU_APPNAME', (value) => value, ''),
+    prometheusUrl: read('PROMETHEUS_URL', parseUrl, 'an address without user or query, such as http://127.0.0.1:9090'),
+    listen: read('AGENT_LISTEN', parseListen, 'an IP address and a port, such as 127.0.0.1:9091 or [::1]:9091'),
+    dataFolder: read('AGENT_DATA_DIR', (value) => (isAbsolute(value) ? value : undefined), 'an absolute path'),
+    pollIntervalMs: read('AGENT_POLL_INTERVAL', ...span(SHORTEST_POLL_MS, LONGEST_POLL_MS)),
+    scrapeIntervalMs: read('AGENT_SCRAPE_INTERVAL', ...span(1_000, 3_600_000)),
+    scrapeTimeoutMs: read('AGENT_SCRAPE_TIMEOUT', ...span(1_000, 3_600_000)),
+    targetsPerApp: read(
+      'AGENT_TARGETS_PER_APP',
+      (value) => (/^\d{1,6}$/.test(value) ? inRange(Number(value), 1, 100_000) : undefined),
+      'a whole number from 1 to 100000',
+    ),
+    logLevel: read(
+      'AGENT_LOG_LEVEL',
+      (value) => LOG_LEVELS.find((level) => level === value),
+      `one of ${LOG_LEVELS.join(', ')}`,
+    ),
+  };
+  const { scrapeIntervalMs, scrapeTimeoutMs } = config;
+  if (scrapeIntervalMs !== undefined && scrapeTimeoutMs !== undefined && scrapeTimeoutMs > scrapeIntervalMs) {
+    problems.push('AGENT_SCRAPE_TIMEOUT cannot be used: it must not be above AGENT_SCRAPE_INTERVAL.');
+  }
+  if (problems.length > 0 || !isWhole(config)) return { ok: false, problems };
+  return { ok: true, config: Object.freeze({ ...config, ownApp: config.ownApp === '' ? undefined : config.ownApp }) };
+}
+
+/** A token is secret, and so may be the user in front of an address' @. */
+function maySay(name: Name, value: string): boolean {
+  return name !== 'TSURU_TOKEN' && !value.includes('@');
+}
+
+type Partly<T> = { readonly [K in keyof T]: T[K] | undefined };
+
+function isWhole(config: Partly<Config>): config is Config {
+  return Object.entries(config).every(([key, value]) => value !== undefined || key === 'ownApp');
+}
+
+function inRange(value: number | undefined, least: number, most: number): number | undefined {
+  return value !== undefined && value >= least && value <= most ? value : undefined;
+}
+
+function parseUrl(value: string): URL | undefined {
+  const url = URL.parse(value);
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) return undefined;
+  return url.username === '' && url.password === '' && url.search === '' && url.hash === '' ? url : undefined;
+}
+
+/** A token goes into a header, where other characters would be refused or end the line. */
+function parseToken(value: string): string | undefined {
+  return /^[\x21-\x7e]+$/.test(value) ? value : undefined;
+}
+
+function parseListen(value: string): { host: string; port: number } | undefined {
+  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value);
+  const host = parts?.[1] ?? parts?.[2] ?? '';
+  const port = inRange(Number(parts?.[3] ?? -1), 0, 65_535);
+  return isIP(host) !== 0 && port !== undefined ? { host, port } : undefined;
+}

@@ -1,0 +1,207 @@
+import type { AppDetails, KnownApp, KnownApps, Unit } from '../apps.ts';
+import { compareText, count } from '../shared/text.ts';
+import type { TargetGroup } from '../targets/groups.ts';
+import { addressOf, TSURU_PORT } from './address.ts';
+import { readWishes, type ScrapeDefaults, type ScrapeWishes } from './annotations.ts';
+import { labelsOf, UNIT_LABEL, validValue } from './labels.ts';
+
+/** Why a unit is not a target, as metrics name it. */
+export const LEFT_OUT_REASONS = [
+  'created',
+  'building',
+  'stopped',
+  'succeeded',
+  'no_address',
+  'no_port',
+  'no_process',
+  'opted_out',
+  'listed_twice',
+  'target_limit',
+] as const;
+export type LeftOutReason = (typeof LEFT_OUT_REASONS)[number];
+
+/** A unit that is scraped. */
+export interface Target {
+  readonly unit: Unit;
+  readonly address: string;
+  readonly group: TargetGroup;
+  /** Set where the port is only Tsuru's default for a process other than web, which may well listen on nothing. */
+  readonly guessedPort: boolean;
+}
+
+/** A unit that is not scraped, with a reason that its user understands. */
+export interface LeftOut {
+  readonly unit: Unit;
+  readonly reason: LeftOutReason;
+  readonly text: string;
+}
+
+export interface AppDiscovery {
+  readonly known: KnownApp;
+  readonly targets: readonly Target[];
+  readonly leftOut: readonly LeftOut[];
+  /** Its groups: of the targets, or the held ones. */
+  readonly groups: readonly TargetGroup[];
+  /** Annotations that make no sense, and the like, in sentences. */
+  readonly problems: readonly string[];
+}
+
+/** What is to be scraped of all apps. Apps, and the targets and groups of each, are in order. */
+export interface Discovery {
+  readonly apps: readonly AppDiscovery[];
+  readonly groups: readonly TargetGroup[];
+}
+
+export interface DiscoveryOptions {
+  readonly scrape: ScrapeDefaults;
+  /** The most targets that one app may have. */
+  readonly targetsPerApp: number;
+}
+
+/** Statuses in which a unit does not listen yet, or never again, and what that means. A status not known here is scraped. */
+const NOT_RUNNING = new Map<string, { reason: LeftOutReason; text: string }>([
+  ['created', { reason: 'created', text: 'it is being created: no address to scrape yet' }],
+  ['building', { reason: 'building', text: 'it is being built' }],
+  ['stopped', { reason: 'stopped', text: 'it is stopped' }],
+  ['succeeded', { reason: 'succeeded', text: 'it has ended' }],
+]);
+
+/** Every unit of every app is either a target or left out with a reason. The same apps in another order give the same result. */
+export function discover(apps: KnownApps, options: DiscoveryOptions): Discovery {
+  const discovered = [...apps.values()]
+    .sort((a, b) => compareText(a.app.name, b.app.name))
+    .map((known) => discoverApp(known, options));
+  return { apps: discovered, groups: discovered.flatMap(({ groups }) => groups) };
+}
+
+function discoverApp(known: KnownApp, options: DiscoveryOptions): AppDiscovery {
+  if (known.held !== undefined) {
+    return { known, targets: [], leftOut: [], groups: known.held, problems: [] };
+  }
+  const leftOut: LeftOut[] = [];
+  const problems = new Set<string>();
+  const wishesOf = wishesByProcess(known, options.scrape);
+  const candidates: Target[] = [];
+  for (const unit of known.units) {
+    const wishes = wishesOf(unit.process);
+    wishes.problems.forEach((problem) =>
+      problems.add(unit.process === '' ? problem : `${problem} (process ${unit.process})`),
+    );
+    const found = targetOf(known, unit, wishes);
+    if ('reason' in found) leftOut.push(found);
+    else candidates.push(found);
+  }
+  const unique = separate(candidates);
+  const allowed = unique.targets.slice(0, options.targetsPerApp);
+  const excess = unique.targets.slice(options.targetsPerApp).map(({ unit }): LeftOut => ({
+    unit,
+    reason: 'target_limit',
+    text: `the limit of ${count(options.targetsPerApp, 'target')} an app is reached`,
+  }));
+  return {
+    known,
+    targets: allowed,
+    leftOut: [...leftOut, ...unique.leftOut, ...excess].sort(compareLeftOut),
+    groups: allowed.map(({ group }) => group),
+    problems: [...problems].sort(compareText),
+  };
+}
+
+/** The wishes of each process, read once a process. */
+function wishesByProcess({ app, details }: KnownApp, defaults: ScrapeDefaults): (process: string) => ScrapeWishes {
+  const read = new Map<string, ScrapeWishes>();
+  return (process) => {
+    const known = read.get(process);
+    if (known !== undefined) return known;
+    const wishes = readWishes(app.annotations, annotationsOf(details, process), defaults);
+    read.set(process, wishes);
+    return wishes;
+  };
+}
+
+function annotationsOf(details: AppDetails | undefined, process: string): Readonly<Record<string, string>> {
+  return details !== undefined && Object.hasOwn(details.processes, process) ? (details.processes[process] ?? {}) : {};
+}
+
+function targetOf(known: KnownApp, unit: Unit, wishes: ScrapeWishes): Target | LeftOut {
+  if (unit.process === '') {
+    return {
+      unit,
+      reason: 'no_process',
+      text: 'it belongs to no process: a one-off unit of "tsuru app run" or "tsuru app shell"',
+    };
+  }
+  const notRunning = NOT_RUNNING.get(unit.status.toLowerCase());
+  if (notRunning !== undefined) return { unit, ...notRunning };
+  if (!wishes.scrape)
+    return { unit, reason: 'opted_out', text: 'the annotation prometheus.io/scrape=false asks for it' };
+  const found = addressOf(unit, known.details, wishes.port);
+  if (found.kind === 'none') return { unit, reason: found.reason, text: found.text };
+  return {
+    unit,
+    address: found.address,
+    group: {
+      targets: [found.address],
+      labels: { ...labelsOf(known.app, unit, known.details), ...valid(wishes.labels) },
+    },
+    guessedPort: unit.process !== 'web' && !found.fromAnnotation && found.address.endsWith(`:${TSURU_PORT}`),
+  };
+}
+
+function valid(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, validValue(value)]));
+}
+
+/**
+ * In order, and no two units as one target: what Prometheus tells apart is the unit's label. A unit without a name gets its address as
+ * one, units with one name get their addresses added; what then still has both in common is one unit, listed twice.
+ */
+function separate(candidates: readonly Target[]): { targets: readonly Target[]; leftOut: readonly LeftOut[] } {
+  const byName = Map.groupBy(
+    candidates.map((target) => nameTarget(target, nameOf(target) || target.address)),
+    nameOf,
+  );
+  const named = [...byName].flatMap(([name, sameName]) =>
+    sameName.length === 1 ? sameName : sameName.map((target) => nameTarget(target, `${name} (${target.address})`)),
+  );
+  const seen = new Set<string>();
+  const targets: Target[] = [];
+  const leftOut: LeftOut[] = [];
+  for (const target of named.sort(compareTargets)) {
+    const key = `${target.address} ${nameOf(target)}`;
+    if (seen.has(key)) {
+      const text = `Tsuru lists it twice with the address ${target.address}`;
+      leftOut.push({ unit: target.unit, reason: 'listed_twice', text });
+    } else {
+      seen.add(key);
+      targets.push(target);
+    }
+  }
+  return { targets, leftOut };
+}
+
+function nameOf(target: Target): string {
+  return target.group.labels[UNIT_LABEL] ?? '';
+}
+
+function nameTarget(target: Target, name: string): Target {
+  const { group } = target;
+  if (group.labels[UNIT_LABEL] === name) return target;
+  return { ...target, group: { ...group, labels: { ...group.labels, [UNIT_LABEL]: name } } };
+}
+
+function compareTargets(a: Target, b: Target): number {
+  return (
+    compareUnits(a.unit, b.unit) ||
+    compareText(a.address, b.address) ||
+    compareText(JSON.stringify(a), JSON.stringify(b))
+  );
+}
+
+function compareLeftOut(a: LeftOut, b: LeftOut): number {
+  return compareUnits(a.unit, b.unit) || compareText(JSON.stringify(a), JSON.stringify(b));
+}
+
+function compareUnits(a: Unit, b: Unit): number {
+  return compareText(a.process, b.process) || compareText(a.name, b.name) || compareText(a.id, b.id);
+}

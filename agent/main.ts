@@ -1,0 +1,89 @@
+import { parseArgs } from 'node:util';
+import { startAgent } from './agent.ts';
+import { systemClock } from './clock.ts';
+import { readConfig, VARIABLES } from './config.ts';
+import { createLog } from './shared/log.ts';
+import { errorText } from './shared/text.ts';
+import { VERSION } from './shared/version.ts';
+
+/** How long a stop may take before the process ends all the same: files are whole at any moment. */
+const STOP_LIMIT_MS = 2_000;
+
+const USAGE = `Follows the units of the apps bound on Tsuru, and writes them as targets for Prometheus.
+
+  node agent/main.ts [--check-config | --help | --version]
+
+  --check-config  checks the environment and ends: exit code 0, or 2 with every problem
+  --help          this
+  --version       the version
+
+The environment:
+${VARIABLES.map((variable) => `  ${variable.name.padEnd(22)} ${variable.meaning}${defaultOf(variable)}`).join('\n')}
+`;
+
+function defaultOf({ default: value }: { default: string | undefined }): string {
+  return value === undefined ? ' (required)' : value === '' ? '' : ` (${value})`;
+}
+
+function fail(exitCode: number, ...lines: readonly string[]): never {
+  for (const line of lines) console.error(line);
+  process.exit(exitCode);
+}
+
+function readArguments(): { 'check-config'?: boolean; help?: boolean; version?: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        'check-config': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean' },
+      },
+    });
+    return values;
+  } catch (error) {
+    return fail(2, `${errorText(error)}. See "node agent/main.ts --help".`);
+  }
+}
+
+const { 'check-config': checkOnly = false, help = false, version = false } = readArguments();
+if (help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
+if (version) {
+  process.stdout.write(`${VERSION}\n`);
+  process.exit(0);
+}
+
+const result = readConfig(process.env);
+if (!result.ok) fail(2, ...result.problems);
+if (checkOnly) {
+  process.stdout.write('The configuration is valid.\n');
+  process.exit(0);
+}
+
+const { config } = result;
+const log = createLog(config.logLevel);
+const stop = new AbortController();
+for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(name, () => {
+    if (stop.signal.aborted) return;
+    log.info(`${name}: the agent stops`);
+    stop.abort();
+    setTimeout(() => process.exit(0), STOP_LIMIT_MS).unref();
+  });
+}
+
+try {
+  const agent = await startAgent(config, log, systemClock, stop.signal);
+  await agent.stopped;
+} catch (error) {
+  const { host, port } = config.listen;
+  const inUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  fail(
+    1,
+    inUse
+      ? `${host}:${port} is in use: set AGENT_LISTEN to another port, or end what listens there.`
+      : `The agent cannot go on: ${errorText(error)}`,
+  );
+}

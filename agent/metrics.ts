@@ -1,0 +1,102 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { LEFT_OUT_REASONS, type Discovery } from './discovery/discover.ts';
+import { POLL_FAILURES, type PollOutcome } from './poll/poller.ts';
+import { VERSION } from './shared/version.ts';
+import type { WriteOutcome } from './targets/publisher.ts';
+
+const PREFIX = 'tsuru_agent_';
+/** From an answer out of a cache to Tsuru's own time-outs, in seconds. */
+const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** The agent's metrics. Counters are there from the start, so that a missing one is never an alert. */
+export interface Metrics {
+  polled(outcome: PollOutcome, durationMs: number, wallMs: number): void;
+  readonly called: (call: string, status: string) => void;
+  discovered(discovery: Discovery): void;
+  wrote(outcome: WriteOutcome, wallMs: number): void;
+  stateSaved(saved: boolean): void;
+  restored(isRestored: boolean): void;
+}
+
+export function createMetrics(registry: Registry): Metrics {
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const counter = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> =>
+    new Counter({ name: PREFIX + name, help, labelNames, registers });
+  const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> =>
+    new Gauge({ name: PREFIX + name, help, labelNames, registers });
+
+  const polls = counter('polls_total', 'Polls of the Tsuru API.');
+  const pollsFailed = counter('polls_failed_total', 'Polls that failed, by reason; targets stay as they were.', [
+    'reason',
+  ]);
+  const pollSuccess = gauge('poll_last_success_timestamp_seconds', 'When a poll last succeeded; 0 if none has.');
+  const pollDuration = new Histogram({
+    name: `${PREFIX}poll_duration_seconds`,
+    help: 'How long polls took, from the request to the targets written.',
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const requests = counter(
+    'api_requests_total',
+    'Requests to the Tsuru API by call and status; a failure without a status by its reason.',
+    ['call', 'status'],
+  );
+  const apps = gauge('apps', 'Apps bound to this instance.');
+  const appsUnknown = gauge('apps_unknown', 'Apps whose units Tsuru cannot tell at present; their last targets stay.');
+  const targets = gauge('targets', 'Targets by app.', ['app']);
+  const leftOut = gauge('units_left_out', 'Units that are not scraped, by reason.', ['reason']);
+  const writes = counter('target_writes_total', 'Versions of the target file that were written.');
+  const writesFailed = counter(
+    'target_writes_failed_total',
+    'Writes of the target file that failed; the old file stays.',
+  );
+  const lastWrite = gauge(
+    'target_last_write_timestamp_seconds',
+    'When the target file was last written; 0 if it was not.',
+  );
+  const stateFailed = counter('state_writes_failed_total', 'Writes of the state file that failed.');
+  const restored = gauge('state_restored', 'Whether targets of an earlier run were restored at the start: 1 or 0.');
+  gauge('build_info', 'This agent: always 1.', ['version', 'node']).set(
+    { version: VERSION, node: process.versions.node },
+    1,
+  );
+  POLL_FAILURES.forEach((reason) => {
+    pollsFailed.inc({ reason }, 0);
+  });
+
+  return {
+    polled(outcome, durationMs, wallMs) {
+      polls.inc();
+      pollDuration.observe(durationMs / 1000);
+      if (outcome.kind === 'failed') pollsFailed.inc({ reason: outcome.failure });
+      else pollSuccess.set(wallMs / 1000);
+    },
+    called(call, status) {
+      requests.inc({ call, status });
+    },
+    discovered(discovery) {
+      apps.set(discovery.apps.length);
+      appsUnknown.set(discovery.apps.filter(({ known }) => known.unknown !== undefined).length);
+      targets.reset();
+      for (const app of discovery.apps) targets.set({ app: app.known.app.name }, app.groups.length);
+      const reasons = discovery.apps.flatMap((app) => app.leftOut.map(({ reason }) => reason));
+      for (const reason of LEFT_OUT_REASONS)
+        leftOut.set({ reason }, reasons.filter((other) => other === reason).length);
+    },
+    wrote(outcome, wallMs) {
+      if (outcome.kind === 'written') {
+        writes.inc();
+        lastWrite.set(wallMs / 1000);
+      } else if (outcome.kind === 'failed') {
+        writesFailed.inc();
+      }
+    },
+    stateSaved(saved) {
+      if (!saved) stateFailed.inc();
+    },
+    restored(isRestored) {
+      restored.set(isRestored ? 1 : 0);
+    },
+  };
+}

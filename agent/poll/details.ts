@@ -1,0 +1,95 @@
+import pMap from 'p-map';
+import type { AppDetails, KnownApps } from '../apps.ts';
+import { parseJson } from '../shared/shape.ts';
+import { errorText } from '../shared/text.ts';
+import type { TsuruClient } from '../shared/tsuru.ts';
+import { readAppDetails } from './answers.ts';
+import { appPath, CALLS, DETAILS_AT_A_TIME } from './calls.ts';
+import { askAgain, failed, lookAt, told, type DetailsState } from './due.ts';
+
+export interface DetailsFailure {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** Keeps what `GET /1.0/apps/A` tells of each app fresh, a few at a time and beside the polls, which never wait for a slow one. */
+export interface Details {
+  /**
+   * Starts to ask for what is due, unless the last round of asking is still under way. Resolves when nothing is being asked for.
+   * `onTold` takes each answer as it comes; `onEnd` takes what could not be had once all were asked.
+   */
+  refresh(known: KnownApps, signal: AbortSignal): Promise<void>;
+  /** All details count as never told. */
+  askForAllAgain(): void;
+}
+
+export interface DetailsOptions {
+  readonly tsuru: TsuruClient;
+  readonly nowMs: () => number;
+  readonly random: () => number;
+  readonly current: () => KnownApps;
+  readonly onTold: (name: string, details: AppDetails) => void;
+  readonly onEnd: (failures: readonly DetailsFailure[]) => Promise<void>;
+}
+
+export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: DetailsOptions): Details {
+  const states = new Map<string, DetailsState>();
+  let asking: Promise<void> | undefined;
+
+  /** Looks at every app, and returns the names of those to be asked for. */
+  function look(known: KnownApps): string[] {
+    for (const name of states.keys()) if (!known.has(name)) states.delete(name);
+    const due: string[] = [];
+    for (const [name, app] of known) {
+      const { due: isDue, state } = lookAt(app, states.get(name), nowMs());
+      // While a cluster cannot tell the units, asking for more only adds to its trouble.
+      const canAsk = asking === undefined && app.unknown === undefined;
+      if (isDue && canAsk) due.push(name);
+      states.set(name, isDue && !canAsk ? { ...state, onceMore: true } : state);
+    }
+    return due;
+  }
+
+  async function ask(names: readonly string[], signal: AbortSignal): Promise<void> {
+    const failures: DetailsFailure[] = [];
+    await pMap(
+      names,
+      async (name) => {
+        try {
+          const { body } = await tsuru.get(CALLS.app, appPath(name), signal);
+          const details = readAppDetails(parseJson(body));
+          onTold(name, details);
+          settle(name, true);
+        } catch (error) {
+          if (signal.aborted) return;
+          failures.push({ name, reason: errorText(error) });
+          settle(name, false);
+        }
+      },
+      { concurrency: DETAILS_AT_A_TIME },
+    );
+    if (!signal.aborted) await onEnd(failures);
+  }
+
+  function settle(name: string, isTold: boolean): void {
+    const app = current().get(name);
+    const state = states.get(name);
+    if (app === undefined || state === undefined) return;
+    states.set(name, isTold ? told(app, state, nowMs(), random()) : failed(state, nowMs()));
+  }
+
+  return {
+    async refresh(known, signal) {
+      const due = look(known);
+      if (due.length > 0) {
+        asking = ask(due, signal).finally(() => {
+          asking = undefined;
+        });
+      }
+      await asking;
+    },
+    askForAllAgain() {
+      for (const [name, state] of states) states.set(name, askAgain(state));
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import type { KnownApp } from '../apps.ts';
+import { compareText } from '../shared/text.ts';
+
+/** How long an app's units may be starting, or without known ports, before they are taken for stuck and asked for less often. */
+export const STARTING_LIMIT_MS = 10 * 60_000;
+/** How old an app's details get at most when nothing hints at a change. */
+const REFRESH_MS = 10 * 60_000;
+/** The first wait after details that could not be had; it doubles up to REFRESH_MS. */
+const FIRST_RETRY_MS = 10_000;
+
+/** When the details of an app (`GET /1.0/apps/A`) were asked for and why they will be again. One an app, kept beside what is known of it. */
+export interface DetailsState {
+  /** When they are asked for again even if nothing hints at a change; -Infinity if they never were told. */
+  readonly refreshAtMs: number;
+  /** What the list said of the app then: a change asks for the details again. */
+  readonly signature: string;
+  /** The versions of the app's units in the last list. */
+  readonly versions: readonly string[];
+  /** Since when units have been starting, or without a port. */
+  readonly unsettledSinceMs?: number;
+  /** Ask once more at the next poll. */
+  readonly onceMore: boolean;
+  readonly failures: number;
+  readonly notBeforeMs: number;
+}
+
+const NEVER_ASKED: DetailsState = {
+  refreshAtMs: -Infinity,
+  signature: '',
+  versions: [],
+  onceMore: false,
+  failures: 0,
+  notBeforeMs: 0,
+};
+
+/** Whether an app's units are on their way. */
+export function isStarting({ units }: KnownApp): boolean {
+  return units.some(({ process, status }) => process !== '' && (status === 'starting' || status === 'created'));
+}
+
+/** Whether a running unit's process has no port that is known. */
+function lacksPorts({ units, details }: KnownApp): boolean {
+  return units.some(
+    ({ process, status, internalIp }) =>
+      process !== '' &&
+      internalIp !== '' &&
+      (status === 'started' || status === 'error') &&
+      !(details?.ports ?? []).some((port) => port.process === process),
+  );
+}
+
+/**
+ * Looks at an app after a list and says whether its details are to be asked for now. Times are of a clock that only goes forward. Tsuru writes the ports last, after the units are
+ * ready and the old version has gone, so: when versions, processes or annotations changed; while units start, and once after; when a
+ * version vanished, and once after; while a running unit has no port; else every 10 minutes.
+ */
+export function lookAt(
+  app: KnownApp,
+  before: DetailsState | undefined,
+  nowMs: number,
+): { due: boolean; state: DetailsState } {
+  const state = before ?? NEVER_ASKED;
+  const signature = signatureOf(app);
+  const versions = versionsOf(app);
+  const unsettled = isStarting(app) || lacksPorts(app);
+  const unsettledSinceMs = unsettled ? (state.unsettledSinceMs ?? nowMs) : undefined;
+  const settledJustNow = !unsettled && state.unsettledSinceMs !== undefined;
+  const vanished = state.versions.some((version) => !versions.includes(version));
+  const stuck = unsettledSinceMs !== undefined && nowMs - unsettledSinceMs >= STARTING_LIMIT_MS;
+  const wanted =
+    signature !== state.signature ||
+    (unsettled && !stuck) ||
+    settledJustNow ||
+    vanished ||
+    state.onceMore ||
+    nowMs >= state.refreshAtMs;
+  return {
+    due: wanted && nowMs >= state.notBeforeMs,
+    state: {
+      refreshAtMs: state.refreshAtMs,
+      signature: state.signature,
+      versions,
+      ...(unsettledSinceMs === undefined ? {} : { unsettledSinceMs }),
+      // A wish that cannot be met now is kept.
+      onceMore: vanished || (wanted && nowMs < state.notBeforeMs),
+      failures: state.failures,
+      notBeforeMs: state.notBeforeMs,
+    },
+  };
+}
+
+/** After the details were told. `random` (0 to 1) spreads the refreshes of many apps over the last fifth of their time. */
+export function told(app: KnownApp, state: DetailsState, nowMs: number, random: number): DetailsState {
+  const refreshAtMs = nowMs + REFRESH_MS * (1 - random / 5);
+  return { ...state, refreshAtMs, signature: signatureOf(app), failures: 0, notBeforeMs: 0 };
+}
+
+/** When somebody asks for the details of everything: whatever was told or failed before. */
+export function askAgain(state: DetailsState): DetailsState {
+  return { ...state, refreshAtMs: -Infinity, failures: 0, notBeforeMs: 0 };
+}
+
+/** After they could not be had: later and later, as each of these calls is dear to Tsuru. */
+export function failed(state: DetailsState, nowMs: number): DetailsState {
+  const waitMs = Math.min(REFRESH_MS, FIRST_RETRY_MS * 2 ** state.failures);
+  return { ...state, failures: state.failures + 1, notBeforeMs: nowMs + waitMs, onceMore: true };
+}
+
+/** What of the list hints at other ports: the versions and processes of the units, and the app's annotations. */
+function signatureOf({ app, units }: KnownApp): string {
+  const kinds = new Set(units.map(({ process, version }) => `${process} ${version}`));
+  const annotations = Object.entries(app.annotations).sort(([a], [b]) => compareText(a, b));
+  return JSON.stringify([[...kinds].sort(compareText), annotations]);
+}
+
+function versionsOf({ units }: KnownApp): string[] {
+  return [...new Set(units.map(({ version }) => version))].sort(compareText);
+}

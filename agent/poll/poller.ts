@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import type { KnownApps } from '../apps.ts';
+import { parseJson, ShapeError } from '../shared/shape.ts';
+import { TSURU_FAILURES, TsuruError, type TsuruClient } from '../shared/tsuru.ts';
+import { errorText } from '../shared/text.ts';
+import { readAppList, type AppList } from './answers.ts';
+import { CALLS } from './calls.ts';
+import { confirmMissing, type MissingState } from './confirm.ts';
+import { createDetails, type DetailsFailure } from './details.ts';
+import { isStarting, STARTING_LIMIT_MS } from './due.ts';
+import { forget, learnDetails, learnList, markMissing } from './knowledge.ts';
+import { nextWaitMs } from './schedule.ts';
+
+/** How long a poll waits for details before it counts as done; slower ones are written when they come. */
+const DETAILS_WAIT_MS = 5_000;
+/** How often details that come one after another are written in between. */
+const DETAILS_WRITE_EVERY_MS = 2_000;
+
+/** How a poll ended. */
+export type PollOutcome =
+  | { readonly kind: 'answered'; readonly problems: readonly string[] }
+  | { readonly kind: 'failed'; readonly failure: PollFailure; readonly reason: string; readonly requestId?: string };
+
+/** Why a poll failed, as metrics name it; internal is a fault of this program. */
+export const POLL_FAILURES = [...TSURU_FAILURES, 'internal'] as const;
+export type PollFailure = (typeof POLL_FAILURES)[number];
+
+/** What takes part in a poll besides Tsuru. */
+export interface PollSink {
+  /** Takes what is known now. Resolves when it is on disk, or could not be written. */
+  publish(known: KnownApps): Promise<void>;
+  /** The apps that are no longer scraped, and why. Told before the publish without them. */
+  onGone(gone: ReadonlyMap<string, string>): void;
+  onPoll(outcome: PollOutcome, durationMs: number): void;
+  onDetails(failures: readonly DetailsFailure[]): void;
+  /** Told when the next poll is, in milliseconds from now. */
+  onWait(waitMs: number): void;
+  /** When targets last changed, on the clock that only goes forward; undefined if never. */
+  changedAtMs(): number | undefined;
+  /** Whether what was published still waits to be written. */
+  writePending(): boolean;
+}
+
+export interface PollerOptions {
+  readonly tsuru: TsuruClient;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly intervalMs: number;
+  /** The instance's own app: it is in the list, but nothing to be scraped. */
+  readonly ownApp: string | undefined;
+  /** What was known before the first poll. */
+  readonly restored: KnownApps;
+  readonly sink: PollSink;
+}
+
+export interface Poller {
+  /** Polls until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Polls as soon as the poll under way has ended, asks for all details again, and resolves with how it ended. */
+  pollNow(): Promise<PollOutcome>;
+}
+
+/** Follows Tsuru: a poll is one list of all apps, then what is to be found out about missing apps and changed ones. */
+export function createPoller(options: PollerOptions): Poller {
+  const { tsuru, clock, random, intervalMs, ownApp, sink } = options;
+  let known = options.restored;
+  let lastList: { digest: string; list: AppList } | undefined;
+  let failures = 0;
+  let wakeUp: AbortController | undefined;
+  let waiting: ((outcome: PollOutcome) => void)[] = [];
+  const missingStates = new Map<string, MissingState>();
+  const startingSince = new Map<string, number>();
+  let publishedAtMs = -Infinity;
+
+  const details = createDetails({
+    tsuru,
+    nowMs: clock.nowMs,
+    random,
+    current: () => known,
+    onTold(name, told) {
+      known = learnDetails(known, new Map([[name, told]]));
+      if (clock.nowMs() - publishedAtMs >= DETAILS_WRITE_EVERY_MS) void publish();
+    },
+    async onEnd(failed) {
+      sink.onDetails(failed);
+      await publish();
+    },
+  });
+
+  async function publish(): Promise<void> {
+    publishedAtMs = clock.nowMs();
+    await sink.publish(known);
+  }
+
+  async function poll(signal: AbortSignal): Promise<PollOutcome> {
+    const list = await getList(signal);
+    known = learnList(known, list, clock.wallMs());
+    await dropGone(list, signal);
+    noteStarting();
+    await publish();
+    const longest = new AbortController();
+    await Promise.race([details.refresh(known, signal), clock.sleep(DETAILS_WAIT_MS, longest.signal)]);
+    longest.abort();
+    return { kind: 'answered', problems: list.problems };
+  }
+
+  /** The same bytes as before need not be read again: most polls find nothing new. */
+  async function getList(signal: AbortSignal): Promise<AppList> {
+    const { status, body } = await tsuru.get(CALLS.apps, '/1.0/apps?extended=true', signal);
+    const digest = createHash('sha256').update(body).digest('base64');
+    if (digest === lastList?.digest) return lastList.list;
+    const { apps, problems } = readAppList(status === 204 ? [] : parseJson(body));
+    const list = { apps: new Map([...apps].filter(([name]) => name !== ownApp)), problems };
+    lastList = { digest, list };
+    return list;
+  }
+
+  async function dropGone(list: AppList, signal: AbortSignal): Promise<void> {
+    const missing = [...known.keys()].filter((name) => !list.apps.has(name));
+    const verdicts = await confirmMissing(missing, missingStates, tsuru, clock.nowMs(), signal);
+    const gone = new Map<string, string>();
+    for (const [name, verdict] of verdicts) {
+      if (verdict.kind === 'gone') gone.set(name, verdict.why);
+      else known = markMissing(known, name, verdict.reason, clock.wallMs());
+    }
+    if (gone.size > 0) sink.onGone(gone);
+    known = forget(known, [...gone.keys()]);
+  }
+
+  function noteStarting(): void {
+    for (const [name, app] of known) {
+      if (!isStarting(app)) startingSince.delete(name);
+      else if (!startingSince.has(name)) startingSince.set(name, clock.nowMs());
+    }
+    for (const name of startingSince.keys()) if (!known.has(name)) startingSince.delete(name);
+  }
+
+  function waitMs(): number {
+    const nowMs = clock.nowMs();
+    const starting = [...startingSince.values()].some((sinceMs) => nowMs - sinceMs < STARTING_LIMIT_MS);
+    const hurry = starting || sink.writePending();
+    return nextWaitMs(
+      { intervalMs, failures, hurry, sinceChangeMs: nowMs - (sink.changedAtMs() ?? -Infinity) },
+      random(),
+    );
+  }
+
+  return {
+    async run(signal) {
+      const isStopped = (): boolean => signal.aborted;
+      while (!isStopped()) {
+        const answerTo = waiting;
+        waiting = [];
+        if (answerTo.length > 0) details.askForAllAgain();
+        const startedAtMs = clock.nowMs();
+        const outcome = await poll(signal).catch(failedPoll);
+        if (isStopped()) return;
+        failures = outcome.kind === 'failed' ? failures + 1 : 0;
+        sink.onPoll(outcome, clock.nowMs() - startedAtMs);
+        answerTo.forEach((answer) => {
+          answer(outcome);
+        });
+        if (waiting.length > 0) continue;
+        wakeUp = new AbortController();
+        const pause = waitMs();
+        sink.onWait(pause);
+        await clock.sleep(pause, AbortSignal.any([signal, wakeUp.signal]));
+        wakeUp = undefined;
+      }
+    },
+    pollNow() {
+      return new Promise((resolve) => {
+        waiting.push(resolve);
+        wakeUp?.abort();
+      });
+    },
+  };
+}
+
+/** A poll that failed changes nothing; whatever the reason, the next one is tried. */
+function failedPoll(error: unknown): PollOutcome {
+  if (error instanceof TsuruError) {
+    return { kind: 'failed', failure: error.failure, reason: error.message, requestId: error.requestId };
+  }
+  if (error instanceof ShapeError) {
+    return {
+      kind: 'failed',
+      failure: 'bad_answer',
+      reason: `${CALLS.apps}: Tsuru's answer cannot be read: ${error.message}`,
+    };
+  }
+  return { kind: 'failed', failure: 'internal', reason: `an error in the agent itself: ${errorText(error)}` };
+}

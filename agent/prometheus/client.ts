@@ -1,0 +1,73 @@
+import { Agent, request } from 'undici';
+import { asArray, asObject, asOptionalText, parseJson } from '../shared/shape.ts';
+
+/** Prometheus is on this machine: one that does not answer within this time hangs. */
+const REQUEST_TIMEOUT_MS = 5_000;
+/** 2,000 targets, the most that are asked for, are about 2 MB. */
+const LARGEST_ANSWER_BYTES = 32 * 1024 * 1024;
+
+/** How Prometheus last fared with a target. */
+export interface TargetHealth {
+  readonly health: 'up' | 'down' | 'unknown';
+  /** '' when it is up. */
+  readonly lastError: string;
+  /** As Prometheus writes it; the year 1 when there was none yet. */
+  readonly lastScrape: string;
+  /** The labels before relabelling. */
+  readonly discovered: Readonly<Record<string, unknown>>;
+}
+
+/** What the agent asks of the Prometheus beside it. Each call rejects when there is no proper answer in time. */
+export interface PrometheusClient {
+  /** @throws when it is not ready, with its own words. */
+  ready(): Promise<void>;
+  version(): Promise<string>;
+  targets(): Promise<readonly TargetHealth[]>;
+  close(): Promise<void>;
+}
+
+export function createPrometheusClient(url: URL): PrometheusClient {
+  const dispatcher = new Agent({ connect: { timeout: REQUEST_TIMEOUT_MS }, maxResponseSize: LARGEST_ANSWER_BYTES });
+  const base = url.href.replace(/\/$/, '');
+
+  async function get(path: string): Promise<Buffer> {
+    const { statusCode, body } = await request(`${base}${path}`, {
+      dispatcher,
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    const bytes = Buffer.from(await body.arrayBuffer());
+    if (statusCode !== 200) {
+      const words = bytes.toString('utf8', 0, 200).replace(/\s+/g, ' ').trim();
+      throw new Error(`Prometheus answered ${statusCode}${words === '' ? '' : `: ${words}`}`);
+    }
+    return bytes;
+  }
+
+  async function data(path: string): Promise<Readonly<Record<string, unknown>>> {
+    return asObject(asObject(parseJson(await get(path)), "Prometheus' answer")['data'], 'its data');
+  }
+
+  return {
+    async ready() {
+      await get('/-/ready');
+    },
+    async version() {
+      return asOptionalText((await data('/api/v1/status/buildinfo'))['version'], 'version');
+    },
+    async targets() {
+      return asArray((await data('/api/v1/targets?state=active'))['activeTargets'], 'activeTargets').map(readTarget);
+    },
+    close: () => dispatcher.destroy(),
+  };
+}
+
+function readTarget(raw: unknown, index: number): TargetHealth {
+  const target = asObject(raw, `activeTargets[${index}]`);
+  const health = target['health'];
+  return {
+    health: health === 'up' || health === 'down' ? health : 'unknown',
+    lastError: asOptionalText(target['lastError'], 'lastError'),
+    lastScrape: asOptionalText(target['lastScrape'], 'lastScrape'),
+    discovered: asObject(target['discoveredLabels'], 'discoveredLabels'),
+  };
+}

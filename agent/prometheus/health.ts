@@ -1,0 +1,62 @@
+import { UNIT_LABEL } from '../discovery/labels.ts';
+import { errorText } from '../shared/text.ts';
+import { APP_LABEL } from '../targets/groups.ts';
+import type { PrometheusClient, TargetHealth } from './client.ts';
+
+/** How old an answer about the targets may get: Prometheus spends much on it. */
+const TARGETS_EVERY_MS = 30_000;
+/** With more targets than this their health is not asked for: at 10,000 the answer is 7 MB. */
+export const MOST_TARGETS_WITH_HEALTH = 2_000;
+/** How old an answer about readiness may get, so that many who ask cost one request. */
+const READY_EVERY_MS = 1_000;
+
+export type Readiness =
+  { readonly ready: true; readonly version: string } | { readonly ready: false; readonly reason: string };
+
+/** What Prometheus says of itself and of its targets, asked when somebody wants to know, and not too often. */
+export interface Health {
+  readiness(): Promise<Readiness>;
+  /** The health of a target by app and unit label; undefined when there are too many targets or Prometheus does not tell. */
+  targets(count: number): Promise<((app: string, unit: string) => TargetHealth | undefined) | undefined>;
+}
+
+export function createHealth(client: PrometheusClient, nowMs: () => number): Health {
+  let version = '';
+  const readiness = remember(READY_EVERY_MS, nowMs, async (): Promise<Readiness> => {
+    try {
+      await client.ready();
+      version = await client.version();
+      return { ready: true, version };
+    } catch (error) {
+      return { ready: false, reason: errorText(error) };
+    }
+  });
+  const targets = remember(TARGETS_EVERY_MS, nowMs, async () => {
+    try {
+      const all = await client.targets();
+      const byUnit = new Map(
+        all.map((target) => [keyOf(target.discovered[APP_LABEL], target.discovered[UNIT_LABEL]), target]),
+      );
+      return (app: string, unit: string) => byUnit.get(keyOf(app, unit));
+    } catch {
+      return undefined;
+    }
+  });
+  return {
+    readiness,
+    targets: async (count) => (count <= MOST_TARGETS_WITH_HEALTH ? targets() : undefined),
+  };
+}
+
+function keyOf(app: unknown, unit: unknown): string {
+  return JSON.stringify([app, unit]);
+}
+
+/** Asks again only when the last answer is too old; who asks meanwhile waits for the same answer. */
+function remember<T>(forMs: number, nowMs: () => number, ask: () => Promise<T>): () => Promise<T> {
+  let last: { answer: Promise<T>; untilMs: number } | undefined;
+  return () => {
+    if (last === undefined || nowMs() >= last.untilMs) last = { answer: ask(), untilMs: nowMs() + forMs };
+    return last.answer;
+  };
+}

@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto';
+import { Agent, errors, request } from 'undici';
+import { errorText } from './text.ts';
+import { USER_AGENT } from './version.ts';
+
+/** The longest wait for an answer: listing apps, Tsuru itself may wait 10 s for each cluster that does not answer. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** The longest wait for a connection, well inside the request's own. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The largest answer that is read: about ten times 10,000 units, so what is larger is no list of apps. */
+const LARGEST_ANSWER_BYTES = 64 * 1024 * 1024;
+/** How long an idle connection is kept: longer than the longest usual poll interval, so that polls share one. */
+const KEEP_ALIVE_MS = 60_000;
+/** How much of an error's body is quoted. */
+const QUOTED_CHARACTERS = 300;
+
+/** Why a call failed, as metrics name it. */
+export const TSURU_FAILURES = [
+  'unauthorized',
+  'forbidden',
+  'not_found',
+  'refused',
+  'server_error',
+  'timeout',
+  'network',
+  'too_large',
+  'bad_answer',
+] as const;
+export type TsuruFailure = (typeof TSURU_FAILURES)[number];
+
+/** A call to Tsuru that failed. Its message says which, why, and the request id under which Tsuru logged it; never the token. */
+export class TsuruError extends Error {
+  override readonly name = 'TsuruError';
+  readonly failure: TsuruFailure;
+  readonly status: number | undefined;
+  readonly requestId: string;
+
+  constructor(
+    failure: TsuruFailure,
+    message: string,
+    details: { requestId: string; status?: number; cause?: unknown },
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.failure = failure;
+    this.status = details.status;
+    this.requestId = details.requestId;
+  }
+}
+
+export interface TsuruAnswer {
+  /** 2xx. */
+  readonly status: number;
+  readonly body: Buffer;
+  readonly requestId: string;
+}
+
+export interface TsuruClient {
+  /**
+   * `GET` of a path such as `/1.0/apps?extended=true`. `call` is its name in metrics and errors.
+   * @throws {TsuruError} for everything but a whole 2xx answer; the signal's reason when the signal aborts it.
+   */
+  get(call: string, path: string, signal: AbortSignal): Promise<TsuruAnswer>;
+  close(): Promise<void>;
+}
+
+export interface TsuruClientOptions {
+  /** Tsuru's address, such as `https://tsuru.example.com`. */
+  readonly url: URL;
+  readonly token: string;
+  /** Told of each call once it has ended: the status, or the failure where there was none. */
+  readonly onCall?: (call: string, status: string) => void;
+}
+
+/** Tsuru's API over kept-alive connections, with a limit on the time and size of each answer. Redirects are not followed. */
+export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): TsuruClient {
+  const dispatcher = new Agent({
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    bodyTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    maxResponseSize: LARGEST_ANSWER_BYTES,
+  });
+  const base = url.href.replace(/\/$/, '');
+
+  async function get(call: string, path: string, signal: AbortSignal): Promise<TsuruAnswer> {
+    const requestId = randomUUID();
+    let answer: { status: number; body: Buffer };
+    try {
+      const response = await request(`${base}${path}`, {
+        dispatcher,
+        headers: {
+          accept: 'application/json',
+          authorization: `bearer ${token}`,
+          'user-agent': USER_AGENT,
+          'x-request-id': requestId,
+        },
+        signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+      });
+      answer = { status: response.statusCode, body: Buffer.from(await response.body.arrayBuffer()) };
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      const failure = failureOfError(error);
+      onCall?.(call, failure);
+      throw new TsuruError(failure, `${call}: ${wordsOf(failure, error)}`, { requestId, cause: error });
+    }
+    onCall?.(call, String(answer.status));
+    if (answer.status >= 200 && answer.status < 300) return { ...answer, requestId };
+    const failure = failureOfStatus(answer.status);
+    throw new TsuruError(failure, `${call}: Tsuru answered ${answer.status}${quote(answer.body)}`, {
+      requestId,
+      status: answer.status,
+    });
+  }
+
+  return { get, close: () => dispatcher.destroy() };
+}
+
+function failureOfStatus(status: number): TsuruFailure {
+  if (status === 401) return 'unauthorized';
+  if (status === 403) return 'forbidden';
+  if (status === 404) return 'not_found';
+  return status >= 500 ? 'server_error' : 'refused';
+}
+
+function failureOfError(error: unknown): TsuruFailure {
+  if (error instanceof errors.ResponseExceededMaxSizeError) return 'too_large';
+  const timeouts = [errors.ConnectTimeoutError, errors.HeadersTimeoutError, errors.BodyTimeoutError];
+  const timedOut = timeouts.some((kind) => error instanceof kind);
+  return timedOut || (error instanceof DOMException && error.name === 'TimeoutError') ? 'timeout' : 'network';
+}
+
+function wordsOf(failure: TsuruFailure, error: unknown): string {
+  if (failure === 'too_large') return `Tsuru's answer is larger than ${LARGEST_ANSWER_BYTES / 1024 ** 2} MiB`;
+  if (failure === 'timeout') return `Tsuru did not answer within ${REQUEST_TIMEOUT_MS / 1000} s`;
+  return `Tsuru could not be reached or broke off its answer (${errorText(error)})`;
+}
+
+/** The start of an error's body on one line: Tsuru's errors are plain sentences. */
+function quote(body: Buffer): string {
+  const text = body.toString('utf8', 0, QUOTED_CHARACTERS).replace(/\s+/g, ' ').trim();
+  return text === '' ? '' : `: ${text}`;
+}

@@ -1,0 +1,189 @@
+import type { AppDiscovery, Discovery, Target } from './discovery/discover.ts';
+import { UNIT_LABEL } from './discovery/labels.ts';
+import type { Readiness } from './prometheus/health.ts';
+import type { TargetHealth } from './prometheus/client.ts';
+import { VERSION } from './shared/version.ts';
+import type { Trouble } from './troubles.ts';
+
+/** What the agent tells of itself at `/tsuru/status`. Times are ISO 8601 in UTC; what has not happened yet is null. */
+export interface Status {
+  /** The app that this instance is; null when the environment does not say. */
+  readonly instance: string | null;
+  readonly versions: { readonly agent: string; readonly node: string; readonly prometheus: string | null };
+  readonly ready: boolean;
+  /** What is wrong at present, and with whom, in sentences. */
+  readonly problems: readonly string[];
+  readonly lastPoll: {
+    readonly at: string | null;
+    readonly ok: boolean | null;
+    readonly lastSuccess: string | null;
+    readonly next: string | null;
+  };
+  readonly lastWrite: {
+    readonly at: string | null;
+    readonly ok: boolean | null;
+    readonly file: string;
+    readonly targets: number;
+  };
+  readonly restored: boolean;
+  readonly prometheus: { readonly ready: boolean; readonly reason?: string };
+  readonly apps: readonly AppStatus[];
+}
+
+export interface AppStatus {
+  readonly name: string;
+  readonly pool: string;
+  readonly team: string;
+  readonly targets: number;
+  readonly leftOut: number;
+  /** Why its units are unknown at present, if they are: its last targets stay. */
+  readonly unknown?: { readonly reason: string; readonly since: string };
+  readonly units: readonly UnitStatus[];
+  /** Annotations that make no sense and the like, and what to do about targets that are down. */
+  readonly problems: readonly string[];
+}
+
+export type UnitStatus =
+  | {
+      readonly unit: string;
+      readonly process: string;
+      readonly status: string;
+      readonly version: string;
+      readonly address: string;
+      /** How Prometheus last fared with it, when it tells. */
+      readonly health?: TargetHealth['health'];
+      readonly lastError?: string;
+      readonly lastScrape?: string;
+    }
+  | {
+      readonly unit: string;
+      readonly process: string;
+      readonly status: string;
+      readonly version: string;
+      readonly leftOut: string;
+    };
+
+/** All that a status is made of. */
+export interface StatusInput {
+  readonly ownApp: string | undefined;
+  readonly discovery: Discovery | undefined;
+  readonly troubles: readonly Trouble[];
+  readonly lastPoll: { readonly atMs: number; readonly ok: boolean } | undefined;
+  readonly lastPollSuccessMs: number | undefined;
+  readonly nextPollMs: number | undefined;
+  readonly lastWrite: { readonly atMs: number; readonly ok: boolean } | undefined;
+  readonly file: string;
+  readonly restored: boolean;
+  readonly readiness: Readiness;
+  readonly healthOf: ((app: string, unit: string) => TargetHealth | undefined) | undefined;
+}
+
+export function statusOf(input: StatusInput): Status {
+  const { discovery, readiness, lastPoll, lastWrite } = input;
+  return {
+    instance: input.ownApp ?? null,
+    versions: { agent: VERSION, node: process.versions.node, prometheus: readiness.ready ? readiness.version : null },
+    ready: discovery !== undefined && readiness.ready,
+    problems: [
+      ...input.troubles.map(({ text, sinceMs }) => `${text} (since ${time(sinceMs)})`),
+      ...(readiness.ready ? [] : [`Prometheus is not ready: ${readiness.reason}`]),
+    ],
+    lastPoll: {
+      at: timeOrNull(lastPoll?.atMs),
+      ok: lastPoll?.ok ?? null,
+      lastSuccess: timeOrNull(input.lastPollSuccessMs),
+      next: timeOrNull(input.nextPollMs),
+    },
+    lastWrite: {
+      at: timeOrNull(lastWrite?.atMs),
+      ok: lastWrite?.ok ?? null,
+      file: input.file,
+      targets: discovery?.groups.length ?? 0,
+    },
+    restored: input.restored,
+    prometheus: readiness.ready ? { ready: true } : { ready: false, reason: readiness.reason },
+    apps: (discovery?.apps ?? []).map((app) => appStatus(app, input.healthOf)),
+  };
+}
+
+function appStatus(app: AppDiscovery, healthOf: StatusInput['healthOf']): AppStatus {
+  const { name, pool, team } = app.known.app;
+  const { unknown } = app.known;
+  const health = (target: Target): TargetHealth | undefined => healthOf?.(name, labelOf(target));
+  const held = app.targets.length > 0 ? [] : app.groups.map(({ targets, labels }) => heldUnit(targets, labels));
+  return {
+    name,
+    pool,
+    team,
+    targets: app.groups.length,
+    leftOut: app.leftOut.length,
+    ...(unknown === undefined ? {} : { unknown: { reason: unknown.reason, since: time(unknown.sinceMs) } }),
+    units: [
+      ...app.targets.map((target) => targetStatus(target, health(target))),
+      ...held,
+      ...app.leftOut.map(({ unit, text }) => ({ ...unitOf(unit), leftOut: text })),
+    ],
+    problems: [...app.problems, ...silentProcesses(name, app.targets, health)],
+  };
+}
+
+function targetStatus(target: Target, health: TargetHealth | undefined): UnitStatus {
+  const told =
+    health === undefined
+      ? {}
+      : {
+          health: health.health,
+          ...(health.lastError === '' ? {} : { lastError: health.lastError }),
+          ...(health.lastScrape.startsWith('0001') ? {} : { lastScrape: health.lastScrape }),
+        };
+  return { ...unitOf(target.unit), unit: labelOf(target), address: target.address, ...told };
+}
+
+function heldUnit(targets: readonly string[], labels: Readonly<Record<string, string>>): UnitStatus {
+  return {
+    unit: labels[UNIT_LABEL] ?? '',
+    process: labels['__meta_tsuru_process'] ?? '',
+    status: 'unknown',
+    version: labels['__meta_tsuru_version'] ?? '',
+    address: targets.join(', '),
+  };
+}
+
+function unitOf(unit: Target['unit']): { unit: string; process: string; status: string; version: string } {
+  return { unit: unit.name, process: unit.process, status: unit.status, version: unit.version };
+}
+
+function labelOf(target: Target): string {
+  return target.group.labels[UNIT_LABEL] ?? '';
+}
+
+/** Tsuru gives a worker that listens on nothing port 8888 as well: its targets are all down, and an annotation ends that. */
+function silentProcesses(
+  app: string,
+  targets: readonly Target[],
+  health: (target: Target) => TargetHealth | undefined,
+): string[] {
+  const guessed = Map.groupBy(
+    targets.filter(({ guessedPort }) => guessedPort),
+    ({ unit }) => unit.process,
+  );
+  return [...guessed]
+    .filter(([, all]) => all.every((target) => refused(health(target))))
+    .map(
+      ([process]) =>
+        `the process ${process} listens on nothing at Tsuru's default port, so its targets are down; if it has no metrics, leave it out with: ` +
+        `tsuru metadata set -a ${app} -p ${process} -t annotation prometheus.io/scrape=false --no-restart`,
+    );
+}
+
+function refused(health: TargetHealth | undefined): boolean {
+  return health?.health === 'down' && health.lastError.includes('connection refused');
+}
+
+function time(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}
+
+function timeOrNull(wallMs: number | undefined): string | null {
+  return wallMs === undefined ? null : time(wallMs);
+}

@@ -1,0 +1,47 @@
+import { asArray, asObject, ShapeError } from '../shared/shape.ts';
+
+/** A target group of file_sd: here always one unit's one address, or none at all. */
+export interface TargetGroup {
+  readonly targets: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The label that tells which app a target group belongs to. */
+export const APP_LABEL = '__meta_tsuru_app';
+
+/**
+ * The file for these groups: the same bytes for the same groups, a group a line. No group at all is one empty group: before Prometheus 3, a
+ * reload after `[]` leaves stale targets, after an empty group it does not.
+ */
+export function renderGroups(groups: readonly TargetGroup[]): string {
+  if (groups.length === 0) return '[{"targets": []}]\n';
+  return `[\n${groups.map((group) => JSON.stringify(group)).join(',\n')}\n]\n`;
+}
+
+/**
+ * Reads a file that renderGroups made, the groups by app.
+ * @throws {ShapeError} or {SyntaxError} when it is none.
+ */
+export function parseGroups(text: string): ReadonlyMap<string, readonly TargetGroup[]> {
+  const byApp = new Map<string, TargetGroup[]>();
+  asArray(JSON.parse(text), 'the target file').forEach((raw, index) => {
+    const group = asObject(raw, `group ${index}`);
+    const targets = asArray(group['targets'], `group ${index}'s targets`).map(onlyText);
+    if (targets.length === 0) return;
+    const labels = Object.fromEntries(
+      Object.entries(asObject(group['labels'], `group ${index}'s labels`)).map(([name, value]) => [
+        name,
+        onlyText(value),
+      ]),
+    );
+    const app = labels[APP_LABEL];
+    if (app === undefined) throw new ShapeError(`group ${index} has no ${APP_LABEL}`);
+    byApp.set(app, [...(byApp.get(app) ?? []), { targets, labels }]);
+  });
+  return byApp;
+}
+
+function onlyText(value: unknown): string {
+  if (typeof value !== 'string') throw new ShapeError(`${JSON.stringify(value)} is not a string`);
+  return value;
+}

@@ -1,0 +1,101 @@
+import type { KnownApps } from '../apps.ts';
+import type { Clock } from '../clock.ts';
+import { changesBetween, type Change } from '../discovery/changes.ts';
+import { discover, type Discovery, type DiscoveryOptions } from '../discovery/discover.ts';
+import { errorText } from '../shared/text.ts';
+import type { StateFile } from '../state.ts';
+import type { TargetFile } from './file.ts';
+import { renderGroups } from './groups.ts';
+
+/** How an attempt to make the target file hold the present targets ended. */
+export interface WriteOutcome {
+  readonly kind: 'written' | 'unchanged' | 'failed';
+  readonly targets: number;
+  readonly reason?: string;
+}
+
+export interface PublisherOptions {
+  readonly state: StateFile;
+  readonly file: TargetFile;
+  readonly clock: Clock;
+  readonly discovery: DiscoveryOptions;
+  readonly onChange: (discovery: Discovery, changes: readonly Change[]) => void;
+  readonly onWrite: (outcome: WriteOutcome) => void;
+  readonly onState: (problem: string | undefined) => void;
+}
+
+/** Brings what is known of the apps to disk: discovers the targets, saves the state, writes the target file. */
+export interface Publisher {
+  /** Resolves when this, or what came after it, is on disk or could not be written. It never rejects. */
+  readonly publish: (known: KnownApps) => Promise<void>;
+  /** Why apps that will be missing from the next publish are gone. */
+  readonly explain: (gone: ReadonlyMap<string, string>) => void;
+  /** The present targets; undefined before the first publish. */
+  current(): Discovery | undefined;
+  /** When targets last changed, on the clock that only goes forward. */
+  readonly changedAtMs: () => number | undefined;
+  /** Whether the last write failed, so that the next poll tries again. */
+  readonly writePending: () => boolean;
+}
+
+export function createPublisher(options: PublisherOptions): Publisher {
+  const { state, file, clock, onChange, onWrite, onState } = options;
+  let latest: KnownApps | undefined;
+  let published: { known: KnownApps; discovery: Discovery; text: string } | undefined;
+  let working: Promise<void> | undefined;
+  let gone = new Map<string, string>();
+  let changedAtMs: number | undefined;
+  let pending = false;
+
+  /** One at a time; of what comes meanwhile, only the newest counts. */
+  async function work(): Promise<void> {
+    try {
+      while (latest !== undefined) {
+        const known = latest;
+        latest = undefined;
+        await publishOne(known);
+      }
+    } finally {
+      working = undefined;
+    }
+  }
+
+  async function publishOne(known: KnownApps): Promise<void> {
+    try {
+      const { discovery, text } = prepare(known);
+      // The state first: should this be cut off in between, a restart writes the newer targets from the newer state.
+      onState(await state.save(known).then(() => undefined, errorText));
+      const written = await file.write(text);
+      pending = false;
+      onWrite({ kind: written ? 'written' : 'unchanged', targets: discovery.groups.length });
+    } catch (error) {
+      pending = true;
+      onWrite({ kind: 'failed', targets: published?.discovery.groups.length ?? 0, reason: errorText(error) });
+    }
+  }
+
+  function prepare(known: KnownApps): { discovery: Discovery; text: string } {
+    if (published?.known === known) return published;
+    const discovery = discover(known, options.discovery);
+    const changes = changesBetween(published?.discovery ?? { apps: [], groups: [] }, discovery, gone);
+    gone = new Map();
+    if (changes.length > 0) changedAtMs = clock.nowMs();
+    published = { known, discovery, text: renderGroups(discovery.groups) };
+    onChange(discovery, changes);
+    return published;
+  }
+
+  return {
+    publish(known) {
+      latest = known;
+      working ??= work();
+      return working;
+    },
+    explain(more) {
+      gone = new Map([...gone, ...more]);
+    },
+    current: () => published?.discovery,
+    changedAtMs: () => changedAtMs,
+    writePending: () => pending,
+  };
+}

@@ -1,0 +1,37 @@
+import type { Log } from './shared/log.ts';
+import { formatDuration } from './shared/duration.ts';
+
+/** Something that is wrong at present. */
+export interface Trouble {
+  readonly key: string;
+  readonly text: string;
+  readonly sinceMs: number;
+}
+
+/** What is wrong at present: one line in the log when it starts and one when it ends, however often it is seen in between. */
+export interface Troubles {
+  /** `key` names the kind of trouble; the text may vary while it lasts. */
+  begin(key: string, text: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Ends a trouble if it is there; `text` says what is well again. */
+  end(key: string, text: string): void;
+  current(): readonly Trouble[];
+}
+
+export function createTroubles(log: Log, wallMs: () => number): Troubles {
+  const current = new Map<string, Trouble>();
+  return {
+    begin(key, text, fields = {}) {
+      const before = current.get(key);
+      current.set(key, { key, text, sinceMs: before?.sinceMs ?? wallMs() });
+      if (before === undefined) log.warn(fields, text);
+    },
+    end(key, text) {
+      const before = current.get(key);
+      if (before === undefined) return;
+      current.delete(key);
+      const lasted = Math.max(0, Math.round((wallMs() - before.sinceMs) / 1000)) * 1000;
+      log.info(`${text} (after ${formatDuration(lasted)})`);
+    },
+    current: () => [...current.values()],
+  };
+}
