@@ -12,6 +12,8 @@ import { isStarting, STARTING_LIMIT_MS } from './due.ts';
 import { forget, learnDetails, learnList, markMissing } from './knowledge.ts';
 import { nextWaitMs } from './schedule.ts';
 
+/** How long a write waits for details that are asked for: a new app's ports are there by then, and come with its units. */
+const DETAILS_HEAD_START_MS = 300;
 /** How long a poll waits for details before it counts as done; slower ones are written when they come. */
 const DETAILS_WAIT_MS = 5_000;
 /** How often details that come one after another are written in between. */
@@ -98,11 +100,17 @@ export function createPoller(options: PollerOptions): Poller {
     known = learnList(known, list, clock.wallMs());
     await dropGone(list, signal);
     noteStarting();
+    const asked = details.refresh(known, signal);
+    await atMost(DETAILS_HEAD_START_MS, asked);
     await publish();
-    const longest = new AbortController();
-    await Promise.race([details.refresh(known, signal), clock.sleep(DETAILS_WAIT_MS, longest.signal)]);
-    longest.abort();
+    await atMost(DETAILS_WAIT_MS, asked);
     return { kind: 'answered', problems: list.problems };
+  }
+
+  async function atMost(limitMs: number, work: Promise<void>): Promise<void> {
+    const limit = new AbortController();
+    await Promise.race([work, clock.sleep(limitMs, limit.signal)]);
+    limit.abort();
   }
 
   /** The same bytes as before need not be read again: most polls find nothing new. */

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { readConfig, type Environment } from '../../agent/config.ts';
+
+const VALID: Environment = { TSURU_HOST: 'https://tsuru.example.com', TSURU_TOKEN: 'secret-token' };
+
+function problems(more: Environment): readonly string[] {
+  const result = readConfig({ ...VALID, ...more });
+  return result.ok ? [] : result.problems;
+}
+
+describe("the agent's configuration", () => {
+  it('needs only the address of Tsuru and a token', () => {
+    const result = readConfig(VALID);
+    assert.ok(result.ok);
+    assert.equal(result.config.tsuruUrl.href, 'https://tsuru.example.com/');
+    assert.equal(result.config.pollIntervalMs, 15_000);
+    assert.deepEqual(result.config.listen, { host: '127.0.0.1', port: 9091 });
+    assert.equal(result.config.ownApp, undefined);
+  });
+
+  it("takes Tsuru's address without a scheme, as the tsuru client does", () => {
+    const result = readConfig({ ...VALID, TSURU_HOST: 'tsuru.example.com:8080' });
+    assert.ok(result.ok);
+    assert.equal(result.config.tsuruUrl.href, 'http://tsuru.example.com:8080/');
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    assert.deepEqual(problems({ AGENT_LISTEN: '' }), []);
+  });
+
+  const table: readonly [Environment, string][] = [
+    [
+      { TSURU_HOST: '' },
+      "TSURU_HOST is not set: it must be Tsuru's address without user or query, such as https://tsuru.example.com.",
+    ],
+    [
+      { TSURU_HOST: 'ftp://x' },
+      "TSURU_HOST=ftp://x cannot be used: it must be Tsuru's address without user or query, such as https://tsuru.example.com.",
+    ],
+    [
+      { TSURU_HOST: 'http://u:p@x' },
+      "TSURU_HOST cannot be used: it must be Tsuru's address without user or query, such as https://tsuru.example.com.",
+    ],
+    [{ TSURU_TOKEN: undefined }, 'TSURU_TOKEN is not set: it must be a token of visible characters in one line.'],
+    [
+      { TSURU_TOKEN: 'two\nlines' },
+      'TSURU_TOKEN cannot be used: it must be a token of visible characters in one line.',
+    ],
+    [
+      { PROMETHEUS_URL: 'localhost:9090' },
+      'PROMETHEUS_URL=localhost:9090 cannot be used: it must be an address without user or query, such as http://127.0.0.1:9090.',
+    ],
+    [
+      { AGENT_LISTEN: '9091' },
+      'AGENT_LISTEN=9091 cannot be used: it must be an IP address and a port, such as 127.0.0.1:9091 or [::1]:9091.',
+    ],
+    [
+      { AGENT_LISTEN: '127.0.0.1:99999' },
+      'AGENT_LISTEN=127.0.0.1:99999 cannot be used: it must be an IP address and a port, such as 127.0.0.1:9091 or [::1]:9091.',
+    ],
+    [{ AGENT_DATA_DIR: 'data' }, 'AGENT_DATA_DIR=data cannot be used: it must be an absolute path.'],
+    [
+      { AGENT_POLL_INTERVAL: '15' },
+      'AGENT_POLL_INTERVAL=15 cannot be used: it must be a duration from 100ms to 1h, such as 15s.',
+    ],
+    [
+      { AGENT_SCRAPE_TIMEOUT: '20s' },
+      'AGENT_SCRAPE_TIMEOUT cannot be used: it must not be above AGENT_SCRAPE_INTERVAL.',
+    ],
+    [
+      { AGENT_TARGETS_PER_APP: '0' },
+      'AGENT_TARGETS_PER_APP=0 cannot be used: it must be a whole number from 1 to 100000.',
+    ],
+    [
+      { AGENT_LOG_LEVEL: 'loud' },
+      'AGENT_LOG_LEVEL=loud cannot be used: it must be one of debug, info, warn, error, silent.',
+    ],
+    [{ AGENT_POLL_INTERVALL: '15s' }, 'AGENT_POLL_INTERVALL is not known, did you mean "AGENT_POLL_INTERVAL"?'],
+    [
+      { AGENT_COLOUR: 'red' },
+      'AGENT_COLOUR is not known: there are AGENT_LISTEN, AGENT_DATA_DIR, AGENT_POLL_INTERVAL, AGENT_SCRAPE_INTERVAL, AGENT_SCRAPE_TIMEOUT, AGENT_TARGETS_PER_APP, AGENT_LOG_LEVEL.',
+    ],
+  ];
+  for (const [environment, problem] of table) {
+    it(`is refused with one sentence: ${problem}`, () => {
+      assert.deepEqual(problems(environment), [problem]);
+    });
+  }
+
+  it('tells all problems at once, and never the token', () => {
+    const all = problems({ TSURU_TOKEN: 'se cret', AGENT_LISTEN: 'x', AGENT_POLL_INTERVAL: 'y' });
+    assert.equal(all.length, 3);
+    assert.doesNotMatch(all.join(), /se cret/);
+  });
+});

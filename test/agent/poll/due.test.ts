@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { KnownApp } from '../../../agent/apps.ts';
+import { failed, lookAt, told, type DetailsState } from '../../../agent/poll/due.ts';
+import { known, unit } from '../apps.ts';
+
+const MINUTE_MS = 60_000;
+const SETTLED = known('a');
+
+/** Polls an app 5 s after each other and returns at which polls its details are asked for. */
+function askedAt(apps: readonly KnownApp[], before: DetailsState = settled(), answers = true): number[] {
+  let state = before;
+  return apps.flatMap((app, index) => {
+    const nowMs = 1_000_000 + index * 5_000;
+    const look = lookAt(app, state, nowMs);
+    state = look.state;
+    if (!look.due) return [];
+    state = answers ? told(app, state, nowMs, 0) : failed(state, nowMs);
+    return [index];
+  });
+}
+
+/** An app whose details were told just now. */
+function settled(): DetailsState {
+  const { state } = lookAt(SETTLED, undefined, 1_000_000);
+  return told(SETTLED, state, 1_000_000, 0);
+}
+
+describe('the details of an app are asked for', () => {
+  it('when it is new, and then no more', () => {
+    assert.equal(lookAt(SETTLED, undefined, 0).due, true);
+    assert.deepEqual(askedAt([SETTLED, SETTLED, SETTLED]), []);
+  });
+
+  it('when its annotations change', () => {
+    const annotated = known('a', { app: { annotations: { x: '1' } } });
+    assert.deepEqual(askedAt([SETTLED, annotated, annotated]), [1]);
+  });
+
+  it('when a process comes', () => {
+    const more = known('a', {
+      units: [unit('u'), unit('w', { process: 'web', version: '1' }), unit('x', { process: '' })],
+    });
+    assert.deepEqual(askedAt([SETTLED, more, more]), [1]);
+  });
+
+  it('while units start, and once after: Tsuru writes the ports last', () => {
+    const starting = known('a', { units: [unit('u', { status: 'starting' })] });
+    assert.deepEqual(askedAt([SETTLED, starting, starting, SETTLED, SETTLED]), [1, 2, 3]);
+  });
+
+  it('when an old version vanishes, and at the poll after that', () => {
+    const both = known('a', { units: [unit('u'), unit('v', { version: '2' })] });
+    const next = known('a', { units: [unit('v', { version: '2' })] });
+    assert.deepEqual(askedAt([SETTLED, both, both, next, next, next]), [1, 3, 4]);
+  });
+
+  it('as long as a running unit has no port', () => {
+    const portless = known('a', { details: { ports: [] } });
+    assert.deepEqual(askedAt([portless, portless, SETTLED, SETTLED]), [0, 1, 2]);
+  });
+
+  it('for no longer than 10 minutes because units start: what starts for ever is stuck', () => {
+    const starting = known('a', { units: [unit('u', { status: 'starting' })] });
+    const polls = askedAt(Array.from({ length: 150 }, () => starting));
+    assert.equal(polls.at(-1), 119);
+  });
+
+  it('every 10 minutes when nothing hints at a change', () => {
+    const state = settled();
+    assert.equal(lookAt(SETTLED, state, 1_000_000 + 10 * MINUTE_MS - 1).due, false);
+    assert.equal(lookAt(SETTLED, state, 1_000_000 + 10 * MINUTE_MS).due, true);
+  });
+
+  it('later and later when they cannot be had', () => {
+    const annotated = known('a', { app: { annotations: { x: '1' } } });
+    const polls = Array.from({ length: 20 }, () => annotated);
+    assert.deepEqual(askedAt(polls, settled(), false), [0, 2, 6, 14]);
+  });
+});

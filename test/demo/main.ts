@@ -1,0 +1,108 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { errorText } from '../../agent/shared/text.ts';
+import type { ActiveTarget } from '../support/prometheus.ts';
+import { startDemo, untilUp, walkThrough, type Demo } from './demo.ts';
+import { tableOf } from './table.ts';
+
+const USAGE = `npm run demo [-- --once | --help]
+
+Runs everything on this machine: a Tsuru, an app with three units, and a Prometheus with its agent.
+It stays until Ctrl-C, and leaves nothing behind.
+
+  --once  scales, deploys and unbinds by itself, and ends: exit code 0 only if Prometheus saw it all
+  --help  this
+`;
+
+/** How often the demo looks for something new to show. */
+const WATCH_EVERY_MS = 1_000;
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function show(targets: readonly ActiveTarget[]): void {
+  say(
+    `\nPrometheus reports ${targets.filter(({ health }) => health === 'up').length} of ${targets.length} units up:\n${tableOf(targets)}\n`,
+  );
+}
+
+function whatToTry({ tsuru, prometheus, agent }: Demo): string {
+  return `
+Look:
+  ${prometheus.url}/graph?g0.expr=rate(api_http_requests_total[1m])
+  ${prometheus.url}/targets  (the classic UI of Debian: /classic/targets)
+  ${agent.url}/tsuru/status  what the agent knows, and why something is not scraped
+  ${agent.url}/metrics
+Try, in another terminal:
+  export TSURU_TARGET=${tsuru.url} TSURU_TOKEN=${tsuru.adminToken}
+  tsuru unit add 2 -a my-app          or without the tsuru client:
+  curl -X PUT -H "Authorization: bearer $TSURU_TOKEN" -d units=2 -d process=web $TSURU_TARGET/1.0/apps/my-app/units
+Kill a unit, and see it come back:
+  kill -9 ${tsuru.units('my-app').length > 0 ? '<pid>' : ''}   (pids: pgrep -f test/app/main.ts)
+Ctrl-C ends all of it.
+`;
+}
+
+/** Shows the targets again whenever they or their health change. */
+async function watch({ prometheus }: Demo, signal: AbortSignal): Promise<void> {
+  let shown = '';
+  for (;;) {
+    await wait(WATCH_EVERY_MS, undefined, { signal });
+    const targets = await prometheus.targets();
+    const picture = JSON.stringify(targets.map(({ instance, health }) => [instance, health]));
+    if (shown !== '' && picture !== shown) show(targets);
+    shown = picture;
+  }
+}
+
+async function run(once: boolean, signal: AbortSignal): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => {
+      reject(new Error('stopped'));
+    });
+  });
+  const story = async (): Promise<void> => {
+    const demo = await startDemo(stack, say);
+    say('Waiting for Prometheus to scrape every unit (file_sd takes up to 5 s in Prometheus 2) ...');
+    show(await untilUp(demo, 3));
+    if (once) return walkThrough(demo, say, show);
+    say(whatToTry(demo));
+    return watch(demo, signal);
+  };
+  await Promise.race([story(), stopped]);
+}
+
+function readArguments(): { once?: boolean; help?: boolean } {
+  try {
+    return parseArgs({ options: { once: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } }).values;
+  } catch (error) {
+    console.error(`${errorText(error)}. See "npm run demo -- --help".`);
+    process.exit(2);
+  }
+}
+
+const { once = false, help = false } = readArguments();
+if (help) {
+  say(USAGE);
+  process.exit(0);
+}
+const stop = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    stop.abort();
+  });
+}
+try {
+  await run(once, stop.signal);
+  say('The demo saw it all in Prometheus.');
+  process.exit(0);
+} catch (error) {
+  if (stop.signal.aborted) {
+    say('\nThe demo has ended, and left nothing behind.');
+    process.exit(once ? 130 : 0);
+  }
+  console.error(`The demo failed: ${errorText(error)}`);
+  process.exit(1);
+}

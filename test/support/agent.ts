@@ -1,0 +1,93 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { request } from 'undici';
+import type { Status } from '../../agent/status.ts';
+import { freeAddress } from './address.ts';
+import { startProgram, type Program } from './program.ts';
+import { until } from './until.ts';
+
+const MAIN = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
+
+/** An agent as a process of its own. */
+export interface RunningAgent {
+  readonly url: string;
+  readonly program: Program;
+  readonly targetsFile: string;
+  status(): Promise<Status>;
+  get(path: string): Promise<{ status: number; body: string }>;
+  /** `POST /tsuru/poll`. */
+  poll(): Promise<{ status: number; body: string }>;
+  /** A metric's value by its whole name with labels, as the page writes it. */
+  metric(series: string): Promise<number | undefined>;
+  /** What it logged, the fields of each line. */
+  log(): readonly Readonly<Record<string, unknown>>[];
+  stop(): Promise<number | string>;
+}
+
+export interface AgentOptions {
+  readonly folder: string;
+  readonly tsuruUrl: string;
+  readonly token: string;
+  readonly prometheusUrl?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly host?: string;
+  readonly port?: number;
+  readonly onLine?: (line: string) => void;
+  /** Words in front of the command, such as a namespace to run in. */
+  readonly wrapper?: readonly string[];
+}
+
+/** Where an agent with this folder writes its targets. */
+export function targetsFileOf(folder: string): string {
+  return join(folder, 'targets', 'apps.json');
+}
+
+/** Starts an agent that polls often, and waits until its pages are open. */
+export async function startAgentProgram(options: AgentOptions): Promise<RunningAgent> {
+  await mkdir(options.folder, { recursive: true });
+  const address = `${options.host ?? freeAddress()}:${options.port ?? 9091}`;
+  const url = `http://${address}`;
+  const [command = '', ...args] = options.wrapper ?? [process.execPath];
+  const program = startProgram({
+    command,
+    args: [...args, ...(options.wrapper === undefined ? [] : [process.execPath]), MAIN],
+    env: {
+      TSURU_HOST: options.tsuruUrl,
+      TSURU_TOKEN: options.token,
+      PROMETHEUS_URL: options.prometheusUrl ?? 'http://127.0.0.1:1',
+      AGENT_LISTEN: address,
+      AGENT_DATA_DIR: options.folder,
+      AGENT_POLL_INTERVAL: '300ms',
+      AGENT_SCRAPE_INTERVAL: '1s',
+      AGENT_SCRAPE_TIMEOUT: '1s',
+      ...options.env,
+    },
+    ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
+  });
+
+  async function get(path: string, method: 'GET' | 'POST' = 'GET'): Promise<{ status: number; body: string }> {
+    const { statusCode, body } = await request(`${url}${path}`, { method });
+    return { status: statusCode, body: await body.text() };
+  }
+
+  await until('the agent to open its pages', async () => {
+    if (program.exited) throw new Error(`the agent ended: ${program.lines.slice(-3).join(' / ')}`);
+    return (await get('/healthz')).status === 200;
+  });
+  return {
+    url,
+    program,
+    targetsFile: targetsFileOf(options.folder),
+    get,
+    status: async () => JSON.parse((await get('/tsuru/status')).body) as Status,
+    poll: () => get('/tsuru/poll', 'POST'),
+    async metric(series) {
+      const line = (await get('/metrics')).body.split('\n').find((candidate) => candidate.startsWith(`${series} `));
+      return line === undefined ? undefined : Number(line.slice(series.length + 1));
+    },
+    log: () =>
+      program.lines.flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Record<string, unknown>] : [])),
+    stop: () => program.stop(),
+  };
+}

@@ -1,0 +1,26 @@
+import { setTimeout as wait } from 'node:timers/promises';
+
+/** How often a condition is looked at. */
+const LOOK_EVERY_MS = 50;
+
+/** Looks until there is a result, and returns it; fails with what was waited for, and the last error, when it takes too long. */
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  timeoutMs = 20_000,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  let lastError: unknown;
+  for (;;) {
+    try {
+      const result = await look();
+      if (result !== undefined && result !== false) return result;
+      lastError = undefined;
+    } catch (error) {
+      lastError = error;
+    }
+    if (performance.now() > deadline)
+      throw new Error(`waited ${timeoutMs / 1000} s in vain for: ${what}`, { cause: lastError });
+    await wait(LOOK_EVERY_MS);
+  }
+}

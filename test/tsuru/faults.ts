@@ -1,0 +1,149 @@
+// What can go wrong with a Tsuru, on demand. Faults are rules in one list; every rule that fits a request is applied to it.
+import { TEXT, type WholeAnswer } from './http.ts';
+import { text, type Tree } from './input.ts';
+
+/** Where a fault shows: everywhere, unless it says less. */
+interface Limits {
+  readonly method?: string;
+  /** The path without its API version: '/apps/my-app', or with a star at its end what begins like it: '/apps*'. */
+  readonly path?: string;
+  /** So many answers; without it until the fault is removed. */
+  readonly times?: number;
+}
+
+export type Fault = Limits &
+  (
+    | { readonly kind: 'status'; readonly status: number; readonly body?: string }
+    /** Status 200 with something else in the body: text that is not JSON, or JSON of a wrong shape. */
+    | { readonly kind: 'body'; readonly body: string; readonly contentType?: string }
+    | { readonly kind: 'latency'; readonly ms: number }
+    /** The request is obeyed, and the connection breaks in the middle of the answer. */
+    | { readonly kind: 'cut' }
+    /** As when a cluster cannot be reached: the units of one app or of all are not known. */
+    | { readonly kind: 'units-unknown'; readonly app?: string; readonly error?: string }
+    /** An app is left out of the list, though it is granted. */
+    | { readonly kind: 'app-missing'; readonly app: string }
+  );
+
+export interface Faults {
+  /** Adds a fault and returns how to remove it. */
+  add(fault: Fault): () => void;
+  list(): readonly Fault[];
+  clear(): void;
+}
+
+/** What faults hide from a call. */
+export interface Views {
+  /** Why the units of an app are unknown; undefined: they are known. */
+  readonly unitsError: (app: string) => string | undefined;
+  readonly isMissing: (app: string) => boolean;
+}
+
+/** What becomes of one request. */
+export interface Misfortune {
+  readonly delayMs: number;
+  /** Instead of obeying the request. */
+  readonly answer: WholeAnswer | undefined;
+  readonly isCut: boolean;
+  readonly views: Views;
+}
+
+export interface FaultRules extends Faults {
+  /** The faults of a request; it counts as one of their times. */
+  meet(method: string, path: string): Misfortune;
+}
+
+const UNREACHABLE = 'Get "https://cluster/api/v1/pods": dial tcp: i/o timeout';
+const BODIES = new Map([
+  [204, ''],
+  [401, 'You must provide a valid Authorization header\n'],
+  [403, "You don't have permission to do this action\n"],
+]);
+
+export function createFaults(): FaultRules {
+  const rules = new Set<{ readonly fault: Fault; left: number }>();
+  return {
+    add(fault) {
+      const rule = { fault, left: fault.times ?? Infinity };
+      rules.add(rule);
+      return () => rules.delete(rule);
+    },
+    list: () => [...rules].map(({ fault }) => fault),
+    clear: () => {
+      rules.clear();
+    },
+    meet(method, path) {
+      const met = [...rules].filter(({ fault }) => fits(fault, method, path));
+      for (const rule of met) if (--rule.left <= 0) rules.delete(rule);
+      return misfortune(met.map(({ fault }) => fault));
+    },
+  };
+}
+
+/** A fault from somebody's JSON; undefined when it is none. */
+export function parseFault(tree: Tree): Fault | undefined {
+  const optional = (name: string) => (name in tree ? { [name]: text(tree, name) } : {});
+  const limits = {
+    ...optional('method'),
+    ...optional('path'),
+    ...('times' in tree ? { times: Number(tree['times']) } : {}),
+  };
+  const kind = text(tree, 'kind');
+  switch (kind) {
+    case 'status':
+      return 'status' in tree ? { ...limits, kind, status: Number(tree['status']), ...optional('body') } : undefined;
+    case 'body':
+      return 'body' in tree ? { ...limits, kind, body: text(tree, 'body'), ...optional('contentType') } : undefined;
+    case 'latency':
+      return 'ms' in tree ? { ...limits, kind, ms: Number(tree['ms']) } : undefined;
+    case 'app-missing':
+      return 'app' in tree ? { ...limits, kind, app: text(tree, 'app') } : undefined;
+    case 'units-unknown':
+      return { ...limits, kind, ...optional('app'), ...optional('error') };
+    case 'cut':
+      return { ...limits, kind };
+    default:
+      return undefined;
+  }
+}
+
+function fits(fault: Fault, method: string, path: string): boolean {
+  if ((fault.method ?? method) !== method) return false;
+  const showsApps = method === 'GET' && /^\/apps(\/[^/]+)?$/.test(path);
+  switch (fault.kind) {
+    case 'units-unknown':
+      if (!showsApps || !(path === '/apps' || path === `/apps/${fault.app ?? path.slice('/apps/'.length)}`))
+        return false;
+      break;
+    case 'app-missing':
+      if (!showsApps || path !== '/apps') return false;
+      break;
+    default:
+  }
+  if (fault.path === undefined) return true;
+  return fault.path.endsWith('*') ? path.startsWith(fault.path.slice(0, -1)) : path === fault.path;
+}
+
+function misfortune(faults: readonly Fault[]): Misfortune {
+  const instead = faults.find((fault) => fault.kind === 'status' || fault.kind === 'body');
+  return {
+    delayMs: faults.reduce((sum, fault) => sum + (fault.kind === 'latency' ? fault.ms : 0), 0),
+    answer: instead === undefined ? undefined : insteadAnswer(instead),
+    isCut: faults.some(({ kind }) => kind === 'cut'),
+    views: {
+      unitsError: (app) => {
+        const unknown = faults.find((fault) => fault.kind === 'units-unknown' && (fault.app ?? app) === app);
+        return unknown?.kind === 'units-unknown' ? (unknown.error ?? UNREACHABLE) : undefined;
+      },
+      isMissing: (app) => faults.some((fault) => fault.kind === 'app-missing' && fault.app === app),
+    },
+  };
+}
+
+function insteadAnswer(fault: Extract<Fault, { kind: 'status' | 'body' }>): WholeAnswer {
+  if (fault.kind === 'body') {
+    return { status: 200, contentType: fault.contentType ?? 'application/json', body: fault.body };
+  }
+  const body = fault.body ?? BODIES.get(fault.status) ?? 'the local Tsuru was told to fail\n';
+  return { status: fault.status, ...(body === '' ? {} : { contentType: TEXT }), body };
+}

@@ -1,0 +1,67 @@
+// An "image" of the local Tsuru is a set of processes: commands of this machine, functions, or nothing at all.
+
+/** What a process knows of the unit it runs as. */
+export interface UnitPlace {
+  readonly app: string;
+  readonly process: string;
+  readonly version: number;
+  /** The unit's name. */
+  readonly unit: string;
+  readonly host: string;
+  readonly port: number;
+  /** TSURU_HOST, PORT and so on, with the app's variables. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Adds a line to the app's log. */
+  readonly log: (line: string) => void;
+}
+
+/** A real child process. It is told its address by TSURU_LOCAL_ADDRESS and PORT, and should end when its stdin ends. */
+export interface Command {
+  readonly argv: readonly [string, ...string[]];
+  readonly cwd?: string;
+  /** False for a process without a port: it counts as ready soon after its start. */
+  readonly listens?: boolean;
+}
+
+/** Runs inside this process: cheap, for tests with many units. */
+export type InProcess = (place: UnitPlace) => Promise<{ close(): Promise<void> }>;
+
+/** 'nothing': the unit has an address at which nobody listens. */
+export type ProcessRunner = Command | InProcess | 'nothing';
+
+export interface Port {
+  readonly port: number;
+  readonly protocol: 'TCP' | 'UDP';
+}
+
+export interface Image {
+  /** The port the image EXPOSEs. */
+  readonly exposes?: number;
+  readonly processes: Readonly<Record<string, ProcessRunner>>;
+  /** The ports of a process, where they are not just what the image EXPOSEs; [] for a process without any. */
+  readonly ports?: Readonly<Record<string, readonly Port[]>>;
+  /** The address of its units (one at a time), instead of one of their own: '::1'. */
+  readonly address?: string;
+}
+
+/** Undefined: such an image cannot be pulled. */
+export type Images = (name: string) => Image | undefined;
+
+export const DEFAULT_PORT = 8888;
+
+/**
+ * The images that `npm run local-tsuru` knows: every name runs the demo app, and parts of the name ask for more.
+ * `worker` adds a process worker that does not listen, `-port9100` EXPOSEs that port, `crash` ends right after its start,
+ * `missing/...` cannot be pulled.
+ */
+export function demoImages(demoApp: readonly [string, ...string[]]): Images {
+  return (name) => {
+    if (name.startsWith('missing/')) return undefined;
+    const port = /-port(\d+)/.exec(name)?.[1];
+    const web: Command = name.includes('crash') ? { argv: ['/bin/sh', '-c', 'exit 1'] } : { argv: demoApp };
+    return {
+      exposes: port === undefined ? DEFAULT_PORT : Number(port),
+      processes: name.includes('worker') ? { web, worker: { argv: demoApp, listens: false } } : { web },
+    };
+  };
+}

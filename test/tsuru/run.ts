@@ -1,0 +1,140 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command, ProcessRunner, UnitPlace } from './images.ts';
+
+/** One life of a unit's process. */
+export interface Running {
+  readonly pid: number | undefined;
+  /** Fulfilled when the process is ready for requests; never when it ends before. */
+  readonly ready: Promise<void>;
+  /** Fulfilled with the reason when it ended. */
+  readonly ended: Promise<string>;
+  stop(): Promise<void>;
+  kill(): void;
+}
+
+/** After SIGTERM a process has this long, in ms. Tsuru gives 30 s; on one machine that would only slow tests down. */
+const STOP_MS = 3000;
+/** How often a starting process is asked whether it listens, in ms. */
+const PROBE_MS = 25;
+/** A process that does not listen is ready this long after its start, in ms. */
+const NOT_LISTENING_READY_MS = 100;
+
+export function run(runner: ProcessRunner, place: UnitPlace): Running {
+  if (runner === 'nothing') return endless();
+  return typeof runner === 'function' ? runInside(runner(place)) : runCommand(runner, place);
+}
+
+function endless(): Running {
+  let end: (reason: string) => void = () => undefined;
+  const ended = new Promise<string>((resolve) => (end = resolve));
+  return {
+    pid: undefined,
+    ready: Promise.resolve(),
+    ended,
+    stop: () => {
+      end('');
+      return Promise.resolve();
+    },
+    kill: () => {
+      end('exitCode: 137');
+    },
+  };
+}
+
+function runInside(starting: Promise<{ close(): Promise<void> }>): Running {
+  const life = endless();
+  const closed = life.ended.then(async (reason) => {
+    await (await starting).close();
+    return reason;
+  });
+  const failed = starting.then(() => closed).catch((error: unknown) => String(error));
+  return {
+    pid: undefined,
+    ready: starting.then(
+      () => undefined,
+      () => new Promise<never>(() => undefined),
+    ),
+    ended: failed,
+    stop: async () => {
+      await life.stop();
+      await failed;
+    },
+    kill: () => {
+      life.kill();
+    },
+  };
+}
+
+function runCommand(command: Command, place: UnitPlace): Running {
+  const [program, ...args] = command.argv;
+  // A group of its own: what the process starts ends with it, and Ctrl-C at the terminal does not end it behind our back.
+  const child = spawn(program, args, { cwd: command.cwd, env: place.env, detached: true });
+  for (const output of [child.stdout, child.stderr]) createInterface({ input: output }).on('line', place.log);
+  // Writing to the stdin of a process that ended is no error of ours.
+  child.stdin.on('error', () => undefined);
+  const ended = endOf(child);
+  const isOver = ended.then(() => true);
+  const life = { over: false };
+  void isOver.then(() => (life.over = true));
+  return {
+    pid: child.pid,
+    ready: command.listens === false ? sleep(NOT_LISTENING_READY_MS) : untilItListens(place, life),
+    ended,
+    stop: async () => {
+      signal(child, 'SIGTERM');
+      const timer = setTimeout(() => {
+        signal(child, 'SIGKILL');
+      }, STOP_MS);
+      await ended;
+      clearTimeout(timer);
+    },
+    kill: () => {
+      signal(child, 'SIGKILL');
+    },
+  };
+}
+
+async function endOf(child: ChildProcessWithoutNullStreams): Promise<string> {
+  try {
+    const [code, name] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    return `exitCode: ${code ?? (name === 'SIGKILL' ? 137 : 143)}`;
+  } catch (error) {
+    return `StartError: ${String(error)}`;
+  } finally {
+    // Children of the child must not outlive it.
+    signal(child, 'SIGKILL');
+  }
+}
+
+function signal(child: ChildProcessWithoutNullStreams, name: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, name);
+  } catch {
+    // Nobody is left in the group.
+  }
+}
+
+async function untilItListens({ host, port }: UnitPlace, life: { readonly over: boolean }): Promise<void> {
+  while (!(await acceptsTcp(host, port))) {
+    if (life.over) return new Promise<never>(() => undefined);
+    await sleep(PROBE_MS);
+  }
+}
+
+function acceptsTcp(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => {
+      resolve(false);
+    });
+  });
+}

@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Addresses } from './addresses.ts';
+import type { ProcessRunner } from './images.ts';
+import { run, type Running } from './run.ts';
+
+export type UnitStatus = 'created' | 'starting' | 'started' | 'error';
+
+/** A unit as it is now. Only units.ts and the controls for tests change one. */
+export interface Unit {
+  readonly name: string;
+  readonly app: string;
+  readonly process: string;
+  readonly version: number;
+  readonly port: number;
+  readonly createdAt: Date;
+  /** '' while the unit waits for a node. */
+  host: string;
+  status: UnitStatus;
+  reason: string;
+  ready: boolean;
+  routable: boolean;
+  restarts: number;
+  /** Of its process, where it is a child process and alive. */
+  pid: number | undefined;
+  /** What a test wants the unit's JSON to say instead: `{Status: 'succeeded', Ready: null}`. */
+  overrides: Readonly<Record<string, unknown>>;
+}
+
+/** A unit with its life. */
+export interface LivingUnit {
+  readonly unit: Unit;
+  /** Fulfilled when it was ready for the first time. */
+  readonly ready: Promise<void>;
+  /** As `kill -9` would: Tsuru starts the process again. */
+  kill(): void;
+  stop(): Promise<void>;
+}
+
+/** How long things take, in ms; a test may change them while the local Tsuru runs. */
+export interface Delays {
+  /** In status created, without an address. */
+  createdMs: number;
+  /** At least so long in status starting. */
+  startingMs: number;
+  /** Before a crashed process is started again; doubled with each crash. */
+  restartMs: number;
+  /** Between the last unit's readiness and the writing of internalAddresses. */
+  portsMs: number;
+  /** A rollout whose new units are not ready after this fails. */
+  deployTimeoutMs: number;
+}
+
+/** The longest wait before a crashed process is started again, in ms. */
+const RESTART_LIMIT_MS = 5000;
+
+export interface UnitOptions {
+  readonly name: string;
+  readonly app: string;
+  readonly process: string;
+  readonly version: number;
+  readonly port: number;
+  /** Instead of an address of its own. */
+  readonly host?: string;
+  readonly routable: boolean;
+  readonly runner: ProcessRunner;
+  readonly env: Readonly<Record<string, string>>;
+  readonly addresses: Addresses;
+  readonly delays: Delays;
+  readonly log: (line: string) => void;
+}
+
+export function startUnit(options: UnitOptions): LivingUnit {
+  const { name, app, process, version, port, routable, addresses, delays } = options;
+  const unit: Unit = {
+    name,
+    app,
+    process,
+    version,
+    port,
+    routable,
+    createdAt: new Date(),
+    host: '',
+    status: 'created',
+    reason: '',
+    ready: false,
+    restarts: 0,
+    pid: undefined,
+    overrides: {},
+  };
+  const stopped = new AbortController();
+  let running: Running | undefined;
+  let markReady: () => void = () => undefined;
+  const ready = new Promise<void>((resolve) => (markReady = resolve));
+
+  async function live(): Promise<void> {
+    await pause(delays.createdMs, stopped.signal);
+    if (stopped.signal.aborted) return;
+    const host = options.host ?? (await addresses.take());
+    while (!isStopped()) {
+      Object.assign(unit, { host, status: 'starting', ready: false });
+      const started = Date.now();
+      const place = { app, process, version, unit: name, host, port, log: options.log, env: unitEnv(options, host) };
+      const life = run(options.runner, place);
+      running = life;
+      unit.pid = life.pid;
+      void life.ready.then(() => becomeReady(life, started));
+      const reason = await life.ended;
+      running = undefined;
+      if (isStopped()) break;
+      Object.assign(unit, { status: 'error', reason, ready: false, pid: undefined });
+      unit.restarts += 1;
+      await pause(Math.min(delays.restartMs * 2 ** (unit.restarts - 1), RESTART_LIMIT_MS), stopped.signal);
+    }
+    if (options.host === undefined) addresses.release(host);
+  }
+
+  function isStopped(): boolean {
+    return stopped.signal.aborted;
+  }
+
+  async function becomeReady(life: Running, started: number): Promise<void> {
+    await pause(delays.startingMs - (Date.now() - started), stopped.signal);
+    if (running !== life || isStopped()) return;
+    Object.assign(unit, { status: 'started', reason: '', ready: true });
+    markReady();
+  }
+
+  const over = live();
+  return {
+    unit,
+    ready,
+    kill: () => running?.kill(),
+    stop: async () => {
+      stopped.abort();
+      await running?.stop();
+      await over;
+    },
+  };
+}
+
+/** A name as a pod's: the app, the process, a hash of what was rolled out, and a number that is never used again. */
+export function unitName(app: string, process: string, rollout: string, number: number): string {
+  const hash = createHash('sha256').update(rollout).digest('hex').slice(0, 8);
+  return [app, process, hash, String(number).padStart(5, '0')].filter((part) => part !== '').join('-');
+}
+
+function unitEnv({ env, port, process, version, app }: UnitOptions, host: string): Record<string, string> {
+  return {
+    ...env,
+    TSURU_APPNAME: app,
+    TSURU_PROCESSNAME: process,
+    TSURU_APPVERSION: String(version),
+    PORT: String(port),
+    TSURU_LOCAL_ADDRESS: host,
+    TSURU_LOCAL_PARENT: 'stdin',
+  };
+}
+
+/** Waits, but not on after an abort. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0) return;
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
+}
