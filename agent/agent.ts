@@ -152,6 +152,7 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
     return statusOf({
       ownApp: config.ownApp,
       discovery,
+      onDisk: publisher.isOnDisk(),
       troubles: troubles.current(),
       lastPoll: progress.lastPoll,
       lastPollSuccessMs: progress.lastPollSuccessMs,
@@ -169,8 +170,7 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
     'GET /healthz': () => Promise.resolve(text(200, 'The agent is alive.')),
     'GET /readyz': async () => {
       const readiness = await health.readiness();
-      if (publisher.current() === undefined)
-        return text(503, 'Not ready: no targets yet, neither from disk nor from Tsuru.');
+      if (!publisher.isOnDisk()) return text(503, 'Not ready: no targets were written or restored yet.');
       return readiness.ready ? text(200, 'Ready.') : text(503, `Not ready: Prometheus is not: ${readiness.reason}`);
     },
     'GET /tsuru/status': async () => json(200, await status()),

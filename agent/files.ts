@@ -17,8 +17,8 @@ export interface WholeFile {
  * @throws the file system's error; then the old file is as it was.
  */
 export async function writeWhole({ temporary, path, text, mode, mtimeSeconds }: WholeFile): Promise<void> {
-  await mkdir(dirname(temporary), { recursive: true });
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(temporary));
+  await makeFolder(dirname(path));
   try {
     const file = await open(temporary, 'w', mode);
     try {
@@ -37,6 +37,19 @@ export async function writeWhole({ temporary, path, text, mode, mtimeSeconds }: 
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/** With its parents, as mkdir's own `recursive` does, which says ENOENT where a read-only disk says EROFS. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT') throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path);
+  }
 }
 
 /** A rename is only sure to survive a power cut once its folder is flushed. */

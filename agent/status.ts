@@ -67,6 +67,8 @@ export type UnitStatus =
 export interface StatusInput {
   readonly ownApp: string | undefined;
   readonly discovery: Discovery | undefined;
+  /** Whether targets were written or restored. */
+  readonly onDisk: boolean;
   readonly troubles: readonly Trouble[];
   readonly lastPoll: { readonly atMs: number; readonly ok: boolean } | undefined;
   readonly lastPollSuccessMs: number | undefined;
@@ -83,7 +85,7 @@ export function statusOf(input: StatusInput): Status {
   return {
     instance: input.ownApp ?? null,
     versions: { agent: VERSION, node: process.versions.node, prometheus: readiness.ready ? readiness.version : null },
-    ready: discovery !== undefined && readiness.ready,
+    ready: input.onDisk && readiness.ready,
     problems: [
       ...input.troubles.map(({ text, sinceMs }) => `${text} (since ${time(sinceMs)})`),
       ...(readiness.ready ? [] : [`Prometheus is not ready: ${readiness.reason}`]),

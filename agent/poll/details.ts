@@ -45,7 +45,7 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
       // While a cluster cannot tell the units, asking for more only adds to its trouble.
       const canAsk = asking === undefined && app.unknown === undefined;
       if (isDue && canAsk) due.push(name);
-      states.set(name, isDue && !canAsk ? { ...state, onceMore: true } : state);
+      states.set(name, isDue && !canAsk ? { ...state, onceMoreAtMs: nowMs() } : state);
     }
     return due;
   }

@@ -5,6 +5,11 @@ import { compareText } from '../shared/text.ts';
 export const STARTING_LIMIT_MS = 10 * 60_000;
 /** How old an app's details get at most when nothing hints at a change. */
 const REFRESH_MS = 10 * 60_000;
+/**
+ * Tsuru writes the ports last, a moment after the units are ready and the old version has gone: how long after that they are asked for
+ * once more. Just below the interval of polls at such times, so that it is the very next one.
+ */
+const ONCE_MORE_AFTER_MS = 4_000;
 /** The first wait after details that could not be had; it doubles up to REFRESH_MS. */
 const FIRST_RETRY_MS = 10_000;
 
@@ -18,8 +23,8 @@ export interface DetailsState {
   readonly versions: readonly string[];
   /** Since when units have been starting, or without a port. */
   readonly unsettledSinceMs?: number;
-  /** Ask once more at the next poll. */
-  readonly onceMore: boolean;
+  /** When to ask once more, whatever the list says; Infinity for not at all. */
+  readonly onceMoreAtMs: number;
   readonly failures: number;
   readonly notBeforeMs: number;
 }
@@ -28,7 +33,7 @@ const NEVER_ASKED: DetailsState = {
   refreshAtMs: -Infinity,
   signature: '',
   versions: [],
-  onceMore: false,
+  onceMoreAtMs: Infinity,
   failures: 0,
   notBeforeMs: 0,
 };
@@ -38,21 +43,22 @@ export function isStarting({ units }: KnownApp): boolean {
   return units.some(({ process, status }) => process !== '' && (status === 'starting' || status === 'created'));
 }
 
-/** Whether a running unit's process has no port that is known. */
+/** Whether a running unit's process has no port, though ports were told. */
 function lacksPorts({ units, details }: KnownApp): boolean {
+  if (details === undefined) return false;
   return units.some(
     ({ process, status, internalIp }) =>
       process !== '' &&
       internalIp !== '' &&
       (status === 'started' || status === 'error') &&
-      !(details?.ports ?? []).some((port) => port.process === process),
+      !details.ports.some((port) => port.process === process),
   );
 }
 
 /**
- * Looks at an app after a list and says whether its details are to be asked for now. Times are of a clock that only goes forward. Tsuru writes the ports last, after the units are
- * ready and the old version has gone, so: when versions, processes or annotations changed; while units start, and once after; when a
- * version vanished, and once after; while a running unit has no port; else every 10 minutes.
+ * Looks at an app after a list and says whether its details are to be asked for now: when versions, processes or annotations changed;
+ * while units start, or a running one has no port, and once that is over; when a version vanished; once more after the last two; else
+ * every 10 minutes. Times are of a clock that only goes forward.
  */
 export function lookAt(
   app: KnownApp,
@@ -72,17 +78,24 @@ export function lookAt(
     (unsettled && !stuck) ||
     settledJustNow ||
     vanished ||
-    state.onceMore ||
+    nowMs >= state.onceMoreAtMs ||
     nowMs >= state.refreshAtMs;
+  const due = wanted && nowMs >= state.notBeforeMs;
+
+  function onceMoreAtMs(): number {
+    if (wanted && !due) return nowMs; // A wish that cannot be met now is kept.
+    if (vanished || settledJustNow) return nowMs + ONCE_MORE_AFTER_MS;
+    return nowMs >= state.onceMoreAtMs ? Infinity : state.onceMoreAtMs;
+  }
+
   return {
-    due: wanted && nowMs >= state.notBeforeMs,
+    due,
     state: {
       refreshAtMs: state.refreshAtMs,
       signature: state.signature,
       versions,
       ...(unsettledSinceMs === undefined ? {} : { unsettledSinceMs }),
-      // A wish that cannot be met now is kept.
-      onceMore: vanished || (wanted && nowMs < state.notBeforeMs),
+      onceMoreAtMs: onceMoreAtMs(),
       failures: state.failures,
       notBeforeMs: state.notBeforeMs,
     },
@@ -103,7 +116,7 @@ export function askAgain(state: DetailsState): DetailsState {
 /** After they could not be had: later and later, as each of these calls is dear to Tsuru. */
 export function failed(state: DetailsState, nowMs: number): DetailsState {
   const waitMs = Math.min(REFRESH_MS, FIRST_RETRY_MS * 2 ** state.failures);
-  return { ...state, failures: state.failures + 1, notBeforeMs: nowMs + waitMs, onceMore: true };
+  return { ...state, failures: state.failures + 1, notBeforeMs: nowMs + waitMs, onceMoreAtMs: nowMs };
 }
 
 /** What of the list hints at other ports: the versions and processes of the units, and the app's annotations. */

@@ -32,6 +32,8 @@ export interface Publisher {
   readonly explain: (gone: ReadonlyMap<string, string>) => void;
   /** The present targets; undefined before the first publish. */
   current(): Discovery | undefined;
+  /** Whether the present targets, or older ones, are in the target file. */
+  readonly isOnDisk: () => boolean;
   /** When targets last changed, on the clock that only goes forward. */
   readonly changedAtMs: () => number | undefined;
   /** Whether the last write failed, so that the next poll tries again. */
@@ -46,6 +48,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let gone = new Map<string, string>();
   let changedAtMs: number | undefined;
   let pending = false;
+  let onDisk = false;
 
   /** One at a time; of what comes meanwhile, only the newest counts. */
   async function work(): Promise<void> {
@@ -67,6 +70,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       onState(await state.save(known).then(() => undefined, errorText));
       const written = await file.write(text);
       pending = false;
+      onDisk = true;
       onWrite({ kind: written ? 'written' : 'unchanged', targets: discovery.groups.length });
     } catch (error) {
       pending = true;
@@ -95,6 +99,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       gone = new Map([...gone, ...more]);
     },
     current: () => published?.discovery,
+    isOnDisk: () => onDisk,
     changedAtMs: () => changedAtMs,
     writePending: () => pending,
   };

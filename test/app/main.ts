@@ -28,6 +28,7 @@ if (env['TSURU_LOCAL_PARENT'] === 'stdin') {
   });
 }
 
+console.log(`Demo app of ${env['TSURU_APPNAME'] ?? 'nobody'}, version ${env['TSURU_APPVERSION'] ?? '0'}`);
 await (listens ? serve(ended.signal) : work(ended.signal));
 process.exit(0);
 

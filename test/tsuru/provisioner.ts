@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Addresses } from './addresses.ts';
+import { delayed, type Delays } from './delays.ts';
 import { DEFAULT_PORT } from './images.ts';
 import type { Logs } from './log.ts';
 import { internalAddresses, portsOf } from './ports.ts';
 import type { App, State, Version } from './state.ts';
-import { startUnit, unitName, type Delays, type LivingUnit } from './units.ts';
+import { startUnit, unitName, type LivingUnit } from './units.ts';
 
 /** Does with units what Tsuru asks of Kubernetes. Where a process can be named, none means all of them. */
 export interface Provisioner {
@@ -102,7 +103,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
       app.versions = [...app.versions.filter((other) => !replaces.includes(other)), version];
       for (const [process, count] of counts) app.unitCounts.set(process, count);
       for (const { unit } of app.units) unit.routable = unit.version === app.versions[0]?.number;
-      if (delays.portsMs > 0) await sleep(delays.portsMs, undefined, { signal: closing });
+      await delayed(() => delays.portsMs, closing);
       app.internalAddresses = internalAddresses(app);
     },
 

@@ -56,18 +56,17 @@ export function writtenJson(value: unknown): string {
   return `{${fields.join(', ')}}`;
 }
 
-/** Where an answer differs from the recorded one: 'status', 'json.units[0].IP', ... */
+/** In what an answer differs from the recorded one: 'status', 'contentType', 'body', 'json.units[0].IP', ... */
 export function differences(recorded: Exchange['response'], answered: Reply): string[] {
-  const found = [
-    ...(answered.status === recorded.status ? [] : [`status: ${answered.status} ${answered.body}`]),
-    ...(answered.contentType === (recorded.contentType ?? '') ? [] : [`contentType: ${answered.contentType}`]),
+  const outside = [
+    ...(answered.status === recorded.status ? [] : ['status']),
+    ...(answered.contentType === (recorded.contentType ?? '') ? [] : ['contentType']),
   ];
-  if (recorded.json === undefined) {
-    const same = withoutTimes(recorded.body ?? '') === withoutTimes(answered.body);
-    return same ? found : [...found, `body: ${answered.body}`];
+  if (recorded.json !== undefined && outside.length === 0) {
+    return unlike('json', normal('', recorded.json), normal('', JSON.parse(answered.body)));
   }
-  if (found.length > 0) return found;
-  return unlike('json', normal('', recorded.json), normal('', JSON.parse(answered.body)));
+  const isSame = withoutTimes(recorded.body ?? '') === withoutTimes(answered.body);
+  return isSame ? outside : [...outside, 'body'];
 }
 
 function withoutTimes(text: string): string {

@@ -70,7 +70,7 @@ function runInside(starting: Promise<{ close(): Promise<void> }>): Running {
 }
 
 function runCommand(command: Command, place: UnitPlace): Running {
-  const [program, ...args] = command.argv;
+  const [program, ...args] = notOutliving(command.argv);
   // A group of its own: what the process starts ends with it, and Ctrl-C at the terminal does not end it behind our back.
   const child = spawn(program, args, { cwd: command.cwd, env: place.env, detached: true });
   for (const output of [child.stdout, child.stderr]) createInterface({ input: output }).on('line', place.log);
@@ -96,6 +96,11 @@ function runCommand(command: Command, place: UnitPlace): Running {
       signal(child, 'SIGKILL');
     },
   };
+}
+
+/** On Linux the kernel ends a unit when the local Tsuru is killed; elsewhere a unit must notice that its stdin ends. */
+function notOutliving(argv: Command['argv']): Command['argv'] {
+  return process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'TERM', '--', ...argv] : argv;
 }
 
 async function endOf(child: ChildProcessWithoutNullStreams): Promise<string> {

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { createAddresses } from './addresses.ts';
 import { createAnswering } from './answering.ts';
+import type { Delays } from './delays.ts';
 import { createEvents } from './events.ts';
 import { createFaults, type Faults } from './faults.ts';
 import type { Route } from './http.ts';
@@ -24,7 +25,6 @@ import { tokenRoutes } from './routes/tokens.ts';
 import { unitRoutes } from './routes/units.ts';
 import { seedState } from './state.ts';
 import { createUnitControls, type UnitControls } from './unit-controls.ts';
-import type { Delays } from './units.ts';
 import type { Locks, World } from './world.ts';
 
 export interface TsuruOptions {

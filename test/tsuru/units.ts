@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Addresses } from './addresses.ts';
+import { delayed, type Delays } from './delays.ts';
 import type { ProcessRunner } from './images.ts';
 import { run, type Running } from './run.ts';
 
@@ -35,20 +35,6 @@ export interface LivingUnit {
   /** As `kill -9` would: Tsuru starts the process again. */
   kill(): void;
   stop(): Promise<void>;
-}
-
-/** How long things take, in ms; a test may change them while the local Tsuru runs. */
-export interface Delays {
-  /** In status created, without an address. */
-  createdMs: number;
-  /** At least so long in status starting. */
-  startingMs: number;
-  /** Before a crashed process is started again; doubled with each crash. */
-  restartMs: number;
-  /** Between the last unit's readiness and the writing of internalAddresses. */
-  portsMs: number;
-  /** A rollout whose new units are not ready after this fails. */
-  deployTimeoutMs: number;
 }
 
 /** The longest wait before a crashed process is started again, in ms. */
@@ -94,23 +80,26 @@ export function startUnit(options: UnitOptions): LivingUnit {
   const ready = new Promise<void>((resolve) => (markReady = resolve));
 
   async function live(): Promise<void> {
-    await pause(delays.createdMs, stopped.signal);
+    await delayed(() => delays.createdMs, stopped.signal);
     if (stopped.signal.aborted) return;
     const host = options.host ?? (await addresses.take());
     while (!isStopped()) {
       Object.assign(unit, { host, status: 'starting', ready: false });
-      const started = Date.now();
       const place = { app, process, version, unit: name, host, port, log: options.log, env: unitEnv(options, host) };
       const life = run(options.runner, place);
       running = life;
       unit.pid = life.pid;
-      void life.ready.then(() => becomeReady(life, started));
+      const shown = delayed(() => delays.startingMs, stopped.signal);
+      void Promise.all([life.ready, shown]).then(() => {
+        becomeReady(life);
+      });
       const reason = await life.ended;
       running = undefined;
       if (isStopped()) break;
       Object.assign(unit, { status: 'error', reason, ready: false, pid: undefined });
       unit.restarts += 1;
-      await pause(Math.min(delays.restartMs * 2 ** (unit.restarts - 1), RESTART_LIMIT_MS), stopped.signal);
+      const backoff = 2 ** (unit.restarts - 1);
+      await delayed(() => Math.min(delays.restartMs * backoff, RESTART_LIMIT_MS), stopped.signal);
     }
     if (options.host === undefined) addresses.release(host);
   }
@@ -119,8 +108,7 @@ export function startUnit(options: UnitOptions): LivingUnit {
     return stopped.signal.aborted;
   }
 
-  async function becomeReady(life: Running, started: number): Promise<void> {
-    await pause(delays.startingMs - (Date.now() - started), stopped.signal);
+  function becomeReady(life: Running): void {
     if (running !== life || isStopped()) return;
     Object.assign(unit, { status: 'started', reason: '', ready: true });
     markReady();
@@ -155,10 +143,4 @@ function unitEnv({ env, port, process, version, app }: UnitOptions, host: string
     TSURU_LOCAL_ADDRESS: host,
     TSURU_LOCAL_PARENT: 'stdin',
   };
-}
-
-/** Waits, but not on after an abort. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0) return;
-  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -44,9 +44,9 @@ describe('the details of an app are asked for', () => {
     assert.deepEqual(askedAt([SETTLED, more, more]), [1]);
   });
 
-  it('while units start, and once after: Tsuru writes the ports last', () => {
+  it('while units start, when they have, and at the poll after that: Tsuru writes the ports last', () => {
     const starting = known('a', { units: [unit('u', { status: 'starting' })] });
-    assert.deepEqual(askedAt([SETTLED, starting, starting, SETTLED, SETTLED]), [1, 2, 3]);
+    assert.deepEqual(askedAt([SETTLED, starting, starting, SETTLED, SETTLED, SETTLED]), [1, 2, 3, 4]);
   });
 
   it('when an old version vanishes, and at the poll after that', () => {
@@ -57,7 +57,7 @@ describe('the details of an app are asked for', () => {
 
   it('as long as a running unit has no port', () => {
     const portless = known('a', { details: { ports: [] } });
-    assert.deepEqual(askedAt([portless, portless, SETTLED, SETTLED]), [0, 1, 2]);
+    assert.deepEqual(askedAt([portless, portless, SETTLED, SETTLED, SETTLED]), [0, 1, 2, 3]);
   });
 
   it('for no longer than 10 minutes because units start: what starts for ever is stuck', () => {

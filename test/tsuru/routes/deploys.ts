@@ -28,7 +28,8 @@ function deploy(world: World, call: Call): Answer {
         }
         const say = teller(world, app, event, (message) => message, output);
         app.lastVersion += 1;
-        say(`---- Building image ${imageName} ----\n---- Updating units [web] ----\n`);
+        const [first = ''] = Object.keys(image.processes);
+        say(`---- Building image ${imageName} ----\n---- Updating units [${first}] ----\n`);
         const replaces = flag(tree, 'new-version') ? [] : app.versions;
         try {
           await world.provisioner.rollOut(app, { number: app.lastVersion, image }, replaces);

@@ -1,0 +1,115 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createApp, createClient, type Client } from '../tsuru/client.ts';
+import type { Image, Images, InProcess } from '../tsuru/images.ts';
+import { startTsuru, type LocalTsuru, type TsuruOptions } from '../tsuru/server.ts';
+import { startAgentProgram, targetsFileOf, type AgentOptions, type RunningAgent } from './agent.ts';
+import { temporaryFolder } from './folder.ts';
+import { createInstance, expect, type Instance } from './instance.ts';
+import { startPrometheus, type RunningPrometheus } from './prometheus.ts';
+
+/** A unit that answers /metrics, and everything else, with one sample; cheap, so that tests may have many. */
+export const metricsUnit: InProcess = async ({ host, port }) => {
+  const server = createServer((request, response) => {
+    response.setHeader('content-type', 'text/plain; version=0.0.4');
+    response.end(`asked_for{path=${JSON.stringify(request.url)}} 1\n`);
+  });
+  server.listen(port, host);
+  await once(server, 'listening');
+  return {
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+};
+
+/** Every image has a process web that answers /metrics; `-portNNNN` and `worker` in its name mean what they mean in the demo's images. */
+export const metricsImages: Images = (name): Image => {
+  const exposes = /-port(\d+)/.exec(name)?.[1];
+  return {
+    ...(exposes === undefined ? {} : { exposes: Number(exposes) }),
+    ...(name.includes('ipv6') ? { address: '::1' } : {}),
+    processes: name.includes('worker')
+      ? { web: metricsUnit, worker: name.includes('silent') ? 'nothing' : metricsUnit }
+      : { web: metricsUnit },
+  };
+};
+
+/** Units that have addresses, and nothing that listens there. */
+export const silentImages: Images = () => ({ processes: { web: 'nothing' } });
+
+/** A Tsuru, an instance on it, and a folder for its agent and Prometheus; all of it ends with the test. */
+export interface World extends AsyncDisposable {
+  readonly tsuru: LocalTsuru;
+  readonly admin: Client;
+  readonly instance: Instance;
+  readonly folder: string;
+  createApp(name: string, units?: number, image?: string): Promise<void>;
+  /** Creates an app and binds it. */
+  bindNew(name: string, units?: number, image?: string): Promise<void>;
+  addUnits(app: string, units: number, process?: string): Promise<void>;
+  removeUnits(app: string, units: number, process?: string): Promise<void>;
+  deploy(app: string, image: string): Promise<void>;
+  /** Annotates an app, or a process of it. */
+  annotate(app: string, annotations: Readonly<Record<string, string>>, process?: string): Promise<void>;
+  startAgent(options?: Partial<AgentOptions>): Promise<RunningAgent>;
+  startPrometheus(): Promise<RunningPrometheus>;
+}
+
+export async function startWorld(options: Partial<TsuruOptions> = {}): Promise<World> {
+  const stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder()).path;
+  const tsuru = await startTsuru({ images: metricsImages, ...options });
+  stack.defer(() => tsuru.close());
+  const admin = createClient(tsuru.url, tsuru.adminToken);
+  const instance = await createInstance(admin, 'my-instance', 'shop');
+  const agentFolder = join(folder, 'agent');
+
+  const world: World = {
+    tsuru,
+    admin,
+    instance,
+    folder,
+    createApp: (name, units = 1, image = 'shop/app:1') => createApp(admin, name, image, units),
+    async bindNew(name, units, image) {
+      await world.createApp(name, units, image);
+      await instance.bind(name);
+    },
+    async addUnits(app, units, process = 'web') {
+      await expect(admin.call('PUT', `/1.0/apps/${app}/units`, { form: { units, process } }), 200);
+    },
+    async removeUnits(app, units, process = 'web') {
+      await expect(admin.call('DELETE', `/1.0/apps/${app}/units?units=${units}&process=${process}`), 200);
+    },
+    async deploy(app, image) {
+      await expect(admin.call('POST', `/1.0/apps/${app}/deploy`, { form: { image, origin: 'image' } }), 200);
+    },
+    async annotate(app, annotations, process) {
+      const metadata = { annotations: Object.entries(annotations).map(([name, value]) => ({ name, value })) };
+      const body = process === undefined ? { metadata } : { processes: [{ name: process, metadata }] };
+      await expect(admin.call('PUT', `/1.0/apps/${app}`, { json: { ...body, noRestart: true } }), 200);
+    },
+    async startAgent(more = {}) {
+      const agent = await startAgentProgram({
+        folder: agentFolder,
+        tsuruUrl: tsuru.url,
+        token: instance.token,
+        ...more,
+      });
+      stack.defer(async () => {
+        await agent.stop();
+      });
+      return agent;
+    },
+    async startPrometheus() {
+      const prometheus = await startPrometheus({ folder, targetsFile: targetsFileOf(agentFolder) });
+      stack.defer(() => prometheus.stop());
+      return prometheus;
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+  return world;
+}

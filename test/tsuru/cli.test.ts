@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { createClient, type Form, type Reply } from './client.ts';
+import { startTsuru, type LocalTsuru } from './server.ts';
+import { demoApp } from './worlds.ts';
+
+interface Recorded {
+  readonly command: string;
+  readonly requests: readonly string[];
+  readonly output: string;
+}
+
+/** What the real client sends with a request, besides its method and path. */
+interface Sent {
+  readonly query?: string;
+  readonly body?: Form | { readonly json: unknown };
+}
+
+const NO_PROCESS = { process: '', version: '' };
+const NOTHING: Sent = {};
+
+/** By command and request, as tsuru-client 1.x writes them; a request that is not here has no inputs. */
+const SENT: Readonly<Record<string, Sent>> = {
+  'tsuru app create demo-app -t shop -o dev: POST /1.0/apps': {
+    body: {
+      form: { name: 'demo-app', platform: '', plan: '', teamOwner: 'shop', pool: 'dev', description: '', router: '' },
+    },
+  },
+  'tsuru app deploy -a demo-app -i shop/demo:1: POST /1.0/apps/demo-app/deploy': deployed('shop/demo:1'),
+  'tsuru app deploy -a demo-app -i shop/demo:2: POST /1.0/apps/demo-app/deploy': deployed('shop/demo:2'),
+  'tsuru unit add 2 -a demo-app: PUT /1.0/apps/demo-app/units': { body: { form: { units: 2, ...NO_PROCESS } } },
+  'tsuru unit remove 1 -a demo-app: DELETE /1.0/apps/demo-app/units': { query: 'process=&units=1&version=' },
+  'tsuru app restart -a demo-app: POST /1.0/apps/demo-app/restart': { body: { form: NO_PROCESS } },
+  'tsuru app stop -a demo-app: POST /1.0/apps/demo-app/stop': { body: { form: NO_PROCESS } },
+  'tsuru app start -a demo-app: POST /1.0/apps/demo-app/start': { body: { form: NO_PROCESS } },
+  'tsuru app-log -a demo-app -l 5: GET /1.0/apps/demo-app/log': { query: 'lines=5' },
+  'tsuru env set -a demo-app A=b --no-restart: POST /1.0/apps/demo-app/env': {
+    body: {
+      form: {
+        ...{ 'Envs.0.Name': 'A', 'Envs.0.Value': 'b', 'Envs.0.Alias': '' },
+        ...{ ManagedBy: '', NoRestart: 'true', Private: 'false', PruneUnused: 'false' },
+      },
+    },
+  },
+  'tsuru metadata set -a demo-app -t annotation prometheus.io/port=9100 --no-restart: PUT /1.0/apps/demo-app': {
+    body: {
+      json: {
+        metadata: { annotations: [{ name: 'prometheus.io/port', value: '9100' }] },
+        noRestart: true,
+        planoverride: {},
+      },
+    },
+  },
+};
+
+const recorded = JSON.parse(
+  await readFile(new URL('../recorded/cli-requests.json', import.meta.url), 'utf8'),
+) as Recorded[];
+const commands = recorded.filter(({ command }) => !command.startsWith('tsuru service'));
+
+describe('the local Tsuru answers the real client as the recorded one did:', () => {
+  let tsuru: LocalTsuru;
+  before(async () => {
+    tsuru = await startTsuru({ images: demoApp() });
+  });
+  after(() => tsuru.close());
+
+  for (const { command, requests, output } of commands) {
+    it(command, async () => {
+      const replies: Reply[] = [];
+      for (const line of requests) replies.push(await send(tsuru, command, line));
+      assert.deepEqual(
+        replies.map(({ status }, i) => requests[i]?.replace(/\d+$/, String(status))),
+        requests,
+      );
+      const last = replies.at(-1);
+      assert.ok(last !== undefined);
+      if (isStream(last))
+        assert.ok(withoutTimes(output).includes(textOf(last)), `${textOf(last)} instead of ${output}`);
+    });
+  }
+
+  it('lists the plans that the client showed', async () => {
+    const plans = JSON.parse((await send(tsuru, '', 'GET /1.0/plans -> 200')).body) as Record<string, unknown>[];
+    const shown = plans.map(({ name, memory, cpumilli, ...plan }) => [
+      name,
+      `${Number(cpumilli) / 10}%`,
+      Number(memory) < 2 ** 30 ? `${Number(memory) / 2 ** 20}Mi` : `${Number(memory) / 2 ** 30}Gi`,
+      String(plan['default'] === true),
+    ]);
+    assert.deepEqual(shown, tableOf(commands.find(({ command }) => command === 'tsuru plan list')?.output ?? ''));
+  });
+
+  it('lists the teams with the permissions that the client showed', async () => {
+    const teams = JSON.parse((await send(tsuru, '', 'GET /1.0/teams -> 200')).body) as {
+      name: string;
+      permissions: string[];
+    }[];
+    const shown = teams.flatMap(({ name, permissions }) =>
+      permissions.map((permission, i) => [i === 0 ? name : '', permission, '']),
+    );
+    assert.deepEqual(shown, tableOf(commands.find(({ command }) => command === 'tsuru team list')?.output ?? ''));
+  });
+});
+
+function send(tsuru: LocalTsuru, command: string, line: string): Promise<Reply> {
+  const [request = ''] = line.split(' -> ');
+  const [method = '', path = ''] = request.split(' ');
+  const { query, body } = SENT[`${command}: ${request}`] ?? NOTHING;
+  const admin = createClient(tsuru.url, tsuru.adminToken);
+  return admin.call(method, query === undefined ? path : `${path}?${query}`, body);
+}
+
+function deployed(image: string): Sent {
+  const form = { image, origin: 'image', message: '', 'new-version': 'false', 'override-versions': 'false' };
+  return { body: { form } };
+}
+
+function isStream({ contentType, body }: Reply): boolean {
+  return contentType === 'text' || (contentType === 'application/x-json-stream' && body.startsWith('{"Message"'));
+}
+
+/** What the client prints of a stream: the messages, one after the other. */
+function textOf({ contentType, body }: Reply): string {
+  if (contentType === 'text') return body;
+  const lines = body.trimEnd().split('\n');
+  return lines.map((line) => (JSON.parse(line) as { Message: string }).Message).join('');
+}
+
+function withoutTimes(output: string): string {
+  return output.replaceAll('<time>: ', '');
+}
+
+/** The rows of a table that the client printed, without its head. */
+function tableOf(output: string): string[][] {
+  const rows = output.split('\n').filter((line) => line.startsWith('|'));
+  return rows.slice(1).map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
