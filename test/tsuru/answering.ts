@@ -18,9 +18,9 @@ export interface AnsweringOptions {
 /** Answers requests: faults first, then who is asking, then what they ask for. */
 export function createAnswering({ routes, state, faults, requests }: AnsweringOptions) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const hungUp = new AbortController();
+    const over = new AbortController();
     response.once('close', () => {
-      hungUp.abort();
+      over.abort();
     });
     const { method = 'GET', url = '/' } = request;
     const { pathname, search, searchParams } = new URL(url, 'http://tsuru');
@@ -29,10 +29,10 @@ export function createAnswering({ routes, state, faults, requests }: AnsweringOp
     requests.add(seen);
     response.once('finish', () => Object.assign(seen, { status: response.statusCode }));
     const misfortune = faults.meet(method, path);
-    await sleep(misfortune.delayMs, undefined, { signal: hungUp.signal }).catch(() => undefined);
+    await sleep(misfortune.delayMs, undefined, { signal: over.signal }).catch(() => undefined);
     const answer = await answerOf(
       request,
-      { method, path, version, query: searchParams, hungUp: hungUp.signal },
+      { method, path, version, query: searchParams, over: over.signal },
       misfortune,
     );
     await send(response, answer, misfortune.isCut);
@@ -46,8 +46,8 @@ export function createAnswering({ routes, state, faults, requests }: AnsweringOp
       if (found === undefined) throw notFound('404 page not found');
       const caller = authenticate(state, request.headers.authorization);
       const body = readBody(text, request.headers['content-type'] ?? '');
-      const { version, query, hungUp } = asked;
-      return await found.route.answer({ version, params: found.params, query, body, caller, views, hungUp });
+      const { version, query, over } = asked;
+      return await found.route.answer({ version, params: found.params, query, body, caller, views, over });
     } catch (error) {
       return errorAnswer(error);
     }
@@ -59,5 +59,5 @@ interface Asked {
   readonly path: string;
   readonly version: string;
   readonly query: URLSearchParams;
-  readonly hungUp: AbortSignal;
+  readonly over: AbortSignal;
 }

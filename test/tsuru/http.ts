@@ -15,8 +15,8 @@ export interface Call {
   readonly caller: Caller;
   /** What faults hide from this call. */
   readonly views: Views;
-  /** Aborted when the client hung up. */
-  readonly hungUp: AbortSignal;
+  /** Aborted when the answer was sent, or the client hung up. */
+  readonly over: AbortSignal;
 }
 
 export type Answer = WholeAnswer | StreamAnswer;

@@ -86,6 +86,7 @@ it('lists a waiting unit without an address', async () => {
 it('runs units inside this process, or on an address of the image such as ::1', async () => {
   const images: Images = () => ({
     address: '::1',
+    // Any free port: nobody connects.
     exposes: 0,
     processes: {
       web: async ({ host, unit }) => {
@@ -108,7 +109,7 @@ it('runs units inside this process, or on an address of the image such as ::1', 
     assert.deepEqual([unit?.['InternalIP'], unit?.['Status']], ['::1', 'started']);
     assert.equal((unit?.['Address'] as Record<string, unknown>)['Host'], '[::1]:0');
     tsuru.kill(String(unit?.['Name']));
-    await until('a restart', () => tsuru.units('my-app')[0]?.restarts === 1 && tsuru.units('my-app')[0].ready);
+    await until('a restart', () => tsuru.units('my-app').some(({ restarts, ready }) => restarts === 1 && ready));
   });
 });
 

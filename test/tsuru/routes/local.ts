@@ -38,10 +38,13 @@ export function localRoutes(state: State, faults: Faults, outage: (seconds: numb
       living.kill();
       return OK;
     }),
-    route('POST', 'outage', ({ body }) => {
+    route('POST', 'outage', ({ body, over }) => {
       const seconds = Number(text(body.tree, 'seconds'));
       if (!(seconds > 0)) throw badRequest('say how long: {"seconds": 10}');
-      outage(seconds);
+      // After this answer, which would not arrive otherwise.
+      over.addEventListener('abort', () => {
+        outage(seconds);
+      });
       return OK;
     }),
   ];

@@ -26,7 +26,7 @@ function appLog(world: World, call: Call): Answer {
       const unfollow = log.follow((line) => {
         if (isWanted(line)) output.write(goJson([lineJson(app.name, line)]));
       });
-      await aborted(call.hungUp);
+      await aborted(call.over);
       unfollow();
     },
   };

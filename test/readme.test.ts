@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { Registry } from 'prom-client';
+import { readWishes } from '../agent/discovery/annotations.ts';
+import { VARIABLES, type Variable } from '../agent/config.ts';
+import { createMetrics } from '../agent/metrics.ts';
+import { OPTIONS } from './agent/apps.ts';
+
+const README = new URL('../README.md', import.meta.url);
+
+/** The first two cells of the rows of the table whose head starts with these words, without their backticks. */
+async function table(head: string): Promise<string[][]> {
+  const lines = (await readFile(README, 'utf8')).split('\n');
+  const start = lines.findIndex((line) => line.startsWith(`| ${head}`));
+  assert.notEqual(start, -1, head);
+  const rows = lines.slice(start + 2);
+  const end = rows.findIndex((line) => !line.startsWith('|'));
+  return rows.slice(0, end).map((row) =>
+    row
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll('`', '')),
+  );
+}
+
+describe('the README', () => {
+  it('tells every variable with its default and meaning, as the agent does', async () => {
+    const expected = VARIABLES.map((variable: Variable) => [
+      variable.name,
+      variable.default ?? '_required_',
+      variable.meaning,
+    ]);
+    assert.deepEqual(await table('variable'), expected);
+  });
+
+  it('tells every metric of the agent, and no other', async () => {
+    const registry = new Registry();
+    createMetrics(registry);
+    const names = registry
+      .getMetricsAsArray()
+      .flatMap(({ name }) => (name.startsWith('tsuru_agent_') ? [name.slice('tsuru_agent_'.length)] : []));
+    const told = (await table('metric')).flatMap(([cell = '']) =>
+      cell.split(', ').map((name) => name.replace(/\{.*\}/, '')),
+    );
+    assert.deepEqual(told.sort(), names.sort());
+  });
+
+  it('tells every annotation, with an example that the agent takes', async () => {
+    const rows = await table('annotation');
+    const annotations = Object.fromEntries(rows.map(([name = '', , example = '']) => [name, example]));
+    const { problems, scrape, port, labels } = readWishes(annotations, {}, OPTIONS.scrape);
+    assert.deepEqual(problems, []);
+    assert.deepEqual([scrape, port, Object.keys(labels).length], [false, 9100, 5]);
+    assert.equal(rows.length, 6);
+  });
+});
