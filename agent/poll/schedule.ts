@@ -1,7 +1,7 @@
 /** Between polls while units start, after a change, and after a failed write: rollouts come in bursts. */
-export const QUICK_INTERVAL_MS = 5_000;
+const QUICK_INTERVAL_MS = 5_000;
 /** How long after a change the quick interval holds. */
-export const QUICK_AFTER_CHANGE_MS = 60_000;
+const QUICK_AFTER_CHANGE_MS = 60_000;
 /** The longest wait after failures: Tsuru coming back is noticed within it. */
 const LONGEST_BACKOFF_MS = 120_000;
 /** The shortest wait after a failure, so that full jitter never polls in a row. */

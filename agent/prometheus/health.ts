@@ -6,7 +6,7 @@ import type { PrometheusClient, TargetHealth } from './client.ts';
 /** How old an answer about the targets may get: Prometheus spends much on it. */
 const TARGETS_EVERY_MS = 30_000;
 /** With more targets than this their health is not asked for: at 10,000 the answer is 7 MB. */
-export const MOST_TARGETS_WITH_HEALTH = 2_000;
+const MOST_TARGETS_WITH_HEALTH = 2_000;
 /** How old an answer about readiness may get, so that many who ask cost one request. */
 const READY_EVERY_MS = 1_000;
 

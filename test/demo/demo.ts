@@ -16,6 +16,9 @@ const DEMO_APP = fileURLToPath(new URL('../app/main.ts', import.meta.url));
 const POLL_INTERVAL = '2s';
 const SCRAPE_INTERVAL = '2s';
 
+/** Long enough that Prometheus sees a killed unit down before Tsuru has it back. */
+const RESTART_MS = 5_000;
+
 /** Everything of the demo, running. */
 export interface Demo {
   readonly tsuru: LocalTsuru;
@@ -30,7 +33,11 @@ export async function startDemo(stack: AsyncDisposableStack, say: (line: string)
   const folder = await mkdtemp(join(tmpdir(), 'prometheus-demo-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
 
-  const tsuru = await startTsuru({ images: demoImages([process.execPath, DEMO_APP]), port: await freePort(8080) });
+  const tsuru = await startTsuru({
+    images: demoImages([process.execPath, DEMO_APP]),
+    port: await freePort(8080),
+    delays: { restartMs: RESTART_MS },
+  });
   stack.defer(() => tsuru.close());
   const admin = createClient(tsuru.url, tsuru.adminToken);
   say(`A Tsuru for this machine runs at ${tsuru.url}.`);

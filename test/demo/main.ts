@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { errorText } from '../../agent/shared/text.ts';
-import type { ActiveTarget } from '../support/prometheus.ts';
+import type { ActiveTarget, RunningPrometheus } from '../support/prometheus.ts';
 import { startDemo, untilUp, walkThrough, type Demo } from './demo.ts';
 import { tableOf } from './table.ts';
 
@@ -27,19 +27,27 @@ function show(targets: readonly ActiveTarget[]): void {
   );
 }
 
-function whatToTry({ tsuru, prometheus, agent }: Demo): string {
-  return `
-Look:
-  ${prometheus.url}/graph?g0.expr=rate(api_http_requests_total[1m])
-  ${prometheus.url}/targets  (the classic UI of Debian: /classic/targets)
-  ${agent.url}/tsuru/status  what the agent knows, and why something is not scraped
+/** Debian's Prometheus has only the classic UI, below a path of its own. */
+async function uiOf({ url }: RunningPrometheus): Promise<string> {
+  const { ok } = await fetch(`${url}/targets`);
+  return ok ? url : `${url}/classic`;
+}
+
+async function whatToTry({ tsuru, prometheus, agent }: Demo): Promise<string> {
+  const ui = await uiOf(prometheus);
+  return `Look:
+  ${ui}/targets
+  ${ui}/graph?g0.expr=rate(api_http_requests_total[1m])&g0.tab=0&g0.range_input=5m
+  ${agent.url}/tsuru/status   what the agent knows, and why something is not scraped
   ${agent.url}/metrics
-Try, in another terminal:
+
+Try in another terminal, and watch this one:
   export TSURU_TARGET=${tsuru.url} TSURU_TOKEN=${tsuru.adminToken}
-  tsuru unit add 2 -a my-app          or without the tsuru client:
-  curl -X PUT -H "Authorization: bearer $TSURU_TOKEN" -d units=2 -d process=web $TSURU_TARGET/1.0/apps/my-app/units
-Kill a unit, and see it come back:
-  kill -9 ${tsuru.units('my-app').length > 0 ? '<pid>' : ''}   (pids: pgrep -f test/app/main.ts)
+  scale:    curl -X PUT -H "Authorization: bearer $TSURU_TOKEN" -d units=2 -d process=web $TSURU_TARGET/1.0/apps/my-app/units
+            (with the tsuru client: tsuru unit add 2 -a my-app)
+  deploy:   curl -H "Authorization: bearer $TSURU_TOKEN" -d image=shop/my-app:2 -d origin=image $TSURU_TARGET/1.0/apps/my-app/deploy
+  kill:     kill -9 $(pgrep -f -n test/app/main.ts)   one unit, which Tsuru starts again
+
 Ctrl-C ends all of it.
 `;
 }
@@ -68,7 +76,7 @@ async function run(once: boolean, signal: AbortSignal): Promise<void> {
     say('Waiting for Prometheus to scrape every unit (file_sd takes up to 5 s in Prometheus 2) ...');
     show(await untilUp(demo, 3));
     if (once) return walkThrough(demo, say, show);
-    say(whatToTry(demo));
+    say(await whatToTry(demo));
     return watch(demo, signal);
   };
   await Promise.race([story(), stopped]);

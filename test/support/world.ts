@@ -10,7 +10,7 @@ import { createInstance, expect, type Instance } from './instance.ts';
 import { startPrometheus, type RunningPrometheus } from './prometheus.ts';
 
 /** A unit that answers /metrics, and everything else, with one sample; cheap, so that tests may have many. */
-export const metricsUnit: InProcess = async ({ host, port }) => {
+const metricsUnit: InProcess = async ({ host, port }) => {
   const server = createServer((request, response) => {
     response.setHeader('content-type', 'text/plain; version=0.0.4');
     response.end(`asked_for{path=${JSON.stringify(request.url)}} 1\n`);
@@ -27,7 +27,7 @@ export const metricsUnit: InProcess = async ({ host, port }) => {
 };
 
 /** Every image has a process web that answers /metrics; `-portNNNN` and `worker` in its name mean what they mean in the demo's images. */
-export const metricsImages: Images = (name): Image => {
+const metricsImages: Images = (name): Image => {
   const exposes = /-port(\d+)/.exec(name)?.[1];
   return {
     ...(exposes === undefined ? {} : { exposes: Number(exposes) }),

@@ -16,8 +16,8 @@ export interface Running {
   kill(): void;
 }
 
-/** After SIGTERM a process has this long, in ms. Tsuru gives 30 s; on one machine that would only slow tests down. */
-const STOP_MS = 3000;
+/** After SIGTERM a process has this long, in ms. Tsuru gives 30 s. */
+const STOP_MS = 10_000;
 /** How often a starting process is asked whether it listens, in ms. */
 const PROBE_MS = 25;
 /** A process that does not listen is ready this long after its start, in ms. */
@@ -77,9 +77,8 @@ function runCommand(command: Command, place: UnitPlace): Running {
   // Writing to the stdin of a process that ended is no error of ours.
   child.stdin.on('error', () => undefined);
   const ended = endOf(child);
-  const isOver = ended.then(() => true);
   const life = { over: false };
-  void isOver.then(() => (life.over = true));
+  void ended.then(() => (life.over = true));
   return {
     pid: child.pid,
     ready: command.listens === false ? sleep(NOT_LISTENING_READY_MS) : untilItListens(place, life),
@@ -115,12 +114,13 @@ async function endOf(child: ChildProcessWithoutNullStreams): Promise<string> {
   }
 }
 
-function signal(child: ChildProcessWithoutNullStreams, name: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
+/** As with a container: SIGTERM is for the first process, and SIGKILL for all that it started. */
+function signal({ pid }: ChildProcessWithoutNullStreams, name: 'SIGTERM' | 'SIGKILL'): void {
+  if (pid === undefined) return;
   try {
-    process.kill(-child.pid, name);
+    process.kill(name === 'SIGKILL' ? -pid : pid, name);
   } catch {
-    // Nobody is left in the group.
+    // It has ended already.
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/until.ts';
+import { isAlive } from './alive.ts';
 import { createApp, createClient } from './client.ts';
 import { startTsuru } from './server.ts';
 import { demoApp, listedOnly, withTsuru } from './worlds.ts';
@@ -49,7 +50,9 @@ it('can be closed in the middle of a deploy', async () => {
 });
 
 it('ends what a process of a unit has started, too', async () => {
-  const images = () => ({ processes: { web: { argv: ['/bin/sh', '-c', 'sleep 60 & echo $!; wait'] as const, listens: false } } });
+  const images = () => ({
+    processes: { web: { argv: ['/bin/sh', '-c', 'sleep 60 & echo $!; wait'] as const, listens: false } },
+  });
   const tsuru = await startTsuru({ images });
   const admin = createClient(tsuru.url, tsuru.adminToken);
   await createApp(admin, 'my-app', 'x:1');
@@ -61,11 +64,3 @@ it('ends what a process of a unit has started, too', async () => {
   await tsuru.close();
   await until('its end', () => !isAlive(grandchild));
 });
-
-function isAlive(pid: number | undefined): boolean {
-  try {
-    return pid !== undefined && process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}

@@ -139,6 +139,7 @@ function unitEnv({ env, port, process, version, app }: UnitOptions, host: string
     TSURU_APPNAME: app,
     TSURU_PROCESSNAME: process,
     TSURU_APPVERSION: String(version),
+    // Always, unlike Tsuru, which leaves it out when the image EXPOSEs another port: here all images run the same app.
     PORT: String(port),
     TSURU_LOCAL_ADDRESS: host,
     TSURU_LOCAL_PARENT: 'stdin',
