@@ -1,21 +1,21 @@
 import { Registry } from 'prom-client';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
-import type { Change } from './discovery/changes.ts';
-import type { Discovery } from './discovery/discover.ts';
 import { createMetrics } from './metrics.ts';
-import type { DetailsFailure } from './poll/details.ts';
-import { createPoller, type PollOutcome } from './poll/poller.ts';
+import { createPoller } from './poll/poller.ts';
 import { createPrometheusClient } from './prometheus/client.ts';
+import { createConfiguration } from './prometheus/configuration.ts';
 import { createHealth } from './prometheus/health.ts';
+import { createProver } from './prometheus/prover.ts';
+import { createReporter } from './reporter.ts';
 import { json, serve, text, type Pages } from './server.ts';
 import type { Log } from './shared/log.ts';
-import { count, listNames } from './shared/text.ts';
+import { count } from './shared/text.ts';
 import { createTsuruClient } from './shared/tsuru.ts';
 import { createStateFile, restore } from './state.ts';
 import { statusOf, type Status } from './status.ts';
 import { createTargetFile } from './targets/file.ts';
-import { createPublisher, type WriteOutcome } from './targets/publisher.ts';
+import { createPublisher } from './targets/publisher.ts';
 import { createTroubles } from './troubles.ts';
 
 export interface Agent {
@@ -38,8 +38,33 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
   const health = createHealth(prometheus, clock.nowMs);
   const file = createTargetFile(config.dataFolder, clock.wallMs);
   const state = createStateFile(config.dataFolder);
-  const progress: Progress = {};
+  const reporter = createReporter({ log, metrics, troubles, wallMs: clock.wallMs });
 
+  const configuration = createConfiguration({
+    baseFile: config.baseConfig,
+    rulesFolder: config.rulesFolder,
+    dataFolder: config.dataFolder,
+    targetsFile: file.path,
+    scrape: { intervalMs: config.scrapeIntervalMs, timeoutMs: config.scrapeTimeoutMs },
+    addresses: { prometheus: config.prometheusUrl.host, agent: hostPort(config.listen) },
+    client: prometheus,
+    clock,
+    onStatus: reporter.onConfiguration,
+    onCheck: reporter.onCheck,
+    onReload: reporter.onReload,
+    onPolling: reporter.onPolling,
+  });
+  const prover = createProver({
+    client: prometheus,
+    targetsFile: file.path,
+    clock,
+    onSync: reporter.onSync,
+    onLoaded: reporter.onLoaded,
+    onDead(reason) {
+      reporter.onDead(reason);
+      configuration.revive();
+    },
+  });
   const publisher = createPublisher({
     state,
     file,
@@ -48,76 +73,26 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
       scrape: { intervalMs: config.scrapeIntervalMs, timeoutMs: config.scrapeTimeoutMs },
       targetsPerApp: config.targetsPerApp,
     },
-    onChange(discovery, changes) {
-      metrics.discovered(discovery);
-      logChanges(log, changes);
-      noteUnknown(discovery);
+    onChange: reporter.onChange,
+    onWrite(outcome) {
+      reporter.onWrite(outcome);
+      if (outcome.kind === 'failed') return;
+      const { seconds, seenAtMs, discovery } = outcome;
+      prover.written({ seconds, seenAtMs, groups: discovery.groups });
     },
-    onWrite: noteWrite,
-    onState(problem) {
-      metrics.stateSaved(problem === undefined);
-      if (problem === undefined) troubles.end('state', 'the state is saved again');
-      else
-        troubles.begin(
-          'state',
-          `the state cannot be saved, so a restart while Tsuru is down would lose what changed since: ${problem}`,
-        );
-    },
+    onState: reporter.onState,
   });
 
-  function noteWrite(outcome: WriteOutcome): void {
-    metrics.wrote(outcome, clock.wallMs());
-    if (outcome.kind !== 'unchanged') progress.lastWrite = { atMs: clock.wallMs(), ok: outcome.kind === 'written' };
-    if (outcome.kind !== 'failed') troubles.end('write', 'the target file is written again');
-    else troubles.begin('write', `the target file cannot be written, the old one stays: ${outcome.reason ?? ''}`);
-  }
-
-  function noteUnknown(discovery: Discovery): void {
-    const unknown = discovery.apps.filter(({ known }) => known.unknown !== undefined);
-    const [first] = unknown;
-    if (first === undefined) {
-      troubles.end('unknown', "Tsuru tells every app's units again");
-      return;
-    }
-    const names = listNames(unknown.map(({ known }) => known.app.name));
-    troubles.begin(
-      'unknown',
-      `the units of ${names} are unknown, their last targets stay: ${first.known.unknown?.reason ?? ''}`,
-    );
-  }
-
-  function notePoll(outcome: PollOutcome, durationMs: number): void {
-    const atMs = clock.wallMs();
-    metrics.polled(outcome, durationMs, atMs);
-    progress.lastPoll = { atMs, ok: outcome.kind === 'answered' };
-    if (outcome.kind === 'failed') {
-      const { reason, requestId } = outcome;
-      troubles.begin('poll', `Tsuru cannot be polled, every target stays: ${reason}${hint(outcome)}`, { requestId });
-      return;
-    }
-    progress.lastPollSuccessMs = atMs;
-    troubles.end('poll', 'Tsuru is polled again');
-    if (outcome.problems.length === 0) troubles.end('list', "Tsuru's list of apps is whole again");
-    else troubles.begin('list', outcome.problems.join('; '));
-  }
-
-  function noteDetails(failures: readonly DetailsFailure[]): void {
-    const [first] = failures;
-    if (first === undefined) {
-      troubles.end('details', "the apps' ports are told again");
-      return;
-    }
-    const names = listNames(failures.map(({ name }) => name));
-    troubles.begin('details', `the ports of ${names} could not be asked for, those known stay: ${first.reason}`);
-  }
-
+  // A disk that refuses is told with the first write.
+  await file.makeFolder().catch(() => undefined);
+  await configuration.prepare(signal);
   const { known, problems } = await restore(state, file, clock.wallMs());
   problems.forEach((problem) => {
     log.warn(problem);
   });
   metrics.restored(known !== undefined);
   if (known !== undefined) {
-    await publisher.publish(known);
+    await publisher.publish(known, clock.nowMs());
     log.info(
       `restored ${count(publisher.current()?.groups.length ?? 0, 'target')} of ${count(known.size, 'app')} from disk`,
     );
@@ -133,11 +108,9 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
     sink: {
       publish: publisher.publish,
       onGone: publisher.explain,
-      onPoll: notePoll,
-      onDetails: noteDetails,
-      onWait(waitMs) {
-        progress.nextPollMs = clock.wallMs() + waitMs;
-      },
+      onPoll: reporter.onPoll,
+      onDetails: reporter.onDetails,
+      onWait: reporter.onWait,
       changedAtMs: publisher.changedAtMs,
       writePending: publisher.writePending,
     },
@@ -154,10 +127,8 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
       discovery,
       onDisk: publisher.isOnDisk(),
       troubles: troubles.current(),
-      lastPoll: progress.lastPoll,
-      lastPollSuccessMs: progress.lastPollSuccessMs,
-      nextPollMs: progress.nextPollMs,
-      lastWrite: progress.lastWrite,
+      progress: reporter.progress(),
+      sync: prover.status(),
       file: file.path,
       restored: known !== undefined,
       readiness,
@@ -183,26 +154,13 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
   const server = await serve(pages, config.listen, log);
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: file.path }, 'the agent follows Tsuru');
 
-  const stopped = poller.run(signal).then(async () => {
+  const stopped = Promise.all([poller.run(signal), prover.run(signal), configuration.run(signal)]).then(async () => {
     await Promise.all([server.close(), tsuru.close(), prometheus.close()]);
     log.info('the agent has stopped');
   });
   return { url: server.url, stopped };
 }
 
-/** What happened last, for the status. */
-interface Progress {
-  lastPoll?: { atMs: number; ok: boolean };
-  lastPollSuccessMs?: number;
-  nextPollMs?: number;
-  lastWrite?: { atMs: number; ok: boolean };
-}
-
-function logChanges(log: Log, changes: readonly Change[]): void {
-  for (const { app, level, text: line } of changes) log[level]({ app }, line);
-}
-
-function hint(outcome: PollOutcome): string {
-  if (outcome.kind !== 'failed' || outcome.failure !== 'unauthorized') return '';
-  return '; if this lasts, the token in TSURU_TOKEN was removed or replaced (Tsuru also answers 401 while its database fails)';
+function hostPort({ host, port }: Config['listen']): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

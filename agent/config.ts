@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { isAbsolute } from 'node:path';
+import { isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { formatDuration, parseDuration } from './shared/duration.ts';
 import { LOG_LEVELS, type LogLevel } from './shared/log.ts';
 import { didYouMean } from './shared/text.ts';
@@ -13,6 +14,8 @@ export interface Config {
   readonly prometheusUrl: URL;
   readonly listen: { readonly host: string; readonly port: number };
   readonly dataFolder: string;
+  readonly baseConfig: string;
+  readonly rulesFolder: string;
   readonly pollIntervalMs: number;
   readonly scrapeIntervalMs: number;
   readonly scrapeTimeoutMs: number;
@@ -33,6 +36,9 @@ export interface Variable {
 /** Polling faster than this is a slip: each poll costs Tsuru a write to its database. */
 const SHORTEST_POLL_MS = 100;
 const LONGEST_POLL_MS = 3_600_000;
+
+/** The base configuration that comes with this program. */
+const BASE_CONFIG = fileURLToPath(new URL('../image/prometheus.yml', import.meta.url));
 
 export const VARIABLES = [
   {
@@ -57,9 +63,15 @@ export const VARIABLES = [
     default: '/prometheus/agent',
     meaning: 'folder of the target file (targets/apps.json) and the saved state',
   },
+  {
+    name: 'AGENT_BASE_CONFIG',
+    default: '',
+    meaning: "the base of Prometheus' configuration, only read (image/prometheus.yml of this version)",
+  },
+  { name: 'AGENT_RULES_DIR', default: '', meaning: 'folder of rules, *.yml and *.yaml (rules in AGENT_DATA_DIR)' },
   { name: 'AGENT_POLL_INTERVAL', default: '15s', meaning: 'time between polls of Tsuru; 5s at most after a change' },
-  { name: 'AGENT_SCRAPE_INTERVAL', default: '15s', meaning: "global.scrape_interval of Prometheus' configuration" },
-  { name: 'AGENT_SCRAPE_TIMEOUT', default: '10s', meaning: "global.scrape_timeout of Prometheus' configuration" },
+  { name: 'AGENT_SCRAPE_INTERVAL', default: '15s', meaning: "scrape_interval of Prometheus' configuration" },
+  { name: 'AGENT_SCRAPE_TIMEOUT', default: '10s', meaning: "scrape_timeout of Prometheus' configuration" },
   {
     name: 'AGENT_TARGETS_PER_APP',
     default: '10000',
@@ -104,6 +116,7 @@ export function readConfig(environment: Environment): ConfigResult {
     `a duration from ${formatDuration(shortestMs)} to ${formatDuration(longestMs)}, such as 15s`,
   ];
 
+  const dataFolder = read('AGENT_DATA_DIR', absolute, 'an absolute path');
   const config = {
     tsuruUrl: read(
       'TSURU_HOST',
@@ -114,7 +127,17 @@ export function readConfig(environment: Environment): ConfigResult {
     ownApp: read('TSURU_APPNAME', (value) => value, ''),
     prometheusUrl: read('PROMETHEUS_URL', parseUrl, 'an address without user or query, such as http://127.0.0.1:9090'),
     listen: read('AGENT_LISTEN', parseListen, 'an IP address and a port, such as 127.0.0.1:9091 or [::1]:9091'),
-    dataFolder: read('AGENT_DATA_DIR', (value) => (isAbsolute(value) ? value : undefined), 'an absolute path'),
+    dataFolder,
+    baseConfig: read(
+      'AGENT_BASE_CONFIG',
+      (value) => (value === '' ? BASE_CONFIG : absolute(value)),
+      'an absolute path',
+    ),
+    rulesFolder: read(
+      'AGENT_RULES_DIR',
+      (value) => (value === '' ? join(dataFolder ?? '/', 'rules') : absolute(value)),
+      'an absolute path',
+    ),
     pollIntervalMs: read('AGENT_POLL_INTERVAL', ...span(SHORTEST_POLL_MS, LONGEST_POLL_MS)),
     scrapeIntervalMs: read('AGENT_SCRAPE_INTERVAL', ...span(1_000, 3_600_000)),
     scrapeTimeoutMs: read('AGENT_SCRAPE_TIMEOUT', ...span(1_000, 3_600_000)),
@@ -146,6 +169,10 @@ type Partly<T> = { readonly [K in keyof T]: T[K] | undefined };
 
 function isWhole(config: Partly<Config>): config is Config {
   return Object.entries(config).every(([key, value]) => value !== undefined || key === 'ownApp');
+}
+
+function absolute(path: string): string | undefined {
+  return isAbsolute(path) ? path : undefined;
 }
 
 function inRange(value: number | undefined, least: number, most: number): number | undefined {

@@ -40,7 +40,7 @@ export async function writeWhole({ temporary, path, text, mode, mtimeSeconds }: 
 }
 
 /** With its parents, as mkdir's own `recursive` does, which says ENOENT where a read-only disk says EROFS. */
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { LEFT_OUT_REASONS, type Discovery } from './discovery/discover.ts';
 import { POLL_FAILURES, type PollOutcome } from './poll/poller.ts';
+import { RELOAD_FAILURES, type ReloadOutcome } from './prometheus/reload.ts';
 import { VERSION } from './shared/version.ts';
 import type { WriteOutcome } from './targets/publisher.ts';
 
@@ -14,7 +15,12 @@ export interface Metrics {
   readonly called: (call: string, status: string) => void;
   discovered(discovery: Discovery): void;
   wrote(outcome: WriteOutcome, wallMs: number): void;
-  stateSaved(saved: boolean): void;
+  stateNotSaved(): void;
+  inSync(isInSync: boolean): void;
+  readonly loaded: (durationMs: number) => void;
+  revived(): void;
+  readonly checked: (succeeded: boolean) => void;
+  reloaded(outcome: ReloadOutcome, wallMs: number): void;
   restored(isRestored: boolean): void;
 }
 
@@ -56,6 +62,28 @@ export function createMetrics(registry: Registry): Metrics {
     'When the target file was last written; 0 if it was not.',
   );
   const stateFailed = counter('state_writes_failed_total', 'Writes of the state file that failed.');
+  const inSync = gauge('in_sync', 'Whether Prometheus is proven to have loaded the last targets: 1 or 0.');
+  const loadDuration = new Histogram({
+    name: `${PREFIX}load_duration_seconds`,
+    help: 'How long changes took from seen in Tsuru to loaded in Prometheus.',
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const revivals = counter('discovery_revivals_total', "How often Prometheus' dead file discovery was begun anew.");
+  const checks = counter('config_checks_total', 'Checks of a new configuration by promtool.');
+  const checksFailed = counter(
+    'config_checks_failed_total',
+    'Configurations that promtool refused; the last good one stays.',
+  );
+  const reloads = counter('reloads_total', 'Reloads of Prometheus that were tried.');
+  const reloadsFailed = counter('reloads_failed_total', 'Reloads that failed: Prometheus refused, or it is unknown.', [
+    'reason',
+  ]);
+  const reloadSuccess = gauge('reload_last_success_timestamp_seconds', 'When a reload was last proven; 0 if none was.');
+  const reloadSuccessful = gauge('reload_last_successful', 'Whether the last reload was proven: 1 or 0.');
+  RELOAD_FAILURES.forEach((reason) => {
+    reloadsFailed.inc({ reason }, 0);
+  });
   const restored = gauge('state_restored', 'Whether targets of an earlier run were restored at the start: 1 or 0.');
   gauge('build_info', 'This agent: always 1.', ['version', 'node']).set(
     { version: VERSION, node: process.versions.node },
@@ -92,8 +120,28 @@ export function createMetrics(registry: Registry): Metrics {
         writesFailed.inc();
       }
     },
-    stateSaved(saved) {
-      if (!saved) stateFailed.inc();
+    stateNotSaved() {
+      stateFailed.inc();
+    },
+    inSync(isInSync) {
+      inSync.set(isInSync ? 1 : 0);
+    },
+    loaded(durationMs) {
+      loadDuration.observe(durationMs / 1000);
+    },
+    revived() {
+      revivals.inc();
+    },
+    checked(succeeded) {
+      checks.inc();
+      if (!succeeded) checksFailed.inc();
+    },
+    reloaded(outcome, wallMs) {
+      if (outcome.kind === 'not_ready') return;
+      reloads.inc();
+      reloadSuccessful.set(outcome.kind === 'loaded' ? 1 : 0);
+      if (outcome.kind === 'loaded') reloadSuccess.set(wallMs / 1000);
+      else reloadsFailed.inc({ reason: outcome.kind });
     },
     restored(isRestored) {
       restored.set(isRestored ? 1 : 0);

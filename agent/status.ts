@@ -2,6 +2,8 @@ import type { AppDiscovery, Discovery, Target } from './discovery/discover.ts';
 import { UNIT_LABEL } from './discovery/labels.ts';
 import type { Readiness } from './prometheus/health.ts';
 import type { TargetHealth } from './prometheus/client.ts';
+import type { SyncStatus } from './prometheus/prover.ts';
+import type { Progress } from './reporter.ts';
 import { VERSION } from './shared/version.ts';
 import type { Trouble } from './troubles.ts';
 
@@ -25,6 +27,10 @@ export interface Status {
     readonly file: string;
     readonly targets: number;
   };
+  /** Whether Prometheus is proven to have loaded the last targets, and since when that is so. */
+  readonly sync: { readonly inSync: boolean; readonly since: string | null; readonly problem?: string };
+  /** When Prometheus last loaded a configuration from this agent, and why it does not run the newest. */
+  readonly configuration: { readonly loaded: string | null; readonly refused?: string; readonly waiting?: string };
   readonly restored: boolean;
   readonly prometheus: { readonly ready: boolean; readonly reason?: string };
   readonly apps: readonly AppStatus[];
@@ -70,10 +76,8 @@ export interface StatusInput {
   /** Whether targets were written or restored. */
   readonly onDisk: boolean;
   readonly troubles: readonly Trouble[];
-  readonly lastPoll: { readonly atMs: number; readonly ok: boolean } | undefined;
-  readonly lastPollSuccessMs: number | undefined;
-  readonly nextPollMs: number | undefined;
-  readonly lastWrite: { readonly atMs: number; readonly ok: boolean } | undefined;
+  readonly progress: Progress;
+  readonly sync: SyncStatus | undefined;
   readonly file: string;
   readonly restored: boolean;
   readonly readiness: Readiness;
@@ -81,7 +85,8 @@ export interface StatusInput {
 }
 
 export function statusOf(input: StatusInput): Status {
-  const { discovery, readiness, lastPoll, lastWrite } = input;
+  const { discovery, readiness, sync } = input;
+  const { lastPoll, lastPollSuccessMs, nextPollMs, lastWrite, configuration } = input.progress;
   return {
     instance: input.ownApp ?? null,
     versions: { agent: VERSION, node: process.versions.node, prometheus: readiness.ready ? readiness.version : null },
@@ -93,14 +98,24 @@ export function statusOf(input: StatusInput): Status {
     lastPoll: {
       at: timeOrNull(lastPoll?.atMs),
       ok: lastPoll?.ok ?? null,
-      lastSuccess: timeOrNull(input.lastPollSuccessMs),
-      next: timeOrNull(input.nextPollMs),
+      lastSuccess: timeOrNull(lastPollSuccessMs),
+      next: timeOrNull(nextPollMs),
     },
     lastWrite: {
       at: timeOrNull(lastWrite?.atMs),
       ok: lastWrite?.ok ?? null,
       file: input.file,
       targets: discovery?.groups.length ?? 0,
+    },
+    sync: {
+      inSync: sync?.inSync ?? false,
+      since: timeOrNull(sync?.sinceMs),
+      ...(sync?.problem === undefined ? {} : { problem: sync.problem }),
+    },
+    configuration: {
+      loaded: timeOrNull(configuration.loadedAtMs),
+      ...(configuration.refused === undefined ? {} : { refused: configuration.refused }),
+      ...(configuration.waiting === undefined ? {} : { waiting: configuration.waiting }),
     },
     restored: input.restored,
     prometheus: readiness.ready ? { ready: true } : { ready: false, reason: readiness.reason },

@@ -16,7 +16,7 @@ export interface DetailsFailure {
 export interface Details {
   /**
    * Starts to ask for what is due, unless the last round of asking is still under way. Resolves when nothing is being asked for.
-   * `onTold` takes each answer as it comes; `onEnd` takes what could not be had once all were asked.
+   * `onTold` takes each answer as it comes; `onEnd` takes all that could not be had when last asked for, once all were asked.
    */
   refresh(known: KnownApps, signal: AbortSignal): Promise<void>;
   /** All details count as never told. */
@@ -34,11 +34,17 @@ export interface DetailsOptions {
 
 export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: DetailsOptions): Details {
   const states = new Map<string, DetailsState>();
+  /** Why the details of apps could not be had when they were last asked for. */
+  const failing = new Map<string, string>();
   let asking: Promise<void> | undefined;
 
   /** Looks at every app, and returns the names of those to be asked for. */
   function look(known: KnownApps): string[] {
-    for (const name of states.keys()) if (!known.has(name)) states.delete(name);
+    for (const name of states.keys()) {
+      if (known.has(name)) continue;
+      states.delete(name);
+      failing.delete(name);
+    }
     const due: string[] = [];
     for (const [name, app] of known) {
       const { due: isDue, state } = lookAt(app, states.get(name), nowMs());
@@ -51,7 +57,6 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
   }
 
   async function ask(names: readonly string[], signal: AbortSignal): Promise<void> {
-    const failures: DetailsFailure[] = [];
     await pMap(
       names,
       async (name) => {
@@ -59,16 +64,17 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
           const { body } = await tsuru.get(CALLS.app, appPath(name), signal);
           const details = readAppDetails(parseJson(body));
           onTold(name, details);
+          failing.delete(name);
           settle(name, true);
         } catch (error) {
           if (signal.aborted) return;
-          failures.push({ name, reason: errorText(error) });
+          failing.set(name, errorText(error));
           settle(name, false);
         }
       },
       { concurrency: DETAILS_AT_A_TIME },
     );
-    if (!signal.aborted) await onEnd(failures);
+    if (!signal.aborted) await onEnd([...failing].map(([name, reason]) => ({ name, reason })));
   }
 
   function settle(name: string, isTold: boolean): void {

@@ -31,7 +31,7 @@ export type PollFailure = (typeof POLL_FAILURES)[number];
 /** What takes part in a poll besides Tsuru. */
 export interface PollSink {
   /** Takes what is known now. Resolves when it is on disk, or could not be written. */
-  publish(known: KnownApps): Promise<void>;
+  publish(known: KnownApps, seenAtMs: number): Promise<void>;
   /** The apps that are no longer scraped, and why. Told before the publish without them. */
   onGone(gone: ReadonlyMap<string, string>): void;
   onPoll(outcome: PollOutcome, durationMs: number): void;
@@ -82,27 +82,28 @@ export function createPoller(options: PollerOptions): Poller {
     current: () => known,
     onTold(name, told) {
       known = learnDetails(known, new Map([[name, told]]));
-      if (clock.nowMs() - publishedAtMs >= DETAILS_WRITE_EVERY_MS) void publish();
+      if (clock.nowMs() - publishedAtMs >= DETAILS_WRITE_EVERY_MS) void publish(clock.nowMs());
     },
     async onEnd(failed) {
       sink.onDetails(failed);
-      await publish();
+      await publish(clock.nowMs());
     },
   });
 
-  async function publish(): Promise<void> {
+  async function publish(seenAtMs: number): Promise<void> {
     publishedAtMs = clock.nowMs();
-    await sink.publish(known);
+    await sink.publish(known, seenAtMs);
   }
 
   async function poll(signal: AbortSignal): Promise<PollOutcome> {
     const list = await getList(signal);
+    const seenAtMs = clock.nowMs();
     known = learnList(known, list, clock.wallMs());
     await dropGone(list, signal);
     noteStarting();
     const asked = details.refresh(known, signal);
     await atMost(DETAILS_HEAD_START_MS, asked);
-    await publish();
+    await publish(seenAtMs);
     await atMost(DETAILS_WAIT_MS, asked);
     return { kind: 'answered', problems: list.problems };
   }

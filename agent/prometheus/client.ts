@@ -3,6 +3,8 @@ import { asArray, asObject, asOptionalText, parseJson } from '../shared/shape.ts
 
 /** Prometheus is on this machine: one that does not answer within this time hangs. */
 const REQUEST_TIMEOUT_MS = 5_000;
+/** A reload waits for scrapes in flight, up to their time-out, and goes on when its client has gone. */
+const RELOAD_TIMEOUT_MS = 60_000;
 /** 2,000 targets, the most that are asked for, are about 2 MB. */
 const LARGEST_ANSWER_BYTES = 32 * 1024 * 1024;
 
@@ -23,7 +25,19 @@ export interface PrometheusClient {
   ready(): Promise<void>;
   version(): Promise<string>;
   targets(): Promise<readonly TargetHealth[]>;
+  /** Its `/metrics`, as text. */
+  metrics(): Promise<string>;
+  /**
+   * `POST /-/reload`. Resolves when Prometheus says that it has reloaded.
+   * @throws {ReloadRefused} with Prometheus' words when it says that it has not; another error when it says nothing.
+   */
+  reload(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Prometheus' own word that it did not reload, and why. */
+export class ReloadRefused extends Error {
+  override readonly name = 'ReloadRefused';
 }
 
 export function createPrometheusClient(url: URL): PrometheusClient {
@@ -37,10 +51,22 @@ export function createPrometheusClient(url: URL): PrometheusClient {
     });
     const bytes = Buffer.from(await body.arrayBuffer());
     if (statusCode !== 200) {
-      const words = bytes.toString('utf8', 0, 200).replace(/\s+/g, ' ').trim();
+      const words = oneLine(bytes.toString('utf8', 0, 200));
       throw new Error(`Prometheus answered ${statusCode}${words === '' ? '' : `: ${words}`}`);
     }
     return bytes;
+  }
+
+  async function reload(): Promise<void> {
+    const { statusCode, body } = await request(`${base}/-/reload`, {
+      method: 'POST',
+      dispatcher,
+      signal: AbortSignal.timeout(RELOAD_TIMEOUT_MS),
+    });
+    const words = oneLine(await body.text());
+    if (statusCode === 200) return;
+    const remedy = statusCode === 403 ? ' (is it started with --web.enable-lifecycle?)' : '';
+    throw new ReloadRefused(`Prometheus answered ${statusCode}: ${words}${remedy}`);
   }
 
   async function data(path: string): Promise<Readonly<Record<string, unknown>>> {
@@ -57,8 +83,14 @@ export function createPrometheusClient(url: URL): PrometheusClient {
     async targets() {
       return asArray((await data('/api/v1/targets?state=active'))['activeTargets'], 'activeTargets').map(readTarget);
     },
+    metrics: async () => (await get('/metrics')).toString('utf8'),
+    reload,
     close: () => dispatcher.destroy(),
   };
+}
+
+function oneLine(words: string): string {
+  return words.replace(/\s+/g, ' ').trim();
 }
 
 function readTarget(raw: unknown, index: number): TargetHealth {

@@ -1,6 +1,6 @@
 import { readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { errorCode, writeWhole } from '../files.ts';
+import { dirname, join } from 'node:path';
+import { errorCode, makeFolder, writeWhole } from '../files.ts';
 
 /** Prometheus may run as another user. */
 const MODE = 0o644;
@@ -8,13 +8,15 @@ const MODE = 0o644;
 /** The one file of targets that Prometheus watches. */
 export interface TargetFile {
   readonly path: string;
+  /** Makes the watched folder: Prometheus looks for one that is missing at its start only now and then. */
+  makeFolder(): Promise<void>;
   /** What the file holds; undefined when there is none. */
   read(): Promise<string | undefined>;
   /**
-   * Makes the file hold this text and returns whether that took a write.
+   * Makes the file hold this text; tells whether that took a write, and the second that tells this version from all others.
    * @throws the file system's error; then the old file is as it was.
    */
-  write(text: string): Promise<boolean>;
+  write(text: string): Promise<{ readonly written: boolean; readonly seconds: number }>;
 }
 
 /**
@@ -52,20 +54,21 @@ export function createTargetFile(dataFolder: string, wallMs: () => number): Targ
 
   return {
     path,
+    makeFolder: () => makeFolder(dirname(path)),
     read,
     async write(text) {
       const before = await look();
       if (before !== undefined && before.identity !== current?.identity) {
         current = { text: (await read()) ?? '', identity: before.identity };
       }
-      if (before !== undefined && current?.text === text) return false;
+      if (before !== undefined && current?.text === text) return { written: false, seconds: before.seconds };
 
       const seconds = Math.max(Math.floor(wallMs() / 1000), lastSeconds + 1, (before?.seconds ?? 0) + 1);
       await rm(temporary, { force: true });
       await writeWhole({ temporary, path, text, mode: MODE, mtimeSeconds: seconds });
       lastSeconds = seconds;
       current = { text, identity: (await look())?.identity ?? '' };
-      return true;
+      return { written: true, seconds };
     },
   };
 }

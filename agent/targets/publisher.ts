@@ -8,11 +8,16 @@ import type { TargetFile } from './file.ts';
 import { renderGroups } from './groups.ts';
 
 /** How an attempt to make the target file hold the present targets ended. */
-export interface WriteOutcome {
-  readonly kind: 'written' | 'unchanged' | 'failed';
-  readonly targets: number;
-  readonly reason?: string;
-}
+export type WriteOutcome =
+  | {
+      readonly kind: 'written' | 'unchanged';
+      readonly discovery: Discovery;
+      /** The file's second, which tells its version. */
+      readonly seconds: number;
+      /** When what is in it was seen in Tsuru, on the clock that only goes forward. */
+      readonly seenAtMs: number;
+    }
+  | { readonly kind: 'failed'; readonly reason: string };
 
 export interface PublisherOptions {
   readonly state: StateFile;
@@ -26,8 +31,11 @@ export interface PublisherOptions {
 
 /** Brings what is known of the apps to disk: discovers the targets, saves the state, writes the target file. */
 export interface Publisher {
-  /** Resolves when this, or what came after it, is on disk or could not be written. It never rejects. */
-  readonly publish: (known: KnownApps) => Promise<void>;
+  /**
+   * Resolves when this, or what came after it, is on disk or could not be written; it never rejects. `seenAtMs` is when it was seen in
+   * Tsuru, on the clock that only goes forward.
+   */
+  readonly publish: (known: KnownApps, seenAtMs: number) => Promise<void>;
   /** Why apps that will be missing from the next publish are gone. */
   readonly explain: (gone: ReadonlyMap<string, string>) => void;
   /** The present targets; undefined before the first publish. */
@@ -42,7 +50,7 @@ export interface Publisher {
 
 export function createPublisher(options: PublisherOptions): Publisher {
   const { state, file, clock, onChange, onWrite, onState } = options;
-  let latest: KnownApps | undefined;
+  let latest: { known: KnownApps; seenAtMs: number } | undefined;
   let published: { known: KnownApps; discovery: Discovery; text: string } | undefined;
   let working: Promise<void> | undefined;
   let gone = new Map<string, string>();
@@ -54,27 +62,27 @@ export function createPublisher(options: PublisherOptions): Publisher {
   async function work(): Promise<void> {
     try {
       while (latest !== undefined) {
-        const known = latest;
+        const { known, seenAtMs } = latest;
         latest = undefined;
-        await publishOne(known);
+        await publishOne(known, seenAtMs);
       }
     } finally {
       working = undefined;
     }
   }
 
-  async function publishOne(known: KnownApps): Promise<void> {
+  async function publishOne(known: KnownApps, seenAtMs: number): Promise<void> {
     try {
       const { discovery, text } = prepare(known);
       // The state first: should this be cut off in between, a restart writes the newer targets from the newer state.
       onState(await state.save(known).then(() => undefined, errorText));
-      const written = await file.write(text);
+      const { written, seconds } = await file.write(text);
       pending = false;
       onDisk = true;
-      onWrite({ kind: written ? 'written' : 'unchanged', targets: discovery.groups.length });
+      onWrite({ kind: written ? 'written' : 'unchanged', discovery, seconds, seenAtMs });
     } catch (error) {
       pending = true;
-      onWrite({ kind: 'failed', targets: published?.discovery.groups.length ?? 0, reason: errorText(error) });
+      onWrite({ kind: 'failed', reason: errorText(error) });
     }
   }
 
@@ -90,8 +98,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   return {
-    publish(known) {
-      latest = known;
+    publish(known, seenAtMs) {
+      latest = { known, seenAtMs };
       working ??= work();
       return working;
     },

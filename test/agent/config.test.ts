@@ -79,7 +79,7 @@ describe("the agent's configuration", () => {
     [{ AGENT_POLL_INTERVALL: '15s' }, 'AGENT_POLL_INTERVALL is not known, did you mean "AGENT_POLL_INTERVAL"?'],
     [
       { AGENT_COLOUR: 'red' },
-      'AGENT_COLOUR is not known: there are AGENT_LISTEN, AGENT_DATA_DIR, AGENT_POLL_INTERVAL, AGENT_SCRAPE_INTERVAL, AGENT_SCRAPE_TIMEOUT, AGENT_TARGETS_PER_APP, AGENT_LOG_LEVEL.',
+      'AGENT_COLOUR is not known: there are AGENT_LISTEN, AGENT_DATA_DIR, AGENT_BASE_CONFIG, AGENT_RULES_DIR, AGENT_POLL_INTERVAL, AGENT_SCRAPE_INTERVAL, AGENT_SCRAPE_TIMEOUT, AGENT_TARGETS_PER_APP, AGENT_LOG_LEVEL.',
     ],
   ];
   for (const [environment, problem] of table) {

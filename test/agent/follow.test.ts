@@ -21,8 +21,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
   it('every unit of a bound app is scraped, with its labels', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 3);
+    await world.startAgent();
     const prometheus = await world.startPrometheus();
-    await world.startAgent({ prometheusUrl: prometheus.url });
     const targets = await prometheus.untilTargets('3 units up', allUp(3));
     assert.deepEqual(
       units(targets),
@@ -44,8 +44,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
   it('scaling out and in is followed', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 2);
+    await world.startAgent();
     const prometheus = await world.startPrometheus();
-    await world.startAgent({ prometheusUrl: prometheus.url });
     await prometheus.untilTargets('2 units up', allUp(2));
     await world.addUnits('my-app', 3);
     await prometheus.untilTargets('5 units up', allUp(5));
@@ -56,8 +56,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
   it('a new version at another port replaces the old one, which is scraped until it is gone', async () => {
     await using world = await startWorld({ delays: { startingMs: 1_500, portsMs: 500 } });
     await world.bindNew('my-app', 2);
+    const agent = await world.startAgent();
     const prometheus = await world.startPrometheus();
-    const agent = await world.startAgent({ prometheusUrl: prometheus.url });
     const old = units(await prometheus.untilTargets('2 old units up', allUp(2)));
     const deployed = world.deploy('my-app', 'shop/app-port9100:2');
     await until('both versions as targets', async () => {
@@ -79,8 +79,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
     });
     await createApp(world.admin, 'my-app', 'shop/my-app:1', 2);
     await world.instance.bind('my-app');
+    await world.startAgent();
     const prometheus = await world.startPrometheus();
-    await world.startAgent({ prometheusUrl: prometheus.url });
     const before = await prometheus.untilTargets('2 units up', allUp(2));
     const [crashing] = units(before);
     assert.ok(crashing);
@@ -96,8 +96,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 2);
     await world.bindNew('other', 1);
+    const agent = await world.startAgent();
     const prometheus = await world.startPrometheus();
-    const agent = await world.startAgent({ prometheusUrl: prometheus.url });
     await prometheus.untilTargets('3 units up', allUp(3));
     await world.instance.unbind('my-app');
     const left = await prometheus.untilTargets('1 unit up', allUp(1));
@@ -110,8 +110,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
   it('an app that is removed is no longer scraped', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 1);
+    await world.startAgent();
     const prometheus = await world.startPrometheus();
-    await world.startAgent({ prometheusUrl: prometheus.url });
     await prometheus.untilTargets('1 unit up', allUp(1));
     await world.admin.call('DELETE', '/1.0/apps/my-app');
     await prometheus.untilTargets('no targets', allUp(0));
@@ -120,8 +120,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
   it('every process is scraped, but for one that opts out, or gives another path and interval', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 1, 'shop/worker:1');
+    const agent = await world.startAgent();
     const prometheus = await world.startPrometheus();
-    const agent = await world.startAgent({ prometheusUrl: prometheus.url });
     const both = await prometheus.untilTargets('both processes up', allUp(2));
     assert.deepEqual(both.map(({ labels }) => labels['tsuru_process']).sort(), ['web', 'worker']);
 
@@ -142,8 +142,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
   it('a process that listens on nothing is down, and the status says which annotation ends that', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 1, 'shop/silent-worker:1');
+    const agent = await world.startAgent();
     const prometheus = await world.startPrometheus();
-    const agent = await world.startAgent({ prometheusUrl: prometheus.url });
     await prometheus.untilTargets('one process up, one down', (targets) => {
       return (
         targets
@@ -169,8 +169,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
   it('a unit with an IPv6 address is scraped', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 1, `shop/ipv6-port${20_000 + (process.pid % 10_000)}:1`);
+    await world.startAgent();
     const prometheus = await world.startPrometheus();
-    await world.startAgent({ prometheusUrl: prometheus.url });
     const [target] = await prometheus.untilTargets('1 unit up', allUp(1));
     assert.ok(target?.url.startsWith('http://[::1]:'));
   });
@@ -179,8 +179,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 1);
     const oneOff = world.tsuru.runIsolated('my-app');
+    const agent = await world.startAgent();
     const prometheus = await world.startPrometheus();
-    const agent = await world.startAgent({ prometheusUrl: prometheus.url });
     await prometheus.untilTargets('1 unit up', allUp(1));
     const [app] = (await agent.status()).apps;
     const left = app?.units.find(({ unit }) => unit === oneOff.name);
@@ -191,15 +191,15 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
   it('an agent that starts while Tsuru is down goes on from disk', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 2);
+    const first = await world.startAgent();
     const prometheus = await world.startPrometheus();
-    const first = await world.startAgent({ prometheusUrl: prometheus.url });
     await prometheus.untilTargets('2 units up', allUp(2));
     first.program.kill('SIGKILL');
     await first.program.end;
     const text = await readFile(first.targetsFile, 'utf8');
     world.tsuru.faults.add({ kind: 'status', status: 503 });
 
-    const second = await world.startAgent({ prometheusUrl: prometheus.url });
+    const second = await world.startAgent();
     await until(
       'a failed poll',
       async () => ((await second.metric('tsuru_agent_polls_failed_total{reason="server_error"}')) ?? 0) > 1,

@@ -9,8 +9,8 @@ describe("the agent's pages", { concurrency: 4 }, () => {
     await using world = await startWorld();
     await world.bindNew('my-app');
     const mend = world.tsuru.faults.add({ kind: 'status', status: 500 });
+    const agent = await world.startAgent();
     const prometheus = await world.startPrometheus();
-    const agent = await world.startAgent({ prometheusUrl: prometheus.url });
     assert.deepEqual(await agent.get('/readyz'), {
       status: 503,
       body: 'Not ready: no targets were written or restored yet.\n',
@@ -31,8 +31,8 @@ describe("the agent's pages", { concurrency: 4 }, () => {
   it('tell of each app and unit, the versions, the last poll and write', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 2);
+    const agent = await world.startAgent({ env: { TSURU_APPNAME: world.instance.app } });
     const prometheus = await world.startPrometheus();
-    const agent = await world.startAgent({ prometheusUrl: prometheus.url, env: { TSURU_APPNAME: world.instance.app } });
     await prometheus.untilTargets(
       '2 units up',
       (targets) => targets.filter(({ health }) => health === 'up').length === 2,

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startAgentProgram, targetsFileOf, type RunningAgent } from '../support/agent.ts';
+import { configFileOf, startAgentProgram, type RunningAgent } from '../support/agent.ts';
 import { createInstance, expect, type Instance } from '../support/instance.ts';
 import { freePort } from '../support/port.ts';
 import { startPrometheus, type ActiveTarget, type RunningPrometheus } from '../support/prometheus.ts';
@@ -47,23 +47,14 @@ export async function startDemo(stack: AsyncDisposableStack, say: (line: string)
   await instance.bind('my-app');
   say('The instance my-instance is bound to my-app.');
 
-  const [prometheusPort, agentPort] = [await freePort(9090), await freePort(9091)];
-  const prometheus = await startPrometheus({
-    folder,
-    targetsFile: targetsFileOf(join(folder, 'agent')),
-    agentAddress: `127.0.0.1:${agentPort}`,
-    scrapeInterval: SCRAPE_INTERVAL,
-    host: '127.0.0.1',
-    port: prometheusPort,
-  });
-  stack.defer(() => prometheus.stop());
+  const prometheusAddress = `127.0.0.1:${await freePort(9090)}`;
   const agent = await startAgentProgram({
     folder: join(folder, 'agent'),
     tsuruUrl: tsuru.url,
     token: instance.token,
-    prometheusUrl: prometheus.url,
+    prometheusUrl: `http://${prometheusAddress}`,
     host: '127.0.0.1',
-    port: agentPort,
+    port: await freePort(9091),
     env: {
       TSURU_APPNAME: instance.app,
       AGENT_POLL_INTERVAL: POLL_INTERVAL,
@@ -77,6 +68,9 @@ export async function startDemo(stack: AsyncDisposableStack, say: (line: string)
   stack.defer(async () => {
     await agent.stop();
   });
+  const configFile = configFileOf(join(folder, 'agent'));
+  const prometheus = await startPrometheus({ folder, configFile, address: prometheusAddress });
+  stack.defer(() => prometheus.stop());
   return { tsuru, admin, instance, prometheus, agent };
 }
 

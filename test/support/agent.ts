@@ -29,7 +29,7 @@ export interface AgentOptions {
   readonly folder: string;
   readonly tsuruUrl: string;
   readonly token: string;
-  readonly prometheusUrl?: string;
+  readonly prometheusUrl: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly host?: string;
   readonly port?: number;
@@ -39,8 +39,13 @@ export interface AgentOptions {
 }
 
 /** Where an agent with this folder writes its targets. */
-export function targetsFileOf(folder: string): string {
+function targetsFileOf(folder: string): string {
   return join(folder, 'targets', 'apps.json');
+}
+
+/** Where it renders what its Prometheus is started with. */
+export function configFileOf(folder: string): string {
+  return join(folder, 'config', 'prometheus.yml');
 }
 
 /** Starts an agent that polls often, and waits until its pages are open. */
@@ -55,7 +60,7 @@ export async function startAgentProgram(options: AgentOptions): Promise<RunningA
     env: {
       TSURU_HOST: options.tsuruUrl,
       TSURU_TOKEN: options.token,
-      PROMETHEUS_URL: options.prometheusUrl ?? 'http://127.0.0.1:1',
+      PROMETHEUS_URL: options.prometheusUrl,
       AGENT_LISTEN: address,
       AGENT_DATA_DIR: options.folder,
       AGENT_POLL_INTERVAL: '300ms',

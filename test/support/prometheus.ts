@@ -1,13 +1,9 @@
-import { readFile, writeFile, mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { dump, load } from 'js-yaml';
 import { request } from 'undici';
-import { asArray, asObject, isObject } from '../../agent/shared/shape.ts';
-import { freeAddress } from './address.ts';
+import { asArray, asObject } from '../../agent/shared/shape.ts';
 import { startProgram, type Program } from './program.ts';
 import { until } from './until.ts';
-
-const BASE = new URL('../../image/prometheus.yml', import.meta.url);
 
 /** A target as Prometheus itself reports it. */
 export interface ActiveTarget {
@@ -23,7 +19,7 @@ export interface ActiveTarget {
   readonly labels: Readonly<Record<string, unknown>>;
 }
 
-/** A real Prometheus with the base configuration of the image, but for paths, addresses and the scrape interval. */
+/** A real Prometheus, with the configuration that its agent rendered. */
 export interface RunningPrometheus {
   readonly url: string;
   readonly program: Program;
@@ -41,26 +37,22 @@ export interface RunningPrometheus {
 }
 
 export interface PrometheusOptions {
-  /** Where the data and the rendered configuration go. */
+  /** Where the data go. */
   readonly folder: string;
-  readonly targetsFile: string;
-  readonly agentAddress?: string;
-  readonly scrapeInterval?: string;
-  readonly host?: string;
-  readonly port?: number;
+  /** What the agent rendered; waited for, as the agent may be starting. */
+  readonly configFile: string;
+  /** `host:port`. */
+  readonly address: string;
 }
 
-export async function startPrometheus(options: PrometheusOptions): Promise<RunningPrometheus> {
-  const address = `${options.host ?? freeAddress()}:${options.port ?? 9090}`;
+export async function startPrometheus({ folder, configFile, address }: PrometheusOptions): Promise<RunningPrometheus> {
   const url = `http://${address}`;
-  await mkdir(join(options.folder, 'data'), { recursive: true });
-  const config = join(options.folder, 'prometheus.yml');
-  await writeFile(config, render(await readFile(BASE, 'utf8'), address, options));
+  await until(`the configuration ${configFile}`, () => existsSync(configFile));
   const program = startProgram({
     command: 'prometheus',
     args: [
-      `--config.file=${config}`,
-      `--storage.tsdb.path=${join(options.folder, 'data')}`,
+      `--config.file=${configFile}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
       `--web.listen-address=${address}`,
       '--web.enable-lifecycle',
     ],
@@ -129,30 +121,4 @@ function readTarget(raw: unknown): ActiveTarget {
     timeout: text('scrapeTimeout'),
     labels,
   };
-}
-
-/** The base configuration with the paths and addresses of this run. */
-function render(
-  base: string,
-  address: string,
-  { targetsFile, agentAddress, scrapeInterval = '1s' }: PrometheusOptions,
-): string {
-  const config = asObject(load(base), 'prometheus.yml');
-  const jobs = asArray(config['scrape_configs'], 'scrape_configs').filter(isObject);
-  const rendered = jobs.flatMap((job): object[] => {
-    switch (job['job_name']) {
-      case 'tsuru-apps':
-        return [{ ...job, file_sd_configs: [{ files: [targetsFile], refresh_interval: '2s' }] }];
-      case 'prometheus':
-        return [{ ...job, static_configs: [{ targets: [address] }] }];
-      default:
-        return agentAddress === undefined ? [] : [{ ...job, static_configs: [{ targets: [agentAddress] }] }];
-    }
-  });
-  const global = {
-    scrape_interval: scrapeInterval,
-    scrape_timeout: scrapeInterval,
-    evaluation_interval: scrapeInterval,
-  };
-  return dump({ ...config, global, rule_files: [], scrape_configs: rendered });
 }

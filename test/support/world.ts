@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { createApp, createClient, type Client } from '../tsuru/client.ts';
 import type { Image, Images, InProcess } from '../tsuru/images.ts';
 import { startTsuru, type LocalTsuru, type TsuruOptions } from '../tsuru/server.ts';
-import { startAgentProgram, targetsFileOf, type AgentOptions, type RunningAgent } from './agent.ts';
+import { freeAddress } from './address.ts';
+import { configFileOf, startAgentProgram, type AgentOptions, type RunningAgent } from './agent.ts';
 import { temporaryFolder } from './folder.ts';
 import { createInstance, expect, type Instance } from './instance.ts';
 import { startPrometheus, type RunningPrometheus } from './prometheus.ts';
@@ -56,6 +57,7 @@ export interface World extends AsyncDisposable {
   /** Annotates an app, or a process of it. */
   annotate(app: string, annotations: Readonly<Record<string, string>>, process?: string): Promise<void>;
   startAgent(options?: Partial<AgentOptions>): Promise<RunningAgent>;
+  /** The agent's Prometheus; the agent must have been started before. */
   startPrometheus(): Promise<RunningPrometheus>;
 }
 
@@ -67,6 +69,7 @@ export async function startWorld(options: Partial<TsuruOptions> = {}): Promise<W
   const admin = createClient(tsuru.url, tsuru.adminToken);
   const instance = await createInstance(admin, 'my-instance', 'shop');
   const agentFolder = join(folder, 'agent');
+  const prometheusAddress = `${freeAddress()}:9090`;
 
   const world: World = {
     tsuru,
@@ -97,6 +100,7 @@ export async function startWorld(options: Partial<TsuruOptions> = {}): Promise<W
         folder: agentFolder,
         tsuruUrl: tsuru.url,
         token: instance.token,
+        prometheusUrl: `http://${prometheusAddress}`,
         ...more,
       });
       stack.defer(async () => {
@@ -105,7 +109,11 @@ export async function startWorld(options: Partial<TsuruOptions> = {}): Promise<W
       return agent;
     },
     async startPrometheus() {
-      const prometheus = await startPrometheus({ folder, targetsFile: targetsFileOf(agentFolder) });
+      const prometheus = await startPrometheus({
+        folder,
+        configFile: configFileOf(agentFolder),
+        address: prometheusAddress,
+      });
       stack.defer(() => prometheus.stop());
       return prometheus;
     },

@@ -85,6 +85,7 @@ it('breaks the connection in the middle of an answer, after it obeyed', async ()
   await withTwoApps(async (tsuru, admin) => {
     tsuru.faults.add({ kind: 'cut' });
     await assert.rejects(admin.call('GET', '/1.0/apps'));
+    await assert.rejects(admin.call('PUT', '/1.0/apps/one', { json: { description: 'cut' } }));
     await assert.rejects(admin.call('PUT', '/1.0/apps/one/units', { form: { units: 1, process: 'web' } }));
     await until('the unit', () => tsuru.units('one').length === 2);
     tsuru.faults.clear();
@@ -127,7 +128,8 @@ it('takes faults over HTTP too, and says what one looks like', async () => {
     );
     assert.equal((await admin.call('GET', '/1.0/info')).status, 503);
     assert.deepEqual(await units(admin), [`one 0 ${UNKNOWN}`]);
-    await admin.call('DELETE', '/local/faults');
+    await add({ kind: 'status', status: 401 });
+    assert.equal((await admin.call('DELETE', '/local/faults')).status, 200);
     assert.deepEqual(tsuru.faults.list(), []);
     const wrong = await add({ kind: 'flood' });
     assert.equal(wrong.status, 400);

@@ -108,20 +108,25 @@ export function parseFault(tree: Tree): Fault | undefined {
 }
 
 function fits(fault: Fault, method: string, path: string): boolean {
-  if ((fault.method ?? method) !== method) return false;
-  const showsApps = method === 'GET' && /^\/apps(\/[^/]+)?$/.test(path);
+  return (fault.method ?? method) === method && fitsPath(fault.path ?? '*', path) && showsIn(fault, method, path);
+}
+
+function fitsPath(wanted: string, path: string): boolean {
+  // Whoever makes everything fail must still be able to end that.
+  if (path.startsWith('/local/')) return false;
+  return wanted.endsWith('*') ? path.startsWith(wanted.slice(0, -1)) : path === wanted;
+}
+
+/** Faults of units and apps show only where Tsuru tells of them: in the list of apps, and in an app. */
+function showsIn(fault: Fault, method: string, path: string): boolean {
   switch (fault.kind) {
     case 'units-unknown':
-      if (!showsApps || !(path === '/apps' || path === `/apps/${fault.app ?? path.slice('/apps/'.length)}`))
-        return false;
-      break;
+      return method === 'GET' && ['/apps', `/apps/${fault.app ?? path.split('/')[2] ?? ''}`].includes(path);
     case 'app-missing':
-      if (!showsApps || path !== '/apps') return false;
-      break;
+      return method === 'GET' && path === '/apps';
     default:
+      return true;
   }
-  if (fault.path === undefined) return true;
-  return fault.path.endsWith('*') ? path.startsWith(fault.path.slice(0, -1)) : path === fault.path;
 }
 
 function misfortune(faults: readonly Fault[]): Misfortune {

@@ -109,7 +109,8 @@ export async function send(response: ServerResponse, answer: Answer, cut: boolea
   };
   try {
     await answer.run(output);
-    if (!cut) response.end();
+    if (cut) response.destroy();
+    else response.end();
   } catch (error) {
     if (!response.headersSent) {
       sendWhole(response, errorAnswer(error), cut);

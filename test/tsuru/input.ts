@@ -1,5 +1,8 @@
 // What a request carries. Tsuru takes the same inputs as a form or as JSON; both become one tree here.
 
+import { badRequest } from './errors.ts';
+import { goQuote } from './go.ts';
+
 export type Tree = Readonly<Record<string, unknown>>;
 
 export interface Body {
@@ -10,12 +13,12 @@ export interface Body {
   readonly tree: Tree;
 }
 
-/** Reads a body; text that claims to be JSON but is not gives an empty tree, as every field is then missing. */
 export function readBody(text: string, contentType: string): Body {
   if (contentType.startsWith('application/json')) {
     return { text, isJson: true, form: new Map(), tree: jsonTree(text) };
   }
-  const form = formOf(new URLSearchParams(text));
+  const isMultipart = contentType.startsWith('multipart/form-data');
+  const form = formOf(isMultipart ? multipartFields(text, contentType) : new URLSearchParams(text));
   return { text, isJson: false, form, tree: formTree(form) };
 }
 
@@ -71,17 +74,28 @@ function indexed(tree: Tree): unknown[] {
 }
 
 function jsonTree(body: string): Tree {
+  if (body === '') return {};
   try {
     const value: unknown = JSON.parse(body);
     return isTree(value) ? value : {};
-  } catch {
-    return {};
+  } catch (error) {
+    throw badRequest(`unable to parse as json: ${goQuote(body)} - ${String(error)}`);
   }
 }
 
-function formOf(params: URLSearchParams): Map<string, string[]> {
+/** Only fields of text: nobody uploads files with the deploy of an image. */
+function multipartFields(body: string, contentType: string): [string, string][] {
+  const boundary = /boundary="?([^";]+)/.exec(contentType)?.[1] ?? '';
+  const parts = body.split(`--${boundary}`).slice(1, -1);
+  return parts.map((part) => {
+    const [head = '', ...rest] = part.split('\r\n\r\n');
+    return [/ name="([^"]*)"/.exec(head)?.[1] ?? '', rest.join('\r\n\r\n').replace(/\r\n$/, '')];
+  });
+}
+
+function formOf(fields: Iterable<readonly [string, string]>): Map<string, string[]> {
   const form = new Map<string, string[]>();
-  for (const [key, value] of params) form.set(key, [...(form.get(key) ?? []), value]);
+  for (const [key, value] of fields) form.set(key, [...(form.get(key) ?? []), value]);
   return form;
 }
 

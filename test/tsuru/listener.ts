@@ -11,9 +11,11 @@ export interface Listener {
 }
 
 const HOST = '127.0.0.1';
+/** tsurud closes no idle connection; Node would after 5 s, which is how often a client may poll. */
+const KEEP_ALIVE_MS = 300_000;
 
 export async function listen(port: number, onRequest: RequestListener): Promise<Listener> {
-  const server = createServer(onRequest);
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, onRequest);
 
   async function open(wanted: number): Promise<number> {
     server.listen(wanted, HOST);

@@ -14,8 +14,8 @@ export interface Provisioner {
   rollOut(app: App, version: Version, replaces: readonly Version[]): Promise<void>;
   /** Replaces units by new ones of the same versions. */
   restart(app: App, process?: string): Promise<void>;
-  /** Starts or ends units of a process until there are as many as the app should have. */
-  scale(app: App, process: string): Promise<void>;
+  /** Starts or ends units of a process until there are as many as wanted. */
+  scale(app: App, process: string, wanted: number): Promise<void>;
   start(app: App, process?: string): Promise<void>;
   /** Ends units; their counts are kept. */
   stop(app: App, process?: string): void;
@@ -117,10 +117,9 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
       }
     },
 
-    async scale(app, process) {
+    async scale(app, process, wanted) {
       const [version] = app.versions;
       if (version === undefined) return;
-      const wanted = app.unitCounts.get(process) ?? 0;
       const units = unitsOf(app, process).filter(({ unit }) => unit.version === version.number);
       if (wanted > units.length) await startAll(app, version, [[process, wanted - units.length]]);
       // Kubernetes takes units that are not ready first, then the newest.

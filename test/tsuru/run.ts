@@ -20,8 +20,10 @@ export interface Running {
 const STOP_MS = 10_000;
 /** How often a starting process is asked whether it listens, in ms. */
 const PROBE_MS = 25;
-/** A process that does not listen is ready this long after its start, in ms. */
+/** A process of which it is known that it does not listen is ready this long after its start, in ms. */
 const NOT_LISTENING_READY_MS = 100;
+/** Kubernetes asks nobody whether they listen: what still runs after this many ms is ready in any case. */
+const READY_ANYWAY_MS = 10_000;
 
 export function run(runner: ProcessRunner, place: UnitPlace): Running {
   if (runner === 'nothing') return endless();
@@ -125,7 +127,8 @@ function signal({ pid }: ChildProcessWithoutNullStreams, name: 'SIGTERM' | 'SIGK
 }
 
 async function untilItListens({ host, port }: UnitPlace, life: { readonly over: boolean }): Promise<void> {
-  while (!(await acceptsTcp(host, port))) {
+  const deadline = performance.now() + READY_ANYWAY_MS;
+  while (!(await acceptsTcp(host, port)) && performance.now() < deadline) {
     if (life.over) return new Promise<never>(() => undefined);
     await sleep(PROBE_MS);
   }

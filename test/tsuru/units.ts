@@ -4,7 +4,7 @@ import { delayed, type Delays } from './delays.ts';
 import type { ProcessRunner } from './images.ts';
 import { run, type Running } from './run.ts';
 
-export type UnitStatus = 'created' | 'starting' | 'started' | 'error';
+type UnitStatus = 'created' | 'starting' | 'started' | 'error';
 
 /** A unit as it is now. Only units.ts and the controls for tests change one. */
 export interface Unit {
@@ -114,7 +114,9 @@ export function startUnit(options: UnitOptions): LivingUnit {
     markReady();
   }
 
-  const over = live();
+  const over = live().catch((error: unknown) => {
+    Object.assign(unit, { status: 'error', reason: String(error), ready: false });
+  });
   return {
     unit,
     ready,

@@ -15,7 +15,7 @@ describe('the target file', () => {
   it('is there whole, for everybody to read, with nothing beside it in the watched folder', async () => {
     await using folder = await temporaryFolder();
     const file = createTargetFile(folder.path, Date.now);
-    assert.equal(await file.write('one'), true);
+    assert.equal((await file.write('one')).written, true);
     assert.equal(await readFile(file.path, 'utf8'), 'one');
     assert.equal((await stat(file.path)).mode & 0o777, 0o644);
     assert.deepEqual(await readdir(join(folder.path, 'targets')), ['apps.json']);
@@ -27,8 +27,8 @@ describe('the target file', () => {
     const file = createTargetFile(folder.path, Date.now);
     await file.write('one');
     const before = await stat(file.path);
-    assert.equal(await file.write('one'), false);
-    assert.equal(await createTargetFile(folder.path, Date.now).write('one'), false);
+    assert.equal((await file.write('one')).written, false);
+    assert.equal((await createTargetFile(folder.path, Date.now).write('one')).written, false);
     assert.equal((await stat(file.path)).ino, before.ino);
   });
 
@@ -52,11 +52,11 @@ describe('the target file', () => {
     const file = createTargetFile(folder.path, Date.now);
     await file.write('one');
     await writeFile(file.path, 'two');
-    assert.equal(await file.write('one'), true);
+    assert.equal((await file.write('one')).written, true);
     await utimes(file.path, 1, 1);
-    assert.equal(await file.write('one'), false, 'a touched file holds the text still');
+    assert.equal((await file.write('one')).written, false, 'a touched file holds the text still');
     await rm(folder.path, { recursive: true });
-    assert.equal(await file.write('one'), true);
+    assert.equal((await file.write('one')).written, true);
     assert.equal(await readFile(file.path, 'utf8'), 'one');
   });
 
@@ -69,7 +69,7 @@ describe('the target file', () => {
     await assert.rejects(file.write('two'));
     assert.equal(await readFile(file.path, 'utf8'), 'one');
     await rm(join(folder.path, 'tmp'));
-    assert.equal(await file.write('two'), true);
+    assert.equal((await file.write('two')).written, true);
   });
 });
 

@@ -53,8 +53,8 @@ function scale(world: World, call: Call, direction: 1 | -1): Answer {
     const process = processOf(app, asked('process'));
     const count = (app.unitCounts.get(process) ?? 0) + direction * change;
     if (count < 0) throw new TsuruError('cannot remove more units than existing');
+    await world.provisioner.scale(app, process, count);
     app.unitCounts.set(process, count);
-    await world.provisioner.scale(app, process);
     routerUpdated(say);
   });
 }

@@ -1,0 +1,192 @@
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock } from '../clock.ts';
+import { errorText } from '../shared/text.ts';
+import { renderConfig, type RenderOptions } from './base.ts';
+import type { PrometheusClient } from './client.ts';
+import { checkConfig } from './promtool.ts';
+import { reload, type ReloadOutcome } from './reload.ts';
+import { createStaging, readRules } from './staging.ts';
+import { watchFolders } from './watch.ts';
+
+/** Waits before a reload that did not come through is tried again: doubled from the first to the last. */
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 30_000;
+/** So many failures in a row, which take 7 s, are what a start of Prometheus may take; one more is worth telling. */
+const PATIENCE = 4;
+/** The longest a timer can wait, about: 24 days. */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+/** The two refresh intervals between which a dead file discovery is revived: it begins anew only when its configuration changes. */
+const REFRESH_SECONDS = [30, 31] as const;
+
+/** How the configuration fares; each problem is there as long as it lasts. */
+export interface ConfigurationStatus {
+  /** When Prometheus last loaded one from this agent, in milliseconds since 1970. */
+  readonly loadedAtMs?: number;
+  /** Why the newest base and rules are not what Prometheus runs: the last good configuration stays. */
+  readonly refused?: string;
+  /** Why it is not known to run the newest. */
+  readonly waiting?: string;
+}
+
+export interface ConfigurationOptions {
+  /** The base configuration, which is only read. */
+  readonly baseFile: string;
+  readonly rulesFolder: string;
+  readonly dataFolder: string;
+  readonly targetsFile: string;
+  readonly scrape: RenderOptions['scrape'];
+  readonly addresses: RenderOptions['addresses'];
+  readonly client: PrometheusClient;
+  readonly clock: Clock;
+  readonly onStatus: (status: ConfigurationStatus) => void;
+  readonly onCheck: (succeeded: boolean) => void;
+  readonly onReload: (outcome: ReloadOutcome) => void;
+  /** The kernel has no watches left, so folders are looked at from time to time instead. */
+  readonly onPolling: (reason: string) => void;
+}
+
+/** Keeps what Prometheus runs at what the base configuration and the rules say, as long as that is valid. */
+export interface Configuration {
+  /** What Prometheus is to be started with. */
+  readonly configFile: string;
+  /** Makes the file of a first start, if base and rules are valid, so that Prometheus can be started with it. */
+  prepare(signal: AbortSignal): Promise<void>;
+  run(signal: AbortSignal): Promise<void>;
+  /** Has Prometheus begin its file discovery anew. */
+  revive(): void;
+}
+
+/** A configuration that was not loaded, by whose word, and when it is tried again. */
+interface Refusal {
+  readonly text: string;
+  readonly retryAtMs: number;
+}
+
+export function createConfiguration(options: ConfigurationOptions): Configuration {
+  const { client, clock, onStatus, onCheck, onReload } = options;
+  const staging = createStaging(options.dataFolder);
+  let status: ConfigurationStatus = {};
+  let revivals = 0;
+  let failures = 0;
+  let wakeUp = new AbortController();
+  /** What Prometheus is known to run. */
+  let running: string | undefined;
+  let refusal: Refusal | undefined;
+
+  function say(next: ConfigurationStatus): void {
+    status = next;
+    onStatus(next);
+  }
+
+  function refuse(refused: string): void {
+    const { loadedAtMs } = status;
+    say({ ...(loadedAtMs === undefined ? {} : { loadedAtMs }), refused });
+  }
+
+  function backoffMs(): number {
+    failures++;
+    return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
+  }
+
+  /** What base and rules say now, with a copy of the rules. */
+  async function render(): Promise<string> {
+    const base = await readFile(options.baseFile, 'utf8');
+    const ruleFiles = [await staging.stageRules(await readRules(options.rulesFolder))];
+    const refreshSeconds = REFRESH_SECONDS[revivals % 2 === 0 ? 0 : 1];
+    const { targetsFile, scrape, addresses } = options;
+    return renderConfig(base, { targetsFile, scrape, refreshSeconds, ruleFiles, addresses });
+  }
+
+  /** Puts what base and rules say now in place, once promtool has found it valid; returns it, or undefined if it is not. */
+  async function place(signal: AbortSignal): Promise<string | undefined> {
+    let text: string;
+    try {
+      text = await render();
+    } catch (error) {
+      refuse(`the configuration cannot be made: ${errorText(error)}`);
+      return undefined;
+    }
+    if (text === refusal?.text && clock.nowMs() < refusal.retryAtMs) return undefined;
+    if (text === (await staging.current())) return text;
+    const problem = await checkConfig(await staging.stageConfig(text), signal);
+    onCheck(problem === undefined);
+    if (problem === undefined) {
+      await staging.replace(text);
+      return text;
+    }
+    refusal = { text, retryAtMs: Infinity };
+    refuse(`promtool refuses the new configuration: ${problem}`);
+    return undefined;
+  }
+
+  /** Brings Prometheus to what base and rules say now; returns after how long to try again if nothing changes. */
+  async function round(signal: AbortSignal): Promise<number> {
+    const text = await place(signal);
+    if (text === undefined) return refusal === undefined ? Infinity : Math.max(0, refusal.retryAtMs - clock.nowMs());
+    if (text === running) {
+      refusal = undefined;
+      failures = 0;
+      if (status.refused !== undefined || status.waiting !== undefined)
+        say({ loadedAtMs: status.loadedAtMs ?? clock.wallMs() });
+      return Infinity;
+    }
+    const outcome = await reload(client, clock, signal);
+    if (signal.aborted) return 0;
+    if (outcome.kind !== 'not_ready') onReload(outcome);
+    if (outcome.kind === 'loaded') {
+      running = text;
+      refusal = undefined;
+      failures = 0;
+      say({ loadedAtMs: clock.wallMs() });
+      await staging.removeUnused([text]);
+      return Infinity;
+    }
+    const retryMs = backoffMs();
+    if (outcome.kind !== 'refused') {
+      if (failures >= PATIENCE) say({ ...status, waiting: outcome.reason });
+      return retryMs;
+    }
+    refusal = { text, retryAtMs: clock.nowMs() + retryMs };
+    refuse(outcome.reason);
+    await fallBack(signal);
+    return retryMs;
+  }
+
+  /** The last good one again, so that a restart of Prometheus finds it, and nothing of the refused one stays in force. */
+  async function fallBack(signal: AbortSignal): Promise<void> {
+    if (running === undefined) return;
+    await staging.replace(running);
+    await reload(client, clock, signal);
+  }
+
+  /** A disk that is full or read-only, and the like. */
+  function failedRound(error: unknown): number {
+    say({ ...status, waiting: `the configuration cannot be written: ${errorText(error)}` });
+    return backoffMs();
+  }
+
+  return {
+    configFile: staging.configFile,
+    async prepare(signal) {
+      await place(signal).catch(failedRound);
+    },
+    async run(signal) {
+      const changed = (): void => {
+        wakeUp.abort();
+      };
+      const watching = watchFolders([dirname(options.baseFile), options.rulesFolder], changed, options.onPolling);
+      const isStopped = (): boolean => signal.aborted;
+      while (!isStopped()) {
+        wakeUp = new AbortController();
+        const waitMs = await round(signal).catch(failedRound);
+        await clock.sleep(Math.min(waitMs, LONGEST_SLEEP_MS), AbortSignal.any([signal, wakeUp.signal]));
+      }
+      await watching.close();
+    },
+    revive() {
+      revivals++;
+      wakeUp.abort();
+    },
+  };
+}

@@ -1,0 +1,171 @@
+import type { Clock } from '../clock.ts';
+import { errorText } from '../shared/text.ts';
+import { APP_LABEL, type TargetGroup } from '../targets/groups.ts';
+import type { PrometheusClient, TargetHealth } from './client.ts';
+import { readMetrics, type PrometheusMetrics } from './observation.ts';
+import { applied, beginProof, observe, type Proof } from './proof.ts';
+
+/** Between looks while a version is fresh: Prometheus 2 takes up to 5 s, 3.12 and newer less than one. */
+const LOOK_EVERY_MS = 250;
+const FRESH_MS = 10_000;
+/** Between looks at a version that is not applied although it should be. */
+const LOOK_LATE_EVERY_MS = 2_000;
+/** Between looks at a version that is applied: a restart of Prometheus is noticed by then. */
+const LOOK_AGAIN_EVERY_MS = 10_000;
+/** How long a version may take before that is trouble: twice what Prometheus 2 takes, and room for a scan of a large file. */
+const LATE_AFTER_MS = 15_000;
+/** With more targets than this they are not compared one by one: the answer is too dear to Prometheus. */
+const MOST_COMPARED = 1_000;
+/** How long after a read the targets are compared, where the counters prove nothing. */
+const COMPARE_AFTER_MS = 1_000;
+/**
+ * How long a version may stay unread before the discovery counts as dead without a sign of it: above `refresh_interval`, at which
+ * Prometheus looks even if it was told of no change.
+ */
+const DEAD_AFTER_MS = 45_000;
+
+/** What is known about the version that was last written. */
+export interface SyncStatus {
+  readonly inSync: boolean;
+  /** Since when that is so, in milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** Why it is not, once it takes too long. */
+  readonly problem?: string;
+}
+
+export interface ProverOptions {
+  readonly client: PrometheusClient;
+  readonly targetsFile: string;
+  readonly clock: Clock;
+  /** Told at each change of the status. */
+  readonly onSync: (status: SyncStatus) => void;
+  /** Told how long a change took from Tsuru into Prometheus. */
+  readonly onLoaded: (durationMs: number) => void;
+  /** The file discovery is dead and has to be begun anew; told once a case. */
+  readonly onDead: (reason: string) => void;
+}
+
+/** Proves that Prometheus applied what was last written, and goes on looking. */
+export interface Prover {
+  written(version: {
+    readonly seconds: number;
+    readonly groups: readonly TargetGroup[];
+    readonly seenAtMs: number;
+  }): void;
+  status(): SyncStatus | undefined;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createProver({ client, targetsFile, clock, onSync, onLoaded, onDead }: ProverOptions): Prover {
+  let proof: Proof | undefined;
+  let groups: readonly TargetGroup[] = [];
+  let writtenAtMs = 0;
+  /** When the oldest change was seen that is not in Prometheus yet. */
+  let seenAtMs: number | undefined;
+  let readAtMs: number | undefined;
+  let status: SyncStatus | undefined;
+  let wakeUp: AbortController | undefined;
+  const deaths = new Set<string>();
+
+  function say(inSync: boolean, problem?: string): void {
+    if (status?.inSync === inSync && status.problem === problem) return;
+    const sinceMs = status?.inSync === inSync ? status.sinceMs : clock.wallMs();
+    status = { inSync, sinceMs, ...(problem === undefined ? {} : { problem }) };
+    onSync(status);
+  }
+
+  async function look(): Promise<void> {
+    const before = proof;
+    if (before === undefined) return;
+    let metrics: PrometheusMetrics;
+    try {
+      metrics = readMetrics(await client.metrics(), targetsFile);
+    } catch (error) {
+      // What is in a Prometheus that does not answer is unknown.
+      if (isLate()) say(false, `Prometheus does not answer: ${errorText(error)}`);
+      return;
+    }
+    // Another version may have been written meanwhile: then this look says nothing about it.
+    if (proof !== before) return;
+    let after = observe(before, metrics);
+    if (after.progress !== 'read') readAtMs = undefined;
+    else readAtMs ??= clock.nowMs();
+    if (readAtMs !== undefined && clock.nowMs() - readAtMs >= COMPARE_AFTER_MS && (await isTheSame()))
+      after = applied(after);
+    if (proof !== before) return;
+    proof = after;
+    if (after.progress === 'applied') loaded();
+    else notApplied(after, metrics);
+  }
+
+  function loaded(): void {
+    readAtMs = undefined;
+    if (seenAtMs !== undefined) onLoaded(clock.nowMs() - seenAtMs);
+    seenAtMs = undefined;
+    say(true);
+  }
+
+  function notApplied(after: Proof, metrics: PrometheusMetrics): void {
+    const reason = after.progress === 'read' ? 'it has read the file, but not applied it' : 'it has not read the file';
+    if (isLate()) say(false, `Prometheus has not loaded the last targets: ${reason}`);
+    else if (status?.inSync !== false) say(false);
+    if (after.progress !== 'not_read' || metrics.mtimeSeconds !== undefined) return;
+    const cannotWatch = metrics.watcherErrors > 0;
+    if (!cannotWatch && clock.nowMs() - writtenAtMs < DEAD_AFTER_MS) return;
+    const death = `${metrics.startSeconds ?? 0} ${metrics.watcherErrors}`;
+    if (deaths.has(death)) return;
+    deaths.add(death);
+    onDead(cannotWatch ? 'it cannot watch files (inotify was exhausted)' : 'it never read the target file');
+  }
+
+  function isLate(): boolean {
+    return clock.nowMs() - writtenAtMs >= LATE_AFTER_MS;
+  }
+
+  /** Whether Prometheus' targets are exactly the groups; false also when that cannot be found out. */
+  async function isTheSame(): Promise<boolean> {
+    if (groups.length > MOST_COMPARED) return false;
+    try {
+      return sameTargets(groups, await client.targets());
+    } catch {
+      return false;
+    }
+  }
+
+  function nextLookMs(): number {
+    if (proof === undefined) return LOOK_AGAIN_EVERY_MS;
+    if (proof.progress === 'applied') return LOOK_AGAIN_EVERY_MS;
+    return clock.nowMs() - writtenAtMs < FRESH_MS ? LOOK_EVERY_MS : LOOK_LATE_EVERY_MS;
+  }
+
+  return {
+    written(version) {
+      if (proof?.version.seconds === version.seconds) return;
+      proof = beginProof({ seconds: version.seconds, targets: version.groups.length }, proof);
+      groups = version.groups;
+      writtenAtMs = clock.nowMs();
+      seenAtMs ??= version.seenAtMs;
+      readAtMs = undefined;
+      wakeUp?.abort();
+    },
+    status: () => status,
+    async run(signal) {
+      const isStopped = (): boolean => signal.aborted;
+      while (!isStopped()) {
+        await look();
+        wakeUp = new AbortController();
+        await clock.sleep(nextLookMs(), AbortSignal.any([signal, wakeUp.signal]));
+      }
+    },
+  };
+}
+
+/** Whether the active targets of apps are these groups: as many, and each group's address and labels among them. */
+function sameTargets(groups: readonly TargetGroup[], active: readonly TargetHealth[]): boolean {
+  const discovered = active.map((target) => target.discovered).filter((labels) => labels[APP_LABEL] !== undefined);
+  if (discovered.length !== groups.length) return false;
+  const byAddress = Map.groupBy(discovered, (labels) => labels['__address__']);
+  return groups.every(({ targets: [address], labels }) =>
+    byAddress.get(address)?.some((found) => Object.entries(labels).every(([name, value]) => found[name] === value)),
+  );
+}

@@ -1,0 +1,159 @@
+import type { Change } from './discovery/changes.ts';
+import type { Discovery } from './discovery/discover.ts';
+import type { Metrics } from './metrics.ts';
+import type { DetailsFailure } from './poll/details.ts';
+import type { PollOutcome } from './poll/poller.ts';
+import type { ConfigurationStatus } from './prometheus/configuration.ts';
+import type { SyncStatus } from './prometheus/prover.ts';
+import type { ReloadOutcome } from './prometheus/reload.ts';
+import type { Log } from './shared/log.ts';
+import { listNames } from './shared/text.ts';
+import type { WriteOutcome } from './targets/publisher.ts';
+import type { Troubles } from './troubles.ts';
+
+/** What happened last, for the status. Times are in milliseconds since 1970. */
+export interface Progress {
+  readonly lastPoll?: { readonly atMs: number; readonly ok: boolean };
+  readonly lastPollSuccessMs?: number;
+  readonly nextPollMs?: number;
+  readonly lastWrite?: { readonly atMs: number; readonly ok: boolean };
+  readonly configuration: ConfigurationStatus;
+}
+
+/** Turns what happens in the agent's parts into log lines, metrics and the present troubles. */
+export interface Reporter {
+  readonly progress: () => Progress;
+  readonly onChange: (discovery: Discovery, changes: readonly Change[]) => void;
+  readonly onWrite: (outcome: WriteOutcome) => void;
+  readonly onState: (problem: string | undefined) => void;
+  readonly onPoll: (outcome: PollOutcome, durationMs: number) => void;
+  readonly onWait: (waitMs: number) => void;
+  readonly onDetails: (failures: readonly DetailsFailure[]) => void;
+  readonly onSync: (status: SyncStatus) => void;
+  readonly onLoaded: (durationMs: number) => void;
+  readonly onDead: (reason: string) => void;
+  readonly onConfiguration: (status: ConfigurationStatus) => void;
+  readonly onCheck: (succeeded: boolean) => void;
+  readonly onReload: (outcome: ReloadOutcome) => void;
+  readonly onPolling: (reason: string) => void;
+}
+
+export interface ReporterOptions {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly troubles: Troubles;
+  readonly wallMs: () => number;
+}
+
+export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptions): Reporter {
+  let progress: Progress = { configuration: {} };
+
+  /** A trouble that lasts as long as there is a problem. */
+  function trouble(
+    key: string,
+    problem: string | undefined,
+    mended: string,
+    fields?: Readonly<Record<string, unknown>>,
+  ): void {
+    if (problem === undefined) troubles.end(key, mended);
+    else troubles.begin(key, problem, fields);
+  }
+
+  function unknownUnits(discovery: Discovery): string | undefined {
+    const unknown = discovery.apps.filter(({ known }) => known.unknown !== undefined);
+    const names = listNames(unknown.map(({ known }) => known.app.name));
+    const reason = unknown[0]?.known.unknown?.reason;
+    return reason === undefined ? undefined : `the units of ${names} are unknown, their last targets stay: ${reason}`;
+  }
+
+  return {
+    progress: () => progress,
+    onChange(discovery, changes) {
+      metrics.discovered(discovery);
+      for (const { app, level, text } of changes) log[level]({ app }, text);
+      trouble('unknown', unknownUnits(discovery), "Tsuru tells every app's units again");
+    },
+    onWrite(outcome) {
+      metrics.wrote(outcome, wallMs());
+      if (outcome.kind !== 'unchanged') {
+        progress = { ...progress, lastWrite: { atMs: wallMs(), ok: outcome.kind === 'written' } };
+      }
+      const problem =
+        outcome.kind === 'failed'
+          ? `the target file cannot be written, the old one stays: ${outcome.reason}`
+          : undefined;
+      trouble('write', problem, 'the target file is written again');
+    },
+    onState(problem) {
+      if (problem !== undefined) metrics.stateNotSaved();
+      const lost = 'so a restart while Tsuru is down would lose what changed since';
+      trouble(
+        'state',
+        problem === undefined ? undefined : `the state cannot be saved, ${lost}: ${problem}`,
+        'the state is saved again',
+      );
+    },
+    onPoll(outcome, durationMs) {
+      const atMs = wallMs();
+      metrics.polled(outcome, durationMs, atMs);
+      progress = { ...progress, lastPoll: { atMs, ok: outcome.kind === 'answered' } };
+      if (outcome.kind === 'failed') {
+        const { reason, requestId } = outcome;
+        troubles.begin('poll', `Tsuru cannot be polled, every target stays: ${reason}${hint(outcome)}`, { requestId });
+        return;
+      }
+      progress = { ...progress, lastPollSuccessMs: atMs };
+      troubles.end('poll', 'Tsuru is polled again');
+      const problems = outcome.problems.length === 0 ? undefined : outcome.problems.join('; ');
+      trouble('list', problems, "Tsuru's list of apps is whole again");
+    },
+    onWait(waitMs) {
+      progress = { ...progress, nextPollMs: wallMs() + waitMs };
+    },
+    onDetails(failures) {
+      const names = listNames(failures.map(({ name }) => name));
+      const [first] = failures;
+      const problem = first && `the ports of ${names} could not be asked for, those known stay: ${first.reason}`;
+      trouble('details', problem, "every app's ports are told again");
+    },
+    onSync({ inSync, problem }) {
+      metrics.inSync(inSync);
+      // Out of sync for a moment is what every change is.
+      if (inSync || problem !== undefined) trouble('sync', problem, 'Prometheus has loaded the last targets');
+    },
+    onLoaded: metrics.loaded,
+    onDead(reason) {
+      metrics.revived();
+      log.warn(
+        `Prometheus' file discovery is dead: ${reason}; it is begun anew by a changed refresh_interval and a reload`,
+      );
+    },
+    onConfiguration(status) {
+      const { configuration } = progress;
+      progress = { ...progress, configuration: status };
+      const refused = status.refused && `the last good configuration stays: ${status.refused}`;
+      trouble('configuration', refused, 'the configuration is accepted');
+      trouble(
+        'reload',
+        status.waiting && `Prometheus does not run the newest configuration yet: ${status.waiting}`,
+        'Prometheus runs the newest configuration',
+      );
+      if (status.loadedAtMs !== undefined && status.loadedAtMs !== configuration.loadedAtMs)
+        log.info('Prometheus has loaded the configuration');
+    },
+    onCheck: metrics.checked,
+    onReload(outcome) {
+      metrics.reloaded(outcome, wallMs());
+    },
+    onPolling(reason) {
+      log.warn(
+        `the kernel has no watches left (${reason}): changes of configuration and rules are looked for each second instead`,
+      );
+    },
+  };
+}
+
+function hint(outcome: PollOutcome): string {
+  if (outcome.kind !== 'failed' || outcome.failure !== 'unauthorized') return '';
+  return '; if this lasts, the token in TSURU_TOKEN was removed or replaced (Tsuru also answers 401 while its database fails)';
+}
