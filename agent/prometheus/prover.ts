@@ -24,6 +24,10 @@ const COMPARE_AFTER_MS = 1_000;
  */
 const DEAD_AFTER_MS = 45_000;
 
+/** Waits before a discovery that dies again at once is revived again: the kernel may have no watches for long. Doubled. */
+const FIRST_REVIVAL_WAIT_MS = 15_000;
+const LAST_REVIVAL_WAIT_MS = 10 * 60_000;
+
 /** What is known about the version that was last written. */
 export interface SyncStatus {
   readonly inSync: boolean;
@@ -66,6 +70,8 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
   let status: SyncStatus | undefined;
   let wakeUp: AbortController | undefined;
   const deaths = new Set<string>();
+  let revivals = 0;
+  let notBeforeMs = -Infinity;
 
   function say(inSync: boolean, problem?: string): void {
     if (status?.inSync === inSync && status.problem === problem) return;
@@ -102,6 +108,7 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
     readAtMs = undefined;
     if (seenAtMs !== undefined) onLoaded(clock.nowMs() - seenAtMs);
     seenAtMs = undefined;
+    revivals = 0;
     say(true);
   }
 
@@ -113,8 +120,9 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
     const cannotWatch = metrics.watcherErrors > 0;
     if (!cannotWatch && clock.nowMs() - writtenAtMs < DEAD_AFTER_MS) return;
     const death = `${metrics.startSeconds ?? 0} ${metrics.watcherErrors}`;
-    if (deaths.has(death)) return;
+    if (deaths.has(death) || clock.nowMs() < notBeforeMs) return;
     deaths.add(death);
+    notBeforeMs = clock.nowMs() + Math.min(LAST_REVIVAL_WAIT_MS, FIRST_REVIVAL_WAIT_MS * 2 ** revivals++);
     onDead(cannotWatch ? 'it cannot watch files (inotify was exhausted)' : 'it never read the target file');
   }
 

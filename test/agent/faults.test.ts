@@ -308,7 +308,7 @@ describe('a disk', { concurrency: 2 }, () => {
     const agent = await world.startAgent({ wrapper: onTmpfs(join(world.folder, 'agent'), 'ro,size=64k') });
     const status = await untilProblem(agent, /target file cannot be written, the old one stays: EROFS/);
     assert.match(status.problems.join('\n'), /the state cannot be saved.*EROFS/);
-    assert.match(status.problems.join('\n'), /the configuration cannot be made: EROFS/);
+    assert.match(status.problems.join('\n'), /the configuration cannot be written: EROFS/);
     assert.equal(warnings(agent).filter((line) => line.includes('EROFS')).length, 3, 'one line a trouble');
   });
 });

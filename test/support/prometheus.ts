@@ -43,14 +43,23 @@ export interface PrometheusOptions {
   readonly configFile: string;
   /** `host:port`. */
   readonly address: string;
+  /** Words in front of the command, such as a namespace to run in. */
+  readonly wrapper?: readonly string[];
 }
 
-export async function startPrometheus({ folder, configFile, address }: PrometheusOptions): Promise<RunningPrometheus> {
+export async function startPrometheus({
+  folder,
+  configFile,
+  address,
+  wrapper = [],
+}: PrometheusOptions): Promise<RunningPrometheus> {
   const url = `http://${address}`;
   await until(`the configuration ${configFile}`, () => existsSync(configFile));
+  const [command = '', ...words] = [...wrapper, 'prometheus'];
   const program = startProgram({
-    command: 'prometheus',
+    command,
     args: [
+      ...words,
       `--config.file=${configFile}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
       `--web.listen-address=${address}`,

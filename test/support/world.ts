@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApp, createClient, type Client } from '../tsuru/client.ts';
 import type { Image, Images, InProcess } from '../tsuru/images.ts';
@@ -8,7 +9,7 @@ import { freeAddress } from './address.ts';
 import { configFileOf, startAgentProgram, type AgentOptions, type RunningAgent } from './agent.ts';
 import { temporaryFolder } from './folder.ts';
 import { createInstance, expect, type Instance } from './instance.ts';
-import { startPrometheus, type RunningPrometheus } from './prometheus.ts';
+import { startPrometheus, type PrometheusOptions, type RunningPrometheus } from './prometheus.ts';
 
 /** A unit that answers /metrics, and everything else, with one sample; cheap, so that tests may have many. */
 const metricsUnit: InProcess = async ({ host, port }) => {
@@ -58,7 +59,9 @@ export interface World extends AsyncDisposable {
   annotate(app: string, annotations: Readonly<Record<string, string>>, process?: string): Promise<void>;
   startAgent(options?: Partial<AgentOptions>): Promise<RunningAgent>;
   /** The agent's Prometheus; the agent must have been started before. */
-  startPrometheus(): Promise<RunningPrometheus>;
+  startPrometheus(options?: Partial<PrometheusOptions>): Promise<RunningPrometheus>;
+  /** Writes a file of rules where the agent looks for them. */
+  writeRule(name: string, text: string): Promise<void>;
 }
 
 export async function startWorld(options: Partial<TsuruOptions> = {}): Promise<World> {
@@ -108,11 +111,16 @@ export async function startWorld(options: Partial<TsuruOptions> = {}): Promise<W
       });
       return agent;
     },
-    async startPrometheus() {
+    async writeRule(name, text) {
+      await mkdir(join(agentFolder, 'rules'), { recursive: true });
+      await writeFile(join(agentFolder, 'rules', name), text);
+    },
+    async startPrometheus(more = {}) {
       const prometheus = await startPrometheus({
         folder,
         configFile: configFileOf(agentFolder),
         address: prometheusAddress,
+        ...more,
       });
       stack.defer(() => prometheus.stop());
       return prometheus;
