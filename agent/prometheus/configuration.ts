@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { errorText } from '../shared/text.ts';
 import { renderConfig, type RenderOptions } from './base.ts';
@@ -7,7 +6,7 @@ import type { PrometheusClient } from './client.ts';
 import { checkConfig } from './promtool.ts';
 import { reload, type ReloadOutcome } from './reload.ts';
 import { createStaging, readRules } from './staging.ts';
-import { watchFolders } from './watch.ts';
+import { watchSources } from './watch.ts';
 
 /** Waits before a reload that did not come through is tried again: doubled from the first to the last. */
 const FIRST_RETRY_MS = 1_000;
@@ -175,7 +174,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       const changed = (): void => {
         wakeUp.abort();
       };
-      const watching = watchFolders([dirname(options.baseFile), options.rulesFolder], changed, options.onPolling);
+      const { baseFile: file, rulesFolder: folder, onPolling } = options;
+      const watching = watchSources({ file, folder, onChange: changed, onPolling });
       const isStopped = (): boolean => signal.aborted;
       while (!isStopped()) {
         wakeUp = new AbortController();

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { watch, type FSWatcher } from 'chokidar';
 import { errorCode } from '../files.ts';
 import { errorText } from '../shared/text.ts';
@@ -18,15 +19,26 @@ export interface Watch {
   close(): Promise<void>;
 }
 
+/** What is watched, and who is told. */
+export interface WatchOptions {
+  readonly file: string;
+  readonly folder: string;
+  readonly onChange: () => void;
+  /** The kernel has no inotify to give: changes are looked for from time to time instead. */
+  readonly onPolling: (reason: string) => void;
+}
+
 /**
- * Calls back once things in folders have changed and settled. Folders are watched, not files, so that it is noticed when a file is
- * replaced, and when Kubernetes swaps the link (`..data`) that all files of a mounted volume go through.
+ * Calls back once a file, or something in a folder, has changed and settled. The file is watched through its folder, so that it is noticed
+ * when it is replaced, and when Kubernetes swaps the link (`..data`) that all files of a mounted volume go through.
  */
-export function watchFolders(
-  folders: readonly string[],
-  onChange: () => void,
-  onPolling: (reason: string) => void,
-): Watch {
+export function watchSources({ file, folder, onChange, onPolling }: WatchOptions): Watch {
+  const parent = dirname(file);
+  const isIgnored = (path: string): boolean => {
+    const isOurs =
+      path === parent || path === file || path.startsWith(join(parent, '..data')) || path.startsWith(folder);
+    return !isOurs && path.startsWith(parent);
+  };
   let timer: NodeJS.Timeout | undefined;
   let firstAtMs: number | undefined;
   let polling: FSWatcher | undefined;
@@ -44,10 +56,12 @@ export function watchFolders(
   }
 
   function start(backend: 'auto' | 'polling'): FSWatcher {
-    const watcher = watch([...folders], {
+    const watcher = watch([parent, folder], {
       backend,
       pollingInterval: POLLING_INTERVAL_MS,
-      depth: 0,
+      // 0 would lose what is in a folder that comes back after it was removed.
+      depth: 1,
+      ignored: isIgnored,
       followSymlinks: false,
       ignoreInitial: true,
       ignorePermissionErrors: true,
