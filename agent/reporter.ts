@@ -17,6 +17,8 @@ export interface Progress {
   readonly lastPollSuccessMs?: number;
   readonly nextPollMs?: number;
   readonly lastWrite?: { readonly atMs: number; readonly ok: boolean };
+  /** How many targets are in the target file. */
+  readonly writtenTargets: number;
   readonly configuration: ConfigurationStatus;
 }
 
@@ -46,7 +48,7 @@ export interface ReporterOptions {
 }
 
 export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptions): Reporter {
-  let progress: Progress = { configuration: {} };
+  let progress: Progress = { configuration: {}, writtenTargets: 0 };
 
   /** A trouble that lasts as long as there is a problem. */
   function trouble(
@@ -78,6 +80,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       if (outcome.kind !== 'unchanged') {
         progress = { ...progress, lastWrite: { atMs: wallMs(), ok: outcome.kind === 'written' } };
       }
+      if (outcome.kind !== 'failed') progress = { ...progress, writtenTargets: outcome.discovery.groups.length };
       const problem =
         outcome.kind === 'failed'
           ? `the target file cannot be written, the old one stays: ${outcome.reason}`

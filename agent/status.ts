@@ -86,7 +86,7 @@ export interface StatusInput {
 
 export function statusOf(input: StatusInput): Status {
   const { discovery, readiness, sync } = input;
-  const { lastPoll, lastPollSuccessMs, nextPollMs, lastWrite, configuration } = input.progress;
+  const { lastPoll, lastPollSuccessMs, nextPollMs, lastWrite, writtenTargets, configuration } = input.progress;
   return {
     instance: input.ownApp ?? null,
     versions: { agent: VERSION, node: process.versions.node, prometheus: readiness.ready ? readiness.version : null },
@@ -105,7 +105,7 @@ export function statusOf(input: StatusInput): Status {
       at: timeOrNull(lastWrite?.atMs),
       ok: lastWrite?.ok ?? null,
       file: input.file,
-      targets: discovery?.groups.length ?? 0,
+      targets: writtenTargets,
     },
     sync: {
       inSync: sync?.inSync ?? false,

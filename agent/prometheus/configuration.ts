@@ -8,9 +8,12 @@ import { reload, type ReloadOutcome } from './reload.ts';
 import { createStaging, readRules } from './staging.ts';
 import { watchSources } from './watch.ts';
 
-/** Waits before a reload that did not come through is tried again: doubled from the first to the last. */
+/** Waits before a reload of which nothing is known is tried again: doubled from the first to the last. */
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
+/** The same for a configuration that Prometheus refused: each try has it load two. */
+const FIRST_REFUSED_RETRY_MS = 30_000;
+const LAST_REFUSED_RETRY_MS = 10 * 60_000;
 /** So many failures in a row, which take 7 s, are what a start of Prometheus may take; one more is worth telling. */
 const PATIENCE = 4;
 /** The longest a timer can wait, about: 24 days. */
@@ -83,9 +86,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     say({ ...(loadedAtMs === undefined ? {} : { loadedAtMs }), refused });
   }
 
-  function backoffMs(): number {
-    failures++;
-    return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
+  function backoffMs(firstMs = FIRST_RETRY_MS, lastMs = LAST_RETRY_MS): number {
+    return Math.min(lastMs, firstMs * 2 ** failures++);
   }
 
   /** What base and rules say now, with a copy of the rules. */
@@ -114,7 +116,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       await staging.replace(text);
       return text;
     }
-    refusal = { text, retryAtMs: Infinity };
+    // It may be a file beside it that is wrong, or promtool itself that is missing.
+    refusal = { text, retryAtMs: clock.nowMs() + LAST_REFUSED_RETRY_MS };
     refuse(`promtool refuses the new configuration: ${problem}`);
     return undefined;
   }
@@ -141,11 +144,12 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       await staging.removeUnused([text]);
       return Infinity;
     }
-    const retryMs = backoffMs();
     if (outcome.kind !== 'refused') {
+      const retryMs = backoffMs();
       if (failures >= PATIENCE) say({ ...status, waiting: outcome.reason });
       return retryMs;
     }
+    const retryMs = backoffMs(FIRST_REFUSED_RETRY_MS, LAST_REFUSED_RETRY_MS);
     refusal = { text, retryAtMs: clock.nowMs() + retryMs };
     refuse(outcome.reason);
     await fallBack(signal);

@@ -115,7 +115,7 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
   function notApplied(after: Proof, metrics: PrometheusMetrics): void {
     const reason = after.progress === 'read' ? 'it has read the file, but not applied it' : 'it has not read the file';
     if (isLate()) say(false, `Prometheus has not loaded the last targets: ${reason}`);
-    else if (status?.inSync !== false) say(false);
+    else say(false);
     if (after.progress !== 'not_read' || metrics.mtimeSeconds !== undefined) return;
     const cannotWatch = metrics.watcherErrors > 0;
     if (!cannotWatch && clock.nowMs() - writtenAtMs < DEAD_AFTER_MS) return;
@@ -154,6 +154,7 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
       writtenAtMs = clock.nowMs();
       seenAtMs ??= version.seenAtMs;
       readAtMs = undefined;
+      say(false, status?.problem);
       wakeUp?.abort();
     },
     status: () => status,

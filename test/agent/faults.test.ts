@@ -260,7 +260,7 @@ describe('the state on disk', { concurrency: 4 }, () => {
   it('that is removed under a running agent is written again', async () => {
     await using world = await startWorld();
     const { agent, before } = await startSettled(world);
-    await rm(join(world.folder, 'agent'), { recursive: true });
+    await rm(join(world.folder, 'agent'), { recursive: true, maxRetries: 5 });
     await until('the same targets', async () => (await targetUnits(agent).catch(() => [])).join() === before.join());
   });
 });

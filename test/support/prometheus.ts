@@ -55,11 +55,11 @@ export async function startPrometheus({
 }: PrometheusOptions): Promise<RunningPrometheus> {
   const url = `http://${address}`;
   await until(`the configuration ${configFile}`, () => existsSync(configFile));
-  const [command = '', ...words] = [...wrapper, 'prometheus'];
+  const words = [...wrapper, 'prometheus'];
   const program = startProgram({
-    command,
+    command: words[0] ?? '',
     args: [
-      ...words,
+      ...words.slice(1),
       `--config.file=${configFile}`,
       `--storage.tsdb.path=${join(folder, 'data')}`,
       `--web.listen-address=${address}`,

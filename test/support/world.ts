@@ -49,6 +49,8 @@ export interface World extends AsyncDisposable {
   readonly admin: Client;
   readonly instance: Instance;
   readonly folder: string;
+  /** `host:port` at which the agent expects its Prometheus. */
+  readonly prometheusAddress: string;
   createApp(name: string, units?: number, image?: string): Promise<void>;
   /** Creates an app and binds it. */
   bindNew(name: string, units?: number, image?: string): Promise<void>;
@@ -79,6 +81,7 @@ export async function startWorld(options: Partial<TsuruOptions> = {}): Promise<W
     admin,
     instance,
     folder,
+    prometheusAddress,
     createApp: (name, units = 1, image = 'shop/app:1') => createApp(admin, name, image, units),
     async bindNew(name, units, image) {
       await world.createApp(name, units, image);
