@@ -1,4 +1,4 @@
-import { Registry } from 'prom-client';
+import Registry from 'prom-client/lib/registry.js';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createMetrics } from './metrics.ts';

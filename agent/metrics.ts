@@ -1,6 +1,10 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import Counter from 'prom-client/lib/counter.js';
+import Gauge from 'prom-client/lib/gauge.js';
+import Histogram from 'prom-client/lib/histogram.js';
 import { LEFT_OUT_REASONS, type Discovery } from './discovery/discover.ts';
 import { POLL_FAILURES, type PollOutcome } from './poll/poller.ts';
+import { collectProcessMetrics } from './process-metrics.ts';
 import { RELOAD_FAILURES, type ReloadOutcome } from './prometheus/reload.ts';
 import { VERSION } from './shared/version.ts';
 import type { WriteOutcome } from './targets/publisher.ts';
@@ -26,7 +30,7 @@ export interface Metrics {
 
 export function createMetrics(registry: Registry): Metrics {
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   const counter = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> =>
     new Counter({ name: PREFIX + name, help, labelNames, registers });
   const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> =>

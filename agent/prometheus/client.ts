@@ -1,10 +1,12 @@
-import { Agent, request } from 'undici';
+import { createHttpClient } from '../shared/http.ts';
 import { asArray, asObject, asOptionalText, parseJson } from '../shared/shape.ts';
 
 /** Prometheus is on this machine: one that does not answer within this time hangs. */
 const REQUEST_TIMEOUT_MS = 5_000;
 /** A reload waits for scrapes in flight, up to their time-out, and goes on when its client has gone. */
 const RELOAD_TIMEOUT_MS = 60_000;
+/** A look, a reload and a status at once. */
+const CONNECTIONS = 4;
 /** 2,000 targets, the most that are asked for, are about 2 MB. */
 const LARGEST_ANSWER_BYTES = 32 * 1024 * 1024;
 
@@ -41,32 +43,32 @@ export class ReloadRefused extends Error {
 }
 
 export function createPrometheusClient(url: URL): PrometheusClient {
-  const dispatcher = new Agent({ connect: { timeout: REQUEST_TIMEOUT_MS }, maxResponseSize: LARGEST_ANSWER_BYTES });
-  const base = url.href.replace(/\/$/, '');
+  const http = createHttpClient({
+    url,
+    connectTimeoutMs: REQUEST_TIMEOUT_MS,
+    // A reload answers when it has ended.
+    answerTimeoutMs: RELOAD_TIMEOUT_MS,
+    largestAnswerBytes: LARGEST_ANSWER_BYTES,
+    connections: CONNECTIONS,
+  });
 
   async function get(path: string): Promise<Buffer> {
-    const { statusCode, body } = await request(`${base}${path}`, {
-      dispatcher,
+    const { status, body } = await http.request({
+      method: 'GET',
+      path,
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
-    const bytes = Buffer.from(await body.arrayBuffer());
-    if (statusCode !== 200) {
-      const words = oneLine(bytes.toString('utf8', 0, 200));
-      throw new Error(`Prometheus answered ${statusCode}${words === '' ? '' : `: ${words}`}`);
-    }
-    return bytes;
+    if (status === 200) return body;
+    const words = oneLine(body.toString('utf8', 0, 200));
+    throw new Error(`Prometheus answered ${status}${words === '' ? '' : `: ${words}`}`);
   }
 
   async function reload(): Promise<void> {
-    const { statusCode, body } = await request(`${base}/-/reload`, {
-      method: 'POST',
-      dispatcher,
-      signal: AbortSignal.timeout(RELOAD_TIMEOUT_MS),
-    });
-    const words = oneLine(await body.text());
-    if (statusCode === 200) return;
-    const remedy = statusCode === 403 ? ' (is it started with --web.enable-lifecycle?)' : '';
-    throw new ReloadRefused(`Prometheus answered ${statusCode}: ${words}${remedy}`);
+    const signal = AbortSignal.timeout(RELOAD_TIMEOUT_MS);
+    const { status, body } = await http.request({ method: 'POST', path: '/-/reload', signal });
+    if (status === 200) return;
+    const remedy = status === 403 ? ' (is it started with --web.enable-lifecycle?)' : '';
+    throw new ReloadRefused(`Prometheus answered ${status}: ${oneLine(body.toString('utf8'))}${remedy}`);
   }
 
   async function data(path: string): Promise<Readonly<Record<string, unknown>>> {
@@ -85,7 +87,7 @@ export function createPrometheusClient(url: URL): PrometheusClient {
     },
     metrics: async () => (await get('/metrics')).toString('utf8'),
     reload,
-    close: () => dispatcher.destroy(),
+    close: http.close,
   };
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Agent, errors, request } from 'undici';
+import { createHttpClient, httpFailure, type HttpAnswer } from './http.ts';
 import { errorText } from './text.ts';
 import { USER_AGENT } from './version.ts';
 
@@ -9,8 +9,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The largest answer that is read: about ten times 10,000 units, so what is larger is no list of apps. */
 const LARGEST_ANSWER_BYTES = 64 * 1024 * 1024;
-/** How long an idle connection is kept: longer than the longest usual poll interval, so that polls share one. */
-const KEEP_ALIVE_MS = 60_000;
+/** A list and a few apps at once. */
+const CONNECTIONS = 6;
 /** How much of an error's body is quoted. */
 const QUOTED_CHARACTERS = 300;
 
@@ -73,22 +73,21 @@ export interface TsuruClientOptions {
 
 /** Tsuru's API over kept-alive connections, with a limit on the time and size of each answer. Redirects are not followed. */
 export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): TsuruClient {
-  const dispatcher = new Agent({
-    connect: { timeout: CONNECT_TIMEOUT_MS },
-    headersTimeout: REQUEST_TIMEOUT_MS,
-    bodyTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    maxResponseSize: LARGEST_ANSWER_BYTES,
+  const http = createHttpClient({
+    url,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    answerTimeoutMs: REQUEST_TIMEOUT_MS,
+    largestAnswerBytes: LARGEST_ANSWER_BYTES,
+    connections: CONNECTIONS,
   });
-  const base = url.href.replace(/\/$/, '');
 
   async function get(call: string, path: string, signal: AbortSignal): Promise<TsuruAnswer> {
     const requestId = randomUUID();
-    let answer: { status: number; body: Buffer };
+    let answer: HttpAnswer;
     try {
-      const response = await request(`${base}${path}`, {
-        dispatcher,
+      answer = await http.request({
+        method: 'GET',
+        path,
         headers: {
           accept: 'application/json',
           authorization: `bearer ${token}`,
@@ -97,10 +96,9 @@ export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): T
         },
         signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
       });
-      answer = { status: response.statusCode, body: Buffer.from(await response.body.arrayBuffer()) };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      const failure = failureOfError(error);
+      const failure = httpFailure(error);
       onCall?.(call, failure);
       throw new TsuruError(failure, `${call}: ${wordsOf(failure, error)}`, { requestId, cause: error });
     }
@@ -113,7 +111,7 @@ export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): T
     });
   }
 
-  return { get, close: () => dispatcher.destroy() };
+  return { get, close: http.close };
 }
 
 function failureOfStatus(status: number): TsuruFailure {
@@ -121,13 +119,6 @@ function failureOfStatus(status: number): TsuruFailure {
   if (status === 403) return 'forbidden';
   if (status === 404) return 'not_found';
   return status >= 500 ? 'server_error' : 'refused';
-}
-
-function failureOfError(error: unknown): TsuruFailure {
-  if (error instanceof errors.ResponseExceededMaxSizeError) return 'too_large';
-  const timeouts = [errors.ConnectTimeoutError, errors.HeadersTimeoutError, errors.BodyTimeoutError];
-  const timedOut = timeouts.some((kind) => error instanceof kind);
-  return timedOut || (error instanceof DOMException && error.name === 'TimeoutError') ? 'timeout' : 'network';
 }
 
 function wordsOf(failure: TsuruFailure, error: unknown): string {
