@@ -23,6 +23,7 @@ export interface StateFile {
 
 export function createStateFile(dataFolder: string): StateFile {
   const path = join(dataFolder, 'state.json');
+  const rendered = new WeakMap<KnownApp, string>();
   let saved: { known: KnownApps; text: string } | undefined;
 
   return {
@@ -49,7 +50,7 @@ export function createStateFile(dataFolder: string): StateFile {
     async save(known) {
       const isThere = existsSync(path);
       if (isThere && saved?.known === known) return;
-      const text = renderState(known);
+      const text = renderState(known, rendered);
       if (!isThere || text !== saved?.text) {
         await writeWhole({ temporary: join(dataFolder, 'tmp', 'state.json'), path, text, mode: MODE });
       }
@@ -59,12 +60,20 @@ export function createStateFile(dataFolder: string): StateFile {
 }
 
 /** Two lines: what the file is with the checksum of the other, and the apps. Why units are unknown is found out anew by each agent. */
-function renderState(known: KnownApps): string {
+function renderState(known: KnownApps, rendered: WeakMap<KnownApp, string>): string {
   const apps = [...known.values()]
     .sort((a, b) => compareText(a.app.name, b.app.name))
-    .map(({ app, units, details, held }) => ({ app, units, details, held }));
-  const body = JSON.stringify(apps);
+    .map((app) => renderApp(app, rendered));
+  const body = `[${apps.join()}]`;
   return `${JSON.stringify({ format: FORMAT, sha256: checksum(body) })}\n${body}\n`;
+}
+
+/** An app about which nothing new is known is not rendered again. */
+function renderApp(known: KnownApp, rendered: WeakMap<KnownApp, string>): string {
+  const { app, units, details, held } = known;
+  const text = rendered.get(known) ?? JSON.stringify({ app, units, details, held });
+  rendered.set(known, text);
+  return text;
 }
 
 /** What carries the right checksum is what renderState made, so its parts need not be looked at one by one. */

@@ -1,5 +1,6 @@
 import { compareText, count } from '../shared/text.ts';
 import type { AppDiscovery, Discovery, LeftOut } from './discover.ts';
+import { UNIT_LABEL } from './labels.ts';
 
 /** A line for the log about an app whose targets, units left out or problems changed. */
 export interface Change {
@@ -67,9 +68,9 @@ function changesOf(
 /** The targets of an app by what tells them apart, each as text to compare. */
 function targetsOf(app: AppDiscovery | undefined): Map<string, string> {
   return new Map(
-    (app?.groups ?? []).map((group) => [
-      group.labels['__meta_tsuru_unit'] ?? group.targets.join(),
-      JSON.stringify(group),
+    (app?.groups ?? []).map(({ labels, targets }, index) => [
+      labels[UNIT_LABEL] ?? targets.join(),
+      app?.texts[index] ?? '',
     ]),
   );
 }

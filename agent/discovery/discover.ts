@@ -1,6 +1,6 @@
 import type { AppDetails, KnownApp, KnownApps, Unit } from '../apps.ts';
 import { compareText, count } from '../shared/text.ts';
-import type { TargetGroup } from '../targets/groups.ts';
+import { renderGroup, type TargetGroup } from '../targets/groups.ts';
 import { addressOf, TSURU_PORT } from './address.ts';
 import { readWishes, type ScrapeDefaults, type ScrapeWishes } from './annotations.ts';
 import { labelsOf, UNIT_LABEL, validValue } from './labels.ts';
@@ -42,6 +42,8 @@ export interface AppDiscovery {
   readonly leftOut: readonly LeftOut[];
   /** Its groups: of the targets, or the held ones. */
   readonly groups: readonly TargetGroup[];
+  /** The groups as the target file has them. */
+  readonly texts: readonly string[];
   /** Annotations that make no sense, and the like, in sentences. */
   readonly problems: readonly string[];
 }
@@ -58,6 +60,9 @@ export interface DiscoveryOptions {
   readonly targetsPerApp: number;
 }
 
+/** What was discovered of apps with the same options: of an app about which nothing new is known, it is the same object again. */
+export type Discovered = WeakMap<KnownApp, AppDiscovery>;
+
 /** Statuses in which a unit does not listen yet, or never again, and what that means. A status not known here is scraped. */
 const NOT_RUNNING = new Map<string, { reason: LeftOutReason; text: string }>([
   ['created', { reason: 'created', text: 'it is being created: no address to scrape yet' }],
@@ -67,16 +72,20 @@ const NOT_RUNNING = new Map<string, { reason: LeftOutReason; text: string }>([
 ]);
 
 /** Every unit of every app is either a target or left out with a reason. The same apps in another order give the same result. */
-export function discover(apps: KnownApps, options: DiscoveryOptions): Discovery {
+export function discover(apps: KnownApps, options: DiscoveryOptions, before: Discovered = new WeakMap()): Discovery {
   const discovered = [...apps.values()]
     .sort((a, b) => compareText(a.app.name, b.app.name))
-    .map((known) => discoverApp(known, options));
+    .map((known) => {
+      const app = before.get(known) ?? discoverApp(known, options);
+      before.set(known, app);
+      return app;
+    });
   return { apps: discovered, groups: discovered.flatMap(({ groups }) => groups) };
 }
 
 function discoverApp(known: KnownApp, options: DiscoveryOptions): AppDiscovery {
   if (known.held !== undefined) {
-    return { known, targets: [], leftOut: [], groups: known.held, problems: [] };
+    return { known, targets: [], leftOut: [], groups: known.held, texts: known.held.map(renderGroup), problems: [] };
   }
   const leftOut: LeftOut[] = [];
   const problems = new Set<string>();
@@ -98,11 +107,13 @@ function discoverApp(known: KnownApp, options: DiscoveryOptions): AppDiscovery {
     reason: 'target_limit',
     text: `the limit of ${count(options.targetsPerApp, 'target')} an app is reached`,
   }));
+  const groups = allowed.map(({ group }) => group);
   return {
     known,
     targets: allowed,
     leftOut: [...leftOut, ...unique.leftOut, ...excess].sort(compareLeftOut),
-    groups: allowed.map(({ group }) => group),
+    groups,
+    texts: groups.map(renderGroup),
     problems: [...problems].sort(compareText),
   };
 }

@@ -36,7 +36,7 @@ export async function confirmMissing(
 
   let permissions: readonly Permission[];
   try {
-    permissions = readPermissions(parseJson((await tsuru.get(CALLS.permissions, '/1.0/users/info', signal)).body));
+    permissions = readPermissions(parseJson((await tsuru.get(CALLS.permissions, '/1.0/users/info', signal)).chunks));
   } catch (error) {
     const reason = `it is missing from Tsuru's list, and whether it is still bound cannot be found out (${errorText(error)})`;
     return new Map(names.map((name) => [name, { kind: 'kept', reason }]));

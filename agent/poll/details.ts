@@ -61,8 +61,8 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
       names,
       async (name) => {
         try {
-          const { body } = await tsuru.get(CALLS.app, appPath(name), signal);
-          const details = readAppDetails(parseJson(body));
+          const { chunks } = await tsuru.get(CALLS.app, appPath(name), signal);
+          const details = readAppDetails(parseJson(chunks));
           onTold(name, details);
           failing.delete(name);
           settle(name, true);

@@ -1,4 +1,5 @@
-import type { AppDetails, KnownApp, KnownApps } from '../apps.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { AppDetails, KnownApp, KnownApps, Unit } from '../apps.ts';
 import type { AppList, ListedApp } from './answers.ts';
 
 /** What is known after a list of apps, the very same object if nothing is new: what the list does not tell stays as it was. Apps missing from it stay, too: see confirm.ts. */
@@ -17,8 +18,9 @@ export function learnList(known: KnownApps, list: AppList, nowMs: number): Known
 function learnApp(before: KnownApp | undefined, { app, units }: ListedApp, nowMs: number): KnownApp {
   const details = before?.details === undefined ? {} : { details: before.details };
   if (units.kind === 'known') {
-    // The very same list as last time: nothing is new, and nothing need be looked at again.
-    if (before?.app === app && before.units === units.units && before.unknown === undefined) return before;
+    // What is the same as last time stays the same object, so that nothing need be made of it again.
+    const isSame = before !== undefined && before.unknown === undefined && before.held === undefined;
+    if (isSame && isDeepStrictEqual(before.app, app) && haveSame(before.units, units.units)) return before;
     return { app, units: units.units, ...details };
   }
   if (before?.unknown?.reason === units.reason) return before;
@@ -26,6 +28,25 @@ function learnApp(before: KnownApp | undefined, { app, units }: ListedApp, nowMs
   if (before === undefined) return { app, units: [], unknown };
   // What the list says of the app itself may be a part of what could not be read, so that stands as well.
   return { ...before, unknown };
+}
+
+/** Whether units are the same in the same order; field by field, as there may be thousands. */
+function haveSame(before: readonly Unit[], units: readonly Unit[]): boolean {
+  return (
+    before.length === units.length &&
+    units.every((unit, index) => {
+      const other = before[index];
+      return (
+        other?.id === unit.id &&
+        other.name === unit.name &&
+        other.process === unit.process &&
+        other.status === unit.status &&
+        other.version === unit.version &&
+        other.internalIp === unit.internalIp &&
+        other.hostPort === unit.hostPort
+      );
+    })
+  );
 }
 
 /** An app that is missing from the list, though nothing says that its bind is gone: its units are unknown. */
@@ -42,11 +63,8 @@ export function forget(known: KnownApps, names: readonly string[]): KnownApps {
   return next;
 }
 
-export function learnDetails(known: KnownApps, answers: ReadonlyMap<string, AppDetails>): KnownApps {
-  const next = new Map(known);
-  for (const [name, details] of answers) {
-    const app = next.get(name);
-    if (app !== undefined) next.set(name, { ...app, details });
-  }
-  return next;
+export function learnDetails(known: KnownApps, name: string, details: AppDetails): KnownApps {
+  const app = known.get(name);
+  if (app === undefined || isDeepStrictEqual(app.details, details)) return known;
+  return new Map(known).set(name, { ...app, details });
 }

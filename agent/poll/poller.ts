@@ -81,7 +81,7 @@ export function createPoller(options: PollerOptions): Poller {
     random,
     current: () => known,
     onTold(name, told) {
-      known = learnDetails(known, new Map([[name, told]]));
+      known = learnDetails(known, name, told);
       if (clock.nowMs() - publishedAtMs >= DETAILS_WRITE_EVERY_MS) void publish(clock.nowMs());
     },
     async onEnd(failed) {
@@ -116,10 +116,12 @@ export function createPoller(options: PollerOptions): Poller {
 
   /** The same bytes as before need not be read again: most polls find nothing new. */
   async function getList(signal: AbortSignal): Promise<AppList> {
-    const { status, body } = await tsuru.get(CALLS.apps, '/1.0/apps?extended=true', signal);
-    const digest = createHash('sha256').update(body).digest('base64');
+    const { status, chunks } = await tsuru.get(CALLS.apps, '/1.0/apps?extended=true', signal);
+    const hash = createHash('sha256');
+    for (const chunk of chunks) hash.update(chunk);
+    const digest = hash.digest('base64');
     if (digest === lastList?.digest) return lastList.list;
-    const { apps, problems } = readAppList(status === 204 ? [] : parseJson(body));
+    const { apps, problems } = readAppList(status === 204 ? [] : parseJson(chunks));
     const list = { apps: new Map([...apps].filter(([name]) => name !== ownApp)), problems };
     lastList = { digest, list };
     return list;

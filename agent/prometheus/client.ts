@@ -53,11 +53,12 @@ export function createPrometheusClient(url: URL): PrometheusClient {
   });
 
   async function get(path: string): Promise<Buffer> {
-    const { status, body } = await http.request({
+    const { status, chunks } = await http.request({
       method: 'GET',
       path,
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
+    const body = Buffer.concat(chunks);
     if (status === 200) return body;
     const words = oneLine(body.toString('utf8', 0, 200));
     throw new Error(`Prometheus answered ${status}${words === '' ? '' : `: ${words}`}`);
@@ -65,14 +66,16 @@ export function createPrometheusClient(url: URL): PrometheusClient {
 
   async function reload(): Promise<void> {
     const signal = AbortSignal.timeout(RELOAD_TIMEOUT_MS);
-    const { status, body } = await http.request({ method: 'POST', path: '/-/reload', signal });
+    const { status, chunks } = await http.request({ method: 'POST', path: '/-/reload', signal });
     if (status === 200) return;
     const remedy = status === 403 ? ' (is it started with --web.enable-lifecycle?)' : '';
-    throw new ReloadRefused(`Prometheus answered ${status}: ${oneLine(body.toString('utf8'))}${remedy}`);
+    throw new ReloadRefused(
+      `Prometheus answered ${status}: ${oneLine(Buffer.concat(chunks).toString('utf8'))}${remedy}`,
+    );
   }
 
   async function data(path: string): Promise<Readonly<Record<string, unknown>>> {
-    return asObject(asObject(parseJson(await get(path)), "Prometheus' answer")['data'], 'its data');
+    return asObject(asObject(parseJson([await get(path)]), "Prometheus' answer")['data'], 'its data');
   }
 
   return {

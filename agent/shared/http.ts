@@ -15,7 +15,8 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   readonly status: number;
-  readonly body: Buffer;
+  /** The body in the pieces in which it came: a large one is only put together when that is needed. */
+  readonly chunks: readonly Buffer[];
 }
 
 /** Requests to one server over kept-alive connections, with limits on the time and size of each answer. It follows no redirect. */
@@ -53,7 +54,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   return {
     async request({ method, path, headers = {}, signal }) {
       const response = await undiciRequest.call(pool, { method, path: `${prefix}${path}`, headers, signal });
-      return { status: response.statusCode, body: Buffer.from(await response.body.arrayBuffer()) };
+      const chunks: Buffer[] = [];
+      for await (const chunk of response.body) chunks.push(chunk as Buffer);
+      return { status: response.statusCode, chunks };
     },
     close: () => pool.destroy(),
   };

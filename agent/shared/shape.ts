@@ -5,8 +5,9 @@ export class ShapeError extends Error {
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Reads JSON, or throws a ShapeError that says what came instead. */
-export function parseJson(body: Buffer): unknown {
+/** Reads the JSON of an answer, or throws a ShapeError that says what came instead. */
+export function parseJson(chunks: readonly Buffer[]): unknown {
+  const body = Buffer.concat(chunks);
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {

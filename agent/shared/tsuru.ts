@@ -47,10 +47,9 @@ export class TsuruError extends Error {
   }
 }
 
-export interface TsuruAnswer {
+export interface TsuruAnswer extends HttpAnswer {
   /** 2xx. */
   readonly status: number;
-  readonly body: Buffer;
   readonly requestId: string;
 }
 
@@ -105,7 +104,7 @@ export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): T
     onCall?.(call, String(answer.status));
     if (answer.status >= 200 && answer.status < 300) return { ...answer, requestId };
     const failure = failureOfStatus(answer.status);
-    throw new TsuruError(failure, `${call}: Tsuru answered ${answer.status}${quote(answer.body)}`, {
+    throw new TsuruError(failure, `${call}: Tsuru answered ${answer.status}${quote(Buffer.concat(answer.chunks))}`, {
       requestId,
       status: answer.status,
     });

@@ -9,17 +9,21 @@ export interface TargetGroup {
 /** The label that tells which app a target group belongs to. */
 export const APP_LABEL = '__meta_tsuru_app';
 
-/**
- * The file for these groups: the same bytes for the same groups, a group a line. No group at all is one empty group: before Prometheus 3, a
- * reload after `[]` leaves stale targets, after an empty group it does not.
- */
-export function renderGroups(groups: readonly TargetGroup[]): string {
-  if (groups.length === 0) return '[{"targets": []}]\n';
-  return `[\n${groups.map((group) => JSON.stringify(group)).join(',\n')}\n]\n`;
+/** A group as the target file has it. */
+export function renderGroup(group: TargetGroup): string {
+  return JSON.stringify(group);
 }
 
 /**
- * Reads a file that renderGroups made, the groups by app.
+ * The file for these groups, each as renderGroup gives it: the same bytes for the same groups, a group a line. No group at all is one
+ * empty group: before Prometheus 3, a reload after `[]` leaves stale targets, after an empty group it does not.
+ */
+export function renderFile(groups: readonly string[]): string {
+  return groups.length === 0 ? '[{"targets": []}]\n' : `[\n${groups.join(',\n')}\n]\n`;
+}
+
+/**
+ * Reads a file that renderFile made, the groups by app.
  * @throws {ShapeError} or {SyntaxError} when it is none.
  */
 export function parseGroups(text: string): ReadonlyMap<string, readonly TargetGroup[]> {

@@ -1,11 +1,11 @@
 import type { KnownApps } from '../apps.ts';
 import type { Clock } from '../clock.ts';
 import { changesBetween, type Change } from '../discovery/changes.ts';
-import { discover, type Discovery, type DiscoveryOptions } from '../discovery/discover.ts';
+import { discover, type Discovered, type Discovery, type DiscoveryOptions } from '../discovery/discover.ts';
 import { errorText } from '../shared/text.ts';
 import type { StateFile } from '../state.ts';
 import type { TargetFile } from './file.ts';
-import { renderGroups } from './groups.ts';
+import { renderFile } from './groups.ts';
 
 /** How an attempt to make the target file hold the present targets ended. */
 export type WriteOutcome =
@@ -50,6 +50,7 @@ export interface Publisher {
 
 export function createPublisher(options: PublisherOptions): Publisher {
   const { state, file, clock, onChange, onWrite, onState } = options;
+  const discovered: Discovered = new WeakMap();
   let latest: { known: KnownApps; seenAtMs: number } | undefined;
   let published: { known: KnownApps; discovery: Discovery; text: string } | undefined;
   let working: Promise<void> | undefined;
@@ -88,11 +89,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   function prepare(known: KnownApps): { discovery: Discovery; text: string } {
     if (published?.known === known) return published;
-    const discovery = discover(known, options.discovery);
+    const discovery = discover(known, options.discovery, discovered);
     const changes = changesBetween(published?.discovery ?? { apps: [], groups: [] }, discovery, gone);
     gone = new Map();
     if (changes.length > 0) changedAtMs = clock.nowMs();
-    published = { known, discovery, text: renderGroups(discovery.groups) };
+    published = { known, discovery, text: renderFile(discovery.apps.flatMap(({ texts }) => texts)) };
     onChange(discovery, changes);
     return published;
   }

@@ -10,7 +10,7 @@ import type { KnownApp } from '../../../agent/apps.ts';
 import { discover, type Discovery } from '../../../agent/discovery/discover.ts';
 import { learnDetails, learnList } from '../../../agent/poll/knowledge.ts';
 import { readAppDetails, readAppList } from '../../../agent/poll/answers.ts';
-import { renderGroups } from '../../../agent/targets/groups.ts';
+import { renderFile, renderGroup } from '../../../agent/targets/groups.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import { OPTIONS } from '../apps.ts';
 
@@ -77,8 +77,9 @@ const list = fc.record({ apps: fc.array(app, { maxLength: 6 }), details });
 /** As the agent does it: from Tsuru's JSON to target groups. */
 function discoverList(apps: unknown, appDetails: unknown): Discovery {
   const listed = learnList(new Map<string, KnownApp>(), readAppList(apps), 0);
-  const told = new Map([...listed.keys()].map((name) => [name, readAppDetails(appDetails)]));
-  return discover(learnDetails(listed, told), OPTIONS);
+  const told = readAppDetails(appDetails);
+  const known = [...listed.keys()].reduce((all, name) => learnDetails(all, name, told), listed);
+  return discover(known, OPTIONS);
 }
 
 describe(`any list of apps that Tsuru might answer (SEED=${SEED})`, () => {
@@ -111,8 +112,8 @@ describe(`any list of apps that Tsuru might answer (SEED=${SEED})`, () => {
       const unique = [...new Map(apps.map((one) => [one.name, one])).values()];
       const reversed = unique.toReversed().map((one) => ({ ...one, units: one.units.toReversed() }));
       assert.equal(
-        renderGroups(discoverList(reversed, appDetails).groups),
-        renderGroups(discoverList(unique, appDetails).groups),
+        renderFile(discoverList(reversed, appDetails).groups.map(renderGroup)),
+        renderFile(discoverList(unique, appDetails).groups.map(renderGroup)),
       );
     }
   });
@@ -126,7 +127,7 @@ describe(`any list of apps that Tsuru might answer (SEED=${SEED})`, () => {
       // The number of the list as a label: promtool shows targets that are the same only once.
       const numbered = groups.map(({ targets, labels }) => ({ targets, labels: { ...labels, list: String(index) } }));
       expected += groups.length;
-      await writeFile(join(folder.path, 'targets', `${index}.json`), renderGroups(numbered));
+      await writeFile(join(folder.path, 'targets', `${index}.json`), renderFile(numbered.map(renderGroup)));
     }
     const config = join(folder.path, 'prometheus.yml');
     const job = { job_name: 'apps', file_sd_configs: [{ files: [join(folder.path, 'targets', '*.json')] }] };

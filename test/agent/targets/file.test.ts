@@ -3,7 +3,7 @@ import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { createTargetFile } from '../../../agent/targets/file.ts';
-import { parseGroups, renderGroups } from '../../../agent/targets/groups.ts';
+import { parseGroups, renderFile, renderGroup } from '../../../agent/targets/groups.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 
 /** The time of change in seconds. */
@@ -80,16 +80,16 @@ describe('target groups', () => {
   ];
 
   it('come back from the file as they were', () => {
-    assert.deepEqual([...parseGroups(renderGroups(groups)).values()].flat(), groups);
+    assert.deepEqual([...parseGroups(renderFile(groups.map(renderGroup))).values()].flat(), groups);
   });
 
   it('that are none are one empty group', () => {
-    assert.equal(renderGroups([]), '[{"targets": []}]\n');
-    assert.equal(parseGroups(renderGroups([])).size, 0);
+    assert.equal(renderFile([]), '[{"targets": []}]\n');
+    assert.equal(parseGroups(renderFile([])).size, 0);
   });
 
   it('are not read from a file that is cut or of another shape', () => {
-    const text = renderGroups(groups);
+    const text = renderFile(groups.map(renderGroup));
     for (const other of ['', 'null', '{}', '[{}]', '[{"targets":["x"],"labels":{}}]', text.slice(0, -5)]) {
       assert.throws(() => parseGroups(other), Error, other);
     }

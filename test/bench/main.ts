@@ -1,0 +1,88 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { errorText } from '../../agent/shared/text.ts';
+import { renderAims } from './aims.ts';
+import { describeMachine } from './machine.ts';
+import { FULL, QUICK } from './plan.ts';
+import { renderRounds, renderSizes, renderTimes } from './report.ts';
+import { runPlan } from './run.ts';
+
+const AGENT = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
+
+const USAGE = `npm run bench [-- --quick | --agent FILE | --help]
+
+Measures the agent as a process of its own beside a real Prometheus, against a stub of Tsuru: what a round of polling costs at 100, 1,000
+and 10,000 units, its memory, and how long changes take until Prometheus has them. About 9 minutes. Figures go to stdout.
+NODE_OPTIONS, such as --max-semi-space-size=1, reach the agent as well.
+
+  --quick       few rounds at a quick pace, up to 1,000 units: under a minute
+  --agent FILE  the agent to measure, such as dist/agent/main.js (agent/main.ts)
+  --help        this
+`;
+
+/** The words that run a JavaScript or TypeScript file with this Node. */
+function nodeWith(file: string): string[] {
+  return [process.execPath, resolve(file)];
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function fail(exitCode: number, sentence: string): never {
+  console.error(sentence);
+  process.exit(exitCode);
+}
+
+function readArguments(): { quick?: boolean; agent?: string; help?: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: { quick: { type: 'boolean' }, agent: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    });
+    return values;
+  } catch (error) {
+    return fail(2, `${errorText(error)}. See "npm run bench -- --help".`);
+  }
+}
+
+const { quick = false, agent = AGENT, help = false } = readArguments();
+if (help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
+if (!existsSync(agent)) fail(2, `There is no ${agent}: --agent must name the agent's main file.`);
+
+const plan = quick ? QUICK : FULL;
+const stop = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    stop.abort();
+  });
+}
+
+async function bench(): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const stopped = new Promise<never>((_, reject) => {
+    stop.signal.addEventListener('abort', () => {
+      reject(new Error('stopped'));
+    });
+  });
+  const machine = await describeMachine();
+  // Progress is not part of the figures.
+  const progress = (line: string): void => {
+    console.error(line);
+  };
+  const results = await Promise.race([runPlan(stack, plan, nodeWith(agent), progress), stopped]);
+  say(`The agent ${agent} on ${machine}.\nPolls: ${plan.pace}. Times in ms; memory in MB of 10^6 bytes.\n`);
+  say([renderRounds(results), renderSizes(results), renderTimes(results), renderAims(results)].join('\n\n'));
+}
+
+try {
+  await bench();
+  process.exit(0);
+} catch (error) {
+  if (stop.signal.aborted) process.exit(130);
+  fail(1, `The bench failed: ${errorText(error)}`);
+}

@@ -1,0 +1,46 @@
+/** How much is measured, and at which pace. */
+export interface Plan {
+  readonly sizes: readonly { readonly units: number; readonly unitsPerApp: number }[];
+  /** Rounds of each kind at each size. */
+  readonly rounds: number;
+  readonly changes: number;
+  readonly rules: number;
+  /** AGENT_POLL_INTERVAL; undefined for the agent's own. */
+  readonly pollInterval: string | undefined;
+  /** About how often the agent polls then: a change comes at any moment in between. */
+  readonly paceMs: number;
+  readonly steadyMs: number;
+  /** The pace in words, for the reader of the figures. */
+  readonly pace: string;
+}
+
+/** The agent as it is shipped. As something changes all the time, it polls every 5 s, which holds for a minute after the last change. */
+export const FULL: Plan = {
+  sizes: [
+    { units: 100, unitsPerApp: 20 },
+    { units: 1_000, unitsPerApp: 50 },
+    { units: 10_000, unitsPerApp: 100 },
+  ],
+  rounds: 10,
+  changes: 20,
+  rules: 20,
+  pollInterval: undefined,
+  paceMs: 5_000,
+  steadyMs: 20_000,
+  pace: "the agent's own: every 5 s +-10 % after a change, as here throughout (15 s once nothing has changed for a minute)",
+};
+
+/** A glance: less than a minute. */
+export const QUICK: Plan = {
+  sizes: [
+    { units: 100, unitsPerApp: 20 },
+    { units: 1_000, unitsPerApp: 50 },
+  ],
+  rounds: 3,
+  changes: 2,
+  rules: 3,
+  pollInterval: '1s',
+  paceMs: 1_000,
+  steadyMs: 3_000,
+  pace: 'every second +-10 % (--quick), so rounds and waits are not those of an agent as it is shipped',
+};

@@ -1,0 +1,48 @@
+import { cellsOf, grouped, ms } from './format.ts';
+import type { Results } from './results.ts';
+import { renderTable } from './table.ts';
+
+const SPREAD = ['n', 'min', 'median', 'p95'];
+
+/** What a round costs the agent, by the number of units. */
+export function renderRounds({ sizes }: Results): string {
+  const rows = [...sizes].flatMap(([units, { changed, unchanged }]) =>
+    [
+      { what: 'one unit new: request to file renamed, ms', summary: changed.requestToFileMs },
+      { what: 'one unit new: answer to file renamed, ms', summary: changed.answerToFileMs },
+      { what: 'one unit new: whole poll, ms', summary: changed.pollMs },
+      { what: 'one unit new: CPU a round, ms', summary: changed.cpuMs },
+      { what: 'nothing new: whole poll, ms', summary: unchanged.pollMs },
+      { what: 'nothing new: CPU a round, ms', summary: unchanged.cpuMs },
+    ].map(({ what, summary }) => [`${grouped(units)} units, ${what}`, String(summary.n), ...cellsOf(summary)]),
+  );
+  return renderTable(['a round of the agent', ...SPREAD], rows);
+}
+
+/** What it asks of Tsuru, and the memory it takes. */
+export function renderSizes({ sizes }: Results): string {
+  const rows = [...sizes].map(([units, { changed, unchanged }]) => [
+    grouped(units),
+    String(unchanged.requestsPerPoll),
+    String(changed.requestsPerPoll),
+    grouped(unchanged.bytesPerPoll / 1000),
+    ms(unchanged.memoryMb.steady),
+    ms(unchanged.memoryMb.peak),
+  ]);
+  return renderTable(
+    ['units', 'requests, nothing new', 'requests, one unit new', 'kB a poll', 'RSS steady, MB', 'RSS peak, MB'],
+    rows,
+  );
+}
+
+/** How long changes take until they are in Prometheus. */
+export function renderTimes({ change, rulesMs }: Results): string {
+  const rows = [
+    { what: 'change in Tsuru to active target, ms', summary: change.totalMs },
+    { what: '  of it: wait for the poll and its answer', summary: change.waitMs },
+    { what: '  of it: the agent, answer to file renamed', summary: change.agentMs },
+    { what: '  of it: Prometheus, file renamed to active', summary: change.prometheusMs },
+    { what: 'rule file written to rule loaded, ms', summary: rulesMs },
+  ].map(({ what, summary }) => [what, String(summary.n), ...cellsOf(summary)]);
+  return renderTable(['until Prometheus has it', ...SPREAD], rows);
+}

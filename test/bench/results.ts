@@ -1,0 +1,17 @@
+import type { ChangeTimes } from './change.ts';
+import type { ChangedRounds, SteadyRounds } from './rounds.ts';
+import type { Summary } from './statistics.ts';
+
+/** Measured with so many units. */
+export interface SizeResults {
+  readonly changed: ChangedRounds;
+  readonly unchanged: SteadyRounds;
+}
+
+/** All that was measured. */
+export interface Results {
+  /** By the number of units. */
+  readonly sizes: ReadonlyMap<number, SizeResults>;
+  readonly change: ChangeTimes;
+  readonly rulesMs: Summary;
+}
