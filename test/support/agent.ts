@@ -34,6 +34,8 @@ export interface AgentOptions {
   readonly host?: string;
   readonly port?: number;
   readonly onLine?: (line: string) => void;
+  /** The agent to run; without it the source. */
+  readonly main?: string;
   /** Words in front of the command, such as a namespace to run in. */
   readonly wrapper?: readonly string[];
 }
@@ -56,7 +58,7 @@ export async function startAgentProgram(options: AgentOptions): Promise<RunningA
   const [command = '', ...args] = options.wrapper ?? [process.execPath];
   const program = startProgram({
     command,
-    args: [...args, ...(options.wrapper === undefined ? [] : [process.execPath]), MAIN],
+    args: [...args, ...(options.wrapper === undefined ? [] : [process.execPath]), options.main ?? MAIN],
     env: {
       TSURU_HOST: options.tsuruUrl,
       TSURU_TOKEN: options.token,
