@@ -65,6 +65,7 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
       configuration.revive();
     },
   });
+  let isRestoring = true;
   const publisher = createPublisher({
     state,
     file,
@@ -73,7 +74,10 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
       scrape: { intervalMs: config.scrapeIntervalMs, timeoutMs: config.scrapeTimeoutMs },
       targetsPerApp: config.targetsPerApp,
     },
-    onChange: reporter.onChange,
+    onChange(discovery, changes) {
+      // What comes back from disk is no news.
+      reporter.onChange(discovery, isRestoring ? [] : changes);
+    },
     onWrite(outcome) {
       reporter.onWrite(outcome);
       if (outcome.kind === 'failed') return;
@@ -97,6 +101,8 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
       `restored ${count(publisher.current()?.groups.length ?? 0, 'target')} of ${count(known.size, 'app')} from disk`,
     );
   }
+
+  isRestoring = false;
 
   const poller = createPoller({
     tsuru,

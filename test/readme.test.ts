@@ -6,6 +6,7 @@ import { readWishes } from '../agent/discovery/annotations.ts';
 import { VARIABLES, type Variable } from '../agent/config.ts';
 import { createMetrics } from '../agent/metrics.ts';
 import { OPTIONS } from './agent/apps.ts';
+import { NODE_ENVIRONMENT, NODE_FLAGS } from './support/runtime.ts';
 
 const README = new URL('../README.md', import.meta.url);
 
@@ -25,6 +26,12 @@ async function table(head: string): Promise<string[][]> {
 }
 
 describe('the README', () => {
+  it('starts Node for the agent as it is measured', async () => {
+    const text = await readFile(README, 'utf8');
+    const environment = Object.entries(NODE_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
+    assert.ok(text.includes(`${environment.join(' ')} \\\nnode ${NODE_FLAGS.join(' ')} dist/agent/main.js`));
+  });
+
   it('tells every variable with its default and meaning, as the agent does', async () => {
     const expected = VARIABLES.map((variable: Variable) => [
       variable.name,

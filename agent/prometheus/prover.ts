@@ -63,7 +63,11 @@ export interface Prover {
 export function createProver({ client, targetsFile, clock, onSync, onLoaded, onDead }: ProverOptions): Prover {
   let proof: Proof | undefined;
   let groups: readonly TargetGroup[] = [];
-  let writtenAtMs = 0;
+  /** Since when the last version is not in Prometheus, or Prometheus does not tell. */
+  let unsureSinceMs: number | undefined;
+  /** Since when a Prometheus that has its configuration has not read any version. */
+  let unreadSinceMs: number | undefined;
+  let isReachable = true;
   /** When the oldest change was seen that is not in Prometheus yet. */
   let seenAtMs: number | undefined;
   let readAtMs: number | undefined;
@@ -86,8 +90,12 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
     let metrics: PrometheusMetrics;
     try {
       metrics = readMetrics(await client.metrics(), targetsFile);
+      isReachable = true;
     } catch (error) {
-      // What is in a Prometheus that does not answer is unknown.
+      // What is in a Prometheus that does not answer is unknown; one that is just being restarted is no trouble yet.
+      isReachable = false;
+      unreadSinceMs = undefined;
+      unsureSinceMs ??= clock.nowMs();
       if (isLate()) say(false, `Prometheus does not answer: ${errorText(error)}`);
       return;
     }
@@ -106,6 +114,8 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
 
   function loaded(): void {
     readAtMs = undefined;
+    unsureSinceMs = undefined;
+    unreadSinceMs = undefined;
     if (seenAtMs !== undefined) onLoaded(clock.nowMs() - seenAtMs);
     seenAtMs = undefined;
     revivals = 0;
@@ -113,12 +123,23 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
   }
 
   function notApplied(after: Proof, metrics: PrometheusMetrics): void {
+    unsureSinceMs ??= clock.nowMs();
     const reason = after.progress === 'read' ? 'it has read the file, but not applied it' : 'it has not read the file';
     if (isLate()) say(false, `Prometheus has not loaded the last targets: ${reason}`);
     else say(false);
-    if (after.progress !== 'not_read' || metrics.mtimeSeconds !== undefined) return;
+    reviveDead(metrics);
+  }
+
+  /** A Prometheus that has its configuration but read no version at all, because it cannot watch, or for too long. */
+  function reviveDead(metrics: PrometheusMetrics): void {
+    // Before its configuration is loaded, while it replays its log, it reads nothing, and is not dead.
+    if (metrics.mtimeSeconds !== undefined || metrics.configSuccessful !== true) {
+      unreadSinceMs = undefined;
+      return;
+    }
+    unreadSinceMs ??= clock.nowMs();
     const cannotWatch = metrics.watcherErrors > 0;
-    if (!cannotWatch && clock.nowMs() - writtenAtMs < DEAD_AFTER_MS) return;
+    if (!cannotWatch && clock.nowMs() - unreadSinceMs < DEAD_AFTER_MS) return;
     const death = `${metrics.startSeconds ?? 0} ${metrics.watcherErrors}`;
     if (deaths.has(death) || clock.nowMs() < notBeforeMs) return;
     deaths.add(death);
@@ -127,7 +148,7 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
   }
 
   function isLate(): boolean {
-    return clock.nowMs() - writtenAtMs >= LATE_AFTER_MS;
+    return unsureSinceMs !== undefined && clock.nowMs() - unsureSinceMs >= LATE_AFTER_MS;
   }
 
   /** Whether Prometheus' targets are exactly the groups; false also when that cannot be found out. */
@@ -141,9 +162,8 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
   }
 
   function nextLookMs(): number {
-    if (proof === undefined) return LOOK_AGAIN_EVERY_MS;
-    if (proof.progress === 'applied') return LOOK_AGAIN_EVERY_MS;
-    return clock.nowMs() - writtenAtMs < FRESH_MS ? LOOK_EVERY_MS : LOOK_LATE_EVERY_MS;
+    if (proof === undefined || unsureSinceMs === undefined) return LOOK_AGAIN_EVERY_MS;
+    return isReachable && clock.nowMs() - unsureSinceMs < FRESH_MS ? LOOK_EVERY_MS : LOOK_LATE_EVERY_MS;
   }
 
   return {
@@ -151,7 +171,8 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
       if (proof?.version.seconds === version.seconds) return;
       proof = beginProof({ seconds: version.seconds, targets: version.groups.length }, proof);
       groups = version.groups;
-      writtenAtMs = clock.nowMs();
+      // A Prometheus that has been out of reach, or late, for some time still is.
+      if (status?.problem === undefined) unsureSinceMs = clock.nowMs();
       seenAtMs ??= version.seenAtMs;
       readAtMs = undefined;
       say(false, status?.problem);
@@ -161,7 +182,9 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
     async run(signal) {
       const isStopped = (): boolean => signal.aborted;
       while (!isStopped()) {
-        await look();
+        await look().catch((error: unknown) => {
+          say(false, `an error in the agent itself: ${errorText(error)}`);
+        });
         wakeUp = new AbortController();
         await clock.sleep(nextLookMs(), AbortSignal.any([signal, wakeUp.signal]));
       }

@@ -282,19 +282,19 @@ describe('a disk', { concurrency: 2 }, () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);
     const folder = join(world.folder, 'agent');
-    const agent = await world.startAgent({ wrapper: onTmpfs(folder, 'size=64k') });
+    const agent = await world.startAgent({ wrapper: onTmpfs(folder, 'size=1m') });
     const text = await until('2 targets written', async () => {
       const now = await seenBy(agent);
       return now.includes('__meta_tsuru_unit') && now;
     });
 
-    await world.addUnits('my-app', 400);
+    await world.addUnits('my-app', 4_000);
     await untilProblem(agent, /target file cannot be written, the old one stays: ENOSPC/);
     assert.equal(await seenBy(agent), text);
     assert.ok(((await agent.metric('tsuru_agent_target_writes_failed_total')) ?? 0) >= 1);
     assert.equal((await agent.status()).lastWrite.ok, false);
 
-    await world.removeUnits('my-app', 399);
+    await world.removeUnits('my-app', 3_999);
     await until('3 targets written', async () => (await seenBy(agent)).split('__meta_tsuru_unit').length === 4);
     assert.deepEqual(
       (await agent.status()).problems.filter((problem) => problem.includes('written')),

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { errorText } from '../../agent/shared/text.ts';
+import { NODE_FLAGS } from '../support/runtime.ts';
 import { renderAims } from './aims.ts';
 import { describeMachine } from './machine.ts';
 import { FULL, QUICK } from './plan.ts';
@@ -22,9 +23,9 @@ NODE_OPTIONS, such as --max-semi-space-size=1, reach the agent as well.
   --help        this
 `;
 
-/** The words that run a JavaScript or TypeScript file with this Node. */
+/** The words that run a JavaScript or TypeScript file with this Node, as the container does. */
 function nodeWith(file: string): string[] {
-  return [process.execPath, resolve(file)];
+  return [process.execPath, ...NODE_FLAGS, resolve(file)];
 }
 
 function say(text: string): void {

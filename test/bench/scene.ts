@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { freeAddress } from '../support/address.ts';
 import { configFileOf } from '../support/agent.ts';
 import { temporaryFolder } from '../support/folder.ts';
+import { NODE_ENVIRONMENT } from '../support/runtime.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { startPrometheus, type RunningPrometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
@@ -68,6 +69,7 @@ export async function startScene(owner: AsyncDisposableStack, options: SceneOpti
       // A compiled agent has none beside it.
       AGENT_BASE_CONFIG: BASE_CONFIG,
       AGENT_SCRAPE_INTERVAL: SCRAPE_INTERVAL,
+      ...NODE_ENVIRONMENT,
       NODE_OPTIONS: process.env['NODE_OPTIONS'] ?? '',
       ...(options.pollInterval === undefined ? {} : { AGENT_POLL_INTERVAL: options.pollInterval }),
     },
