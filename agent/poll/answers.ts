@@ -97,10 +97,11 @@ function readHostPort(unit: JsonObject, where: string): string {
 /**
  * Reads the answer to `GET /1.0/apps/A`. Where the answer itself says that something went wrong and has no ports, the ports are unknown
  * and not none.
- * @throws {ShapeError} when it cannot be read.
+ * @throws {ShapeError} when it cannot be read, or is about another app.
  */
-export function readAppDetails(body: unknown): AppDetails {
+export function readAppDetails(body: unknown, name: string): AppDetails {
   const raw = asObject(body, 'the app');
+  if (raw['name'] !== name) throw new ShapeError(`it is not about ${name}`);
   const addresses = raw['internalAddresses'];
   const error = raw['error'];
   const hasError = error !== undefined && error !== null && error !== '';

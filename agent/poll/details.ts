@@ -5,7 +5,7 @@ import { errorText } from '../shared/text.ts';
 import type { TsuruClient } from '../shared/tsuru.ts';
 import { readAppDetails } from './answers.ts';
 import { appPath, CALLS, DETAILS_AT_A_TIME } from './calls.ts';
-import { askAgain, failed, lookAt, told, type DetailsState } from './due.ts';
+import { askAgain, failed, lookAt, remembered, told } from './due.ts';
 
 export interface DetailsFailure {
   readonly name: string;
@@ -27,13 +27,14 @@ export interface DetailsOptions {
   readonly tsuru: TsuruClient;
   readonly nowMs: () => number;
   readonly random: () => number;
+  /** What is known; at the start what an earlier agent knew. */
   readonly current: () => KnownApps;
   readonly onTold: (name: string, details: AppDetails) => void;
   readonly onEnd: (failures: readonly DetailsFailure[]) => Promise<void>;
 }
 
 export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: DetailsOptions): Details {
-  const states = new Map<string, DetailsState>();
+  const states = new Map([...current()].map(([name, app]) => [name, remembered(app)]));
   /** Why the details of apps could not be had when they were last asked for. */
   const failing = new Map<string, string>();
   let asking: Promise<void> | undefined;
@@ -62,7 +63,7 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
       async (name) => {
         try {
           const { chunks } = await tsuru.get(CALLS.app, appPath(name), signal);
-          const details = readAppDetails(parseJson(chunks));
+          const details = readAppDetails(parseJson(chunks), name);
           onTold(name, details);
           failing.delete(name);
           settle(name, true);

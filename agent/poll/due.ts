@@ -19,8 +19,8 @@ export interface DetailsState {
   readonly refreshAtMs: number;
   /** What the list said of the app then: a change asks for the details again. */
   readonly signature: string;
-  /** The versions of the app's units in the last list. */
-  readonly versions: readonly string[];
+  /** The versions of the app's units in the last list; undefined before the first. */
+  readonly versions: readonly string[] | undefined;
   /** Since when units have been starting, or without a port. */
   readonly unsettledSinceMs?: number;
   /** When to ask once more, whatever the list says; Infinity for not at all. */
@@ -32,7 +32,7 @@ export interface DetailsState {
 const NEVER_ASKED: DetailsState = {
   refreshAtMs: -Infinity,
   signature: '',
-  versions: [],
+  versions: undefined,
   onceMoreAtMs: Infinity,
   failures: 0,
   notBeforeMs: 0,
@@ -57,7 +57,7 @@ function lacksPorts({ units, details }: KnownApp): boolean {
 
 /**
  * Looks at an app after a list and says whether its details are to be asked for now: when versions, processes or annotations changed;
- * while units start, or a running one has no port, and once that is over; when a version vanished; once more after the last two; else
+ * while units start, or a running one has no port, and once that is over; when a version came or vanished; once more after the last two; else
  * every 10 minutes. Times are of a clock that only goes forward.
  */
 export function lookAt(
@@ -71,20 +71,20 @@ export function lookAt(
   const unsettled = isStarting(app) || lacksPorts(app);
   const unsettledSinceMs = unsettled ? (state.unsettledSinceMs ?? nowMs) : undefined;
   const settledJustNow = !unsettled && state.unsettledSinceMs !== undefined;
-  const vanished = state.versions.some((version) => !versions.includes(version));
+  const changedVersions = state.versions !== undefined && state.versions.join() !== versions.join();
   const stuck = unsettledSinceMs !== undefined && nowMs - unsettledSinceMs >= STARTING_LIMIT_MS;
   const wanted =
     signature !== state.signature ||
     (unsettled && !stuck) ||
     settledJustNow ||
-    vanished ||
+    changedVersions ||
     nowMs >= state.onceMoreAtMs ||
     nowMs >= state.refreshAtMs;
   const due = wanted && nowMs >= state.notBeforeMs;
 
   function onceMoreAtMs(): number {
     if (wanted && !due) return nowMs; // A wish that cannot be met now is kept.
-    if (vanished || settledJustNow) return nowMs + ONCE_MORE_AFTER_MS;
+    if (changedVersions || settledJustNow) return nowMs + ONCE_MORE_AFTER_MS;
     return nowMs >= state.onceMoreAtMs ? Infinity : state.onceMoreAtMs;
   }
 
@@ -100,6 +100,11 @@ export function lookAt(
       notBeforeMs: state.notBeforeMs,
     },
   };
+}
+
+/** The state of an app that an earlier agent knew, whose details are asked for anew: a change of versions since then is one. */
+export function remembered(app: KnownApp): DetailsState {
+  return { ...NEVER_ASKED, versions: versionsOf(app) };
 }
 
 /** After the details were told. `random` (0 to 1) spreads the refreshes of many apps over the last fifth of their time. */

@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import { UNIT_LABEL, validValue } from '../discovery/labels.ts';
+import type { TargetGroup } from '../targets/groups.ts';
 import type { AppDetails, KnownApp, KnownApps, Unit } from '../apps.ts';
 import type { AppList, ListedApp } from './answers.ts';
 
@@ -21,13 +23,26 @@ function learnApp(before: KnownApp | undefined, { app, units }: ListedApp, nowMs
     // What is the same as last time stays the same object, so that nothing need be made of it again.
     const isSame = before !== undefined && before.unknown === undefined && before.held === undefined;
     if (isSame && isDeepStrictEqual(before.app, app) && haveSame(before.units, units.units)) return before;
-    return { app, units: units.units, ...details };
+    const held = before?.details === undefined ? stillListed(before?.held ?? [], units.units) : [];
+    return { app, units: units.units, ...details, ...(held.length === 0 ? {} : { held }) };
   }
   if (before?.unknown?.reason === units.reason) return before;
   const unknown = { reason: units.reason, sinceMs: before?.unknown?.sinceMs ?? nowMs };
   if (before === undefined) return { app, units: [], unknown };
   // What the list says of the app itself may be a part of what could not be read, so that stands as well.
   return { ...before, unknown };
+}
+
+/** The groups of units that are still there: held ones stand until there are ports to make new ones of. */
+function stillListed(held: readonly TargetGroup[], units: readonly Unit[]): readonly TargetGroup[] {
+  const names = new Set(units.flatMap(({ name }) => (name === '' ? [] : [validValue(name)])));
+  return held.filter(({ targets, labels }) => {
+    const unit = labels[UNIT_LABEL] ?? '';
+    // Units without a name are called by their address, and those that share one have it added.
+    return (
+      names.has(unit) || targets.some((address) => unit === address || names.has(unit.replace(` (${address})`, '')))
+    );
+  });
 }
 
 /** Whether units are the same in the same order; field by field, as there may be thousands. */
@@ -66,5 +81,8 @@ export function forget(known: KnownApps, names: readonly string[]): KnownApps {
 export function learnDetails(known: KnownApps, name: string, details: AppDetails): KnownApps {
   const app = known.get(name);
   if (app === undefined || isDeepStrictEqual(app.details, details)) return known;
-  return new Map(known).set(name, { ...app, details });
+  const { held, ...rest } = app;
+  // What the last run held stands until the units and their ports are both told.
+  const kept = app.unknown === undefined || held === undefined ? {} : { held };
+  return new Map(known).set(name, { ...rest, ...kept, details });
 }

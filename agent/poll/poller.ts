@@ -168,6 +168,8 @@ export function createPoller(options: PollerOptions): Poller {
         const outcome = await poll(signal).catch(failedPoll);
         if (isStopped()) return;
         failures = outcome.kind === 'failed' ? failures + 1 : 0;
+        // A file that somebody removed comes back even so; but what was never known is not written as none.
+        if (outcome.kind === 'failed' && (known.size > 0 || lastList !== undefined)) await publish(clock.nowMs());
         sink.onPoll(outcome, clock.nowMs() - startedAtMs);
         answerTo.forEach((answer) => {
           answer(outcome);

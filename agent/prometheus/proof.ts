@@ -51,7 +51,7 @@ export function beginProof(version: Version, before: Proof | undefined): Proof {
 }
 
 /** The proof after another observation. It can also fall back: Prometheus was restarted, or reads another file. */
-export function observe(proof: Proof, { mtimeSeconds, syncs = 0, poolTargets = 0, startSeconds }: Observation): Proof {
+export function observe(proof: Proof, { mtimeSeconds, syncs = 0, poolTargets, startSeconds }: Observation): Proof {
   const isSame = startSeconds === undefined || proof.startSeconds === undefined || startSeconds === proof.startSeconds;
   const next: Proof = {
     version: proof.version,
@@ -60,16 +60,17 @@ export function observe(proof: Proof, { mtimeSeconds, syncs = 0, poolTargets = 0
     progress: 'not_read',
     ...(startSeconds === undefined ? {} : { startSeconds }),
   };
-  if (mtimeSeconds !== proof.version.seconds) return next;
+  // Prometheus forgets the time of a file that has become shorter until it next reads it, so none says nothing.
+  if (mtimeSeconds !== undefined && mtimeSeconds !== proof.version.seconds) return next;
 
   const hasItsCount = poolTargets === proof.version.targets;
+  const isOnlyIts = hasItsCount && !next.otherCounts.has(proof.version.targets);
+  const stays = isSame && proof.progress === 'applied' && hasItsCount;
+  if (stays || isOnlyIts) return applied(next);
+  if (mtimeSeconds === undefined) return next;
   const syncsAtRead = (isSame ? proof.syncsAtRead : undefined) ?? syncs;
-  const isApplied =
-    (isSame && proof.progress === 'applied' && hasItsCount) ||
-    syncs > syncsAtRead ||
-    (hasItsCount && !next.otherCounts.has(poolTargets));
   const read: Proof = { ...next, syncsAtRead, progress: 'read' };
-  return isApplied ? applied(read) : read;
+  return syncs > syncsAtRead ? applied(read) : read;
 }
 
 /** The proof of a version that is in the pool, and so no other is. */

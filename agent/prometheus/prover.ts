@@ -16,7 +16,7 @@ const LOOK_AGAIN_EVERY_MS = 10_000;
 const LATE_AFTER_MS = 15_000;
 /** With more targets than this they are not compared one by one: the answer is too dear to Prometheus. */
 const MOST_COMPARED = 1_000;
-/** How long after a read the targets are compared, where the counters prove nothing. */
+/** How long the counters may prove nothing before the targets are compared, and how long between two comparisons. */
 const COMPARE_AFTER_MS = 1_000;
 /**
  * How long a version may stay unread before the discovery counts as dead without a sign of it: above `refresh_interval`, at which
@@ -70,7 +70,8 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
   let isReachable = true;
   /** When the oldest change was seen that is not in Prometheus yet. */
   let seenAtMs: number | undefined;
-  let readAtMs: number | undefined;
+  /** Since when, or since the last comparison, the counters prove nothing. */
+  let doubtAtMs: number | undefined;
   let status: SyncStatus | undefined;
   let wakeUp: AbortController | undefined;
   const deaths = new Set<string>();
@@ -102,18 +103,24 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
     // Another version may have been written meanwhile: then this look says nothing about it.
     if (proof !== before) return;
     let after = observe(before, metrics);
-    if (after.progress !== 'read') readAtMs = undefined;
-    else readAtMs ??= clock.nowMs();
-    if (readAtMs !== undefined && clock.nowMs() - readAtMs >= COMPARE_AFTER_MS && (await isTheSame()))
-      after = applied(after);
+    if (after.progress !== 'applied' && mayBeApplied(after, metrics) && (await isTheSame())) after = applied(after);
     if (proof !== before) return;
     proof = after;
     if (after.progress === 'applied') loaded();
     else notApplied(after, metrics);
   }
 
+  /** Whether the counters prove nothing for some time, so that the targets are to be compared; not more often than that time. */
+  function mayBeApplied({ progress }: Proof, { mtimeSeconds }: PrometheusMetrics): boolean {
+    if (progress !== 'read' && mtimeSeconds !== undefined) return false;
+    doubtAtMs ??= clock.nowMs();
+    if (clock.nowMs() - doubtAtMs < COMPARE_AFTER_MS) return false;
+    doubtAtMs = clock.nowMs();
+    return true;
+  }
+
   function loaded(): void {
-    readAtMs = undefined;
+    doubtAtMs = undefined;
     unsureSinceMs = undefined;
     unreadSinceMs = undefined;
     if (seenAtMs !== undefined) onLoaded(clock.nowMs() - seenAtMs);
@@ -174,7 +181,7 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
       // A Prometheus that has been out of reach, or late, for some time still is.
       if (status?.problem === undefined) unsureSinceMs = clock.nowMs();
       seenAtMs ??= version.seenAtMs;
-      readAtMs = undefined;
+      doubtAtMs = undefined;
       say(false, status?.problem);
       wakeUp?.abort();
     },

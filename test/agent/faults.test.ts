@@ -195,6 +195,28 @@ describe('no target is lost, and status, log and metrics tell why, when Tsuru', 
     assert.equal((await targetUnits(agent)).length, 4);
   });
 
+  it('answers nonsense for the details of apps: the ports known before stay', async () => {
+    await using world = await startWorld();
+    const { agent, before } = await startSettled(world);
+    for (const body of ['{}', '{"apps":[]}', '[]', 'null', '{"name":"another","internalAddresses":[]}']) {
+      const mend = world.tsuru.faults.add({ kind: 'body', path: '/apps/*', body });
+      await agent.poll();
+      await untilProblem(agent, /the ports of .* could not be asked for/);
+      assert.deepEqual(await targetUnits(agent), before);
+      mend();
+      await agent.poll();
+    }
+  });
+
+  it('fails while somebody removes the target file: it is written again all the same', async () => {
+    await using world = await startWorld();
+    const { agent, before } = await startSettled(world);
+    world.tsuru.faults.add({ kind: 'status', status: 503 });
+    await untilProblem(agent, /Tsuru cannot be polled/);
+    await rm(agent.targetsFile);
+    await until('the same targets', async () => (await targetUnits(agent).catch(() => [])).join() === before.join());
+  });
+
   it('takes a bind away while its list is wrong, too: the grant decides', async () => {
     await using world = await startWorld();
     const { agent } = await startSettled(world);
@@ -245,6 +267,28 @@ describe('the state on disk', { concurrency: 4 }, () => {
       await world.addUnits('my-app', 1);
       await until('the new unit as a target', async () => (await targetUnits(second)).length === 4);
     }
+  });
+
+  it('that is lost while Tsuru does not tell the ports costs no target of a unit that is still there', async () => {
+    await using world = await startWorld();
+    const { agent, before } = await startSettled(world);
+    await agent.stop();
+    await rm(join(world.folder, 'agent', 'state.json'));
+    world.tsuru.faults.add({ kind: 'status', status: 500, method: 'GET', path: '/apps/*' });
+    const second = await world.startAgent();
+    await untilProblem(second, /the ports of my-app, other could not be asked for/);
+    assert.deepEqual(await targetUnits(second), before);
+    await world.removeUnits('my-app', 1);
+    await until('2 targets', async () => (await targetUnits(second)).length === 2);
+    world.tsuru.faults.clear();
+    await second.poll();
+    assert.deepEqual(
+      (await second.status()).apps.map(({ targets, units }) => [targets, units.length]),
+      [
+        [1, 1],
+        [1, 1],
+      ],
+    );
   });
 
   it('that is lost with the target file is found out anew', async () => {

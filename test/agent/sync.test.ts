@@ -46,6 +46,27 @@ describe('what Prometheus has loaded', { concurrency: 4 }, () => {
     assert.equal(await agent.metric('tsuru_agent_load_duration_seconds_count'), 2);
   });
 
+  it('is proven at once after a scale in, too, without any trouble told', async () => {
+    await using world = await startWorld({ images: silentImages });
+    await world.bindNew('my-app', 5);
+    const agent = await world.startAgent();
+    const prometheus = await world.startPrometheus();
+    await untilSync(agent, true);
+    await world.removeUnits('my-app', 3);
+    await until('2 targets in sync', async () => {
+      const { sync, lastWrite } = await agent.status();
+      return sync.inSync && lastWrite.targets === 2;
+    });
+    assert.equal((await prometheus.targets()).length, 2);
+    await world.instance.unbind('my-app');
+    await until('no targets in sync', async () => {
+      const { sync, lastWrite } = await agent.status();
+      return sync.inSync && lastWrite.targets === 0;
+    });
+    assert.deepEqual(await prometheus.targets(), []);
+    assert.ok(!agent.log().some(({ msg }) => String(msg).includes('has not loaded')));
+  });
+
   it('is unknown while Prometheus is gone, and proven anew when it is back', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);

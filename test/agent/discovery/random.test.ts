@@ -6,7 +6,8 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { dump } from 'js-yaml';
-import type { KnownApp } from '../../../agent/apps.ts';
+import type { AppDetails, KnownApp } from '../../../agent/apps.ts';
+import { asObject } from '../../../agent/shared/shape.ts';
 import { discover, type Discovery } from '../../../agent/discovery/discover.ts';
 import { learnDetails, learnList } from '../../../agent/poll/knowledge.ts';
 import { readAppDetails, readAppList } from '../../../agent/poll/answers.ts';
@@ -77,8 +78,8 @@ const list = fc.record({ apps: fc.array(app, { maxLength: 6 }), details });
 /** As the agent does it: from Tsuru's JSON to target groups. */
 function discoverList(apps: unknown, appDetails: unknown): Discovery {
   const listed = learnList(new Map<string, KnownApp>(), readAppList(apps), 0);
-  const told = readAppDetails(appDetails);
-  const known = [...listed.keys()].reduce((all, name) => learnDetails(all, name, told), listed);
+  const told = (name: string): AppDetails => readAppDetails({ ...asObject(appDetails, 'details'), name }, name);
+  const known = [...listed.keys()].reduce((all, name) => learnDetails(all, name, told(name)), listed);
   return discover(known, OPTIONS);
 }
 

@@ -100,7 +100,7 @@ describe("Tsuru's list of apps", () => {
 
 describe('the details of an app', () => {
   it('are read as recorded', async () => {
-    assert.deepEqual(readAppDetails(await recorded('app in full, two processes')), {
+    assert.deepEqual(readAppDetails(await recorded('app in full, two processes'), 'two-processes'), {
       platform: '',
       ports: [
         { process: 'web', protocol: 'TCP', targetPort: 9100, version: '' },
@@ -111,26 +111,33 @@ describe('the details of an app', () => {
   });
 
   it('tell the ports even while the units are unknown, as recorded', async () => {
-    assert.equal(readAppDetails(await recorded('app in full: units unknown')).ports[0]?.targetPort, 8888);
+    assert.equal(readAppDetails(await recorded('app in full: units unknown'), 'my-app').ports[0]?.targetPort, 8888);
   });
 
   it('with an error and no ports are refused, so that the ports known before stay', () => {
     for (const internalAddresses of [undefined, null, []]) {
       assert.throws(
-        () => readAppDetails({ error: 'unable to list internal addresses', internalAddresses }),
+        () => readAppDetails({ name: 'a', error: 'unable to list internal addresses', internalAddresses }, 'a'),
         /no ports, and an error/,
       );
     }
   });
 
   it('without an error and without ports mean that there are none', () => {
-    assert.deepEqual(readAppDetails({ internalAddresses: [] }).ports, []);
-    assert.deepEqual(readAppDetails({}).ports, []);
+    assert.deepEqual(readAppDetails({ name: 'a', internalAddresses: [] }, 'a').ports, []);
+    assert.deepEqual(readAppDetails({ name: 'a' }, 'a').ports, []);
+  });
+
+  it('of another app, or of none, are refused: they would say that it has no ports', () => {
+    for (const body of [{}, { apps: [] }, { name: 'b' }]) assert.throws(() => readAppDetails(body, 'a'), /not about a/);
   });
 
   it('tell the annotations of processes', () => {
     const metadata = { annotations: [{ name: 'prometheus.io/scrape', value: 'false' }], labels: null };
-    const { processes } = readAppDetails({ processes: [{ name: 'worker', metadata }, { name: 'web' }] });
+    const { processes } = readAppDetails(
+      { name: 'a', processes: [{ name: 'worker', metadata }, { name: 'web' }] },
+      'a',
+    );
     assert.deepEqual(processes, { worker: { 'prometheus.io/scrape': 'false' }, web: {} });
   });
 });

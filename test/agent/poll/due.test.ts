@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { KnownApp } from '../../../agent/apps.ts';
-import { failed, lookAt, told, type DetailsState } from '../../../agent/poll/due.ts';
+import { failed, lookAt, remembered, told, type DetailsState } from '../../../agent/poll/due.ts';
 import { known, unit } from '../apps.ts';
 
 const MINUTE_MS = 60_000;
@@ -49,10 +49,17 @@ describe('the details of an app are asked for', () => {
     assert.deepEqual(askedAt([SETTLED, starting, starting, SETTLED, SETTLED, SETTLED]), [1, 2, 3, 4]);
   });
 
-  it('when an old version vanishes, and at the poll after that', () => {
+  it('when a version comes or an old one vanishes, and at the poll after that', () => {
     const both = known('a', { units: [unit('u'), unit('v', { version: '2' })] });
     const next = known('a', { units: [unit('v', { version: '2' })] });
-    assert.deepEqual(askedAt([SETTLED, both, both, next, next, next]), [1, 3, 4]);
+    assert.deepEqual(askedAt([SETTLED, both, both, next, next, next]), [1, 2, 3, 4]);
+  });
+
+  it('once more when versions changed while no agent was there to see it', () => {
+    const before = known('a', { units: [unit('u', { version: '1' })] });
+    const now = known('a', { units: [unit('v', { version: '2' })] });
+    assert.deepEqual(askedAt([now, now, now], remembered(before)), [0, 1]);
+    assert.deepEqual(askedAt([before, before, before], remembered(before)), [0]);
   });
 
   it('as long as a running unit has no port', () => {

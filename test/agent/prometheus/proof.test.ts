@@ -71,6 +71,19 @@ describe('a version of the target file', () => {
     );
   });
 
+  it('with fewer targets is applied although Prometheus forgets the time of a file that became shorter', () => {
+    const forgotten = { mtimeSeconds: undefined };
+    assert.deepEqual(
+      progress(
+        begin(8),
+        { ...forgotten, poolTargets: 10 },
+        { ...forgotten, poolTargets: 8 },
+        { ...forgotten, poolTargets: 8 },
+      ),
+      ['not_read', 'applied', 'applied'],
+    );
+  });
+
   it('stays applied while nothing changes', () => {
     const done = { mtimeSeconds: 101, syncs: 4, poolTargets: 12 };
     assert.deepEqual(progress(begin(12), done, done, { ...done, syncs: 9 }), ['applied', 'applied', 'applied']);
