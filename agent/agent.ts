@@ -78,9 +78,13 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
       // What comes back from disk is no news.
       reporter.onChange(discovery, isRestoring ? [] : changes);
     },
+    onReplace: prover.replacing,
     onWrite(outcome) {
       reporter.onWrite(outcome);
-      if (outcome.kind === 'failed') return;
+      if (outcome.kind === 'failed') {
+        prover.lookAgain();
+        return;
+      }
       const { seconds, seenAtMs, discovery } = outcome;
       prover.written({ seconds, seenAtMs, groups: discovery.groups });
     },

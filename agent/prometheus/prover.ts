@@ -51,11 +51,15 @@ export interface ProverOptions {
 
 /** Proves that Prometheus applied what was last written, and goes on looking. */
 export interface Prover {
+  /** The target file is about to be replaced: from now on nothing is proven. */
+  readonly replacing: () => void;
   written(version: {
     readonly seconds: number;
     readonly groups: readonly TargetGroup[];
     readonly seenAtMs: number;
   }): void;
+  /** The file was not replaced after all, so what was proven may be again. */
+  lookAgain(): void;
   status(): SyncStatus | undefined;
   run(signal: AbortSignal): Promise<void>;
 }
@@ -68,6 +72,7 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
   /** Since when a Prometheus that has its configuration has not read any version. */
   let unreadSinceMs: number | undefined;
   let isReachable = true;
+  let isReplacing = false;
   /** When the oldest change was seen that is not in Prometheus yet. */
   let seenAtMs: number | undefined;
   /** Since when, or since the last comparison, the counters prove nothing. */
@@ -101,10 +106,10 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
       return;
     }
     // Another version may have been written meanwhile: then this look says nothing about it.
-    if (proof !== before) return;
+    if (proof !== before || isReplacing) return;
     let after = observe(before, metrics);
     if (after.progress !== 'applied' && mayBeApplied(after, metrics) && (await isTheSame())) after = applied(after);
-    if (proof !== before) return;
+    if (proof !== before || isReplacing) return;
     proof = after;
     if (after.progress === 'applied') loaded();
     else notApplied(after, metrics);
@@ -174,7 +179,16 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
   }
 
   return {
+    replacing() {
+      isReplacing = true;
+      say(false, status?.problem);
+    },
+    lookAgain() {
+      isReplacing = false;
+      wakeUp?.abort();
+    },
     written(version) {
+      isReplacing = false;
       if (proof?.version.seconds === version.seconds) return;
       proof = beginProof({ seconds: version.seconds, targets: version.groups.length }, proof);
       groups = version.groups;

@@ -13,10 +13,10 @@ export interface TargetFile {
   /** What the file holds; undefined when there is none. */
   read(): Promise<string | undefined>;
   /**
-   * Makes the file hold this text; tells whether that took a write, and the second that tells this version from all others.
+   * Makes the file hold this text, calling back right before it is replaced; tells whether that took a write, and the second that tells this version from all others.
    * @throws the file system's error; then the old file is as it was.
    */
-  write(text: string): Promise<{ readonly written: boolean; readonly seconds: number }>;
+  write(text: string, onReplace?: () => void): Promise<{ readonly written: boolean; readonly seconds: number }>;
 }
 
 /**
@@ -56,7 +56,7 @@ export function createTargetFile(dataFolder: string, wallMs: () => number): Targ
     path,
     makeFolder: () => makeFolder(dirname(path)),
     read,
-    async write(text) {
+    async write(text, onReplace) {
       const before = await look();
       if (before !== undefined && before.identity !== current?.identity) {
         current = { text: (await read()) ?? '', identity: before.identity };
@@ -65,6 +65,7 @@ export function createTargetFile(dataFolder: string, wallMs: () => number): Targ
 
       const seconds = Math.max(Math.floor(wallMs() / 1000), lastSeconds + 1, (before?.seconds ?? 0) + 1);
       await rm(temporary, { force: true });
+      onReplace?.();
       await writeWhole({ temporary, path, text, mode: MODE, mtimeSeconds: seconds });
       lastSeconds = seconds;
       current = { text, identity: (await look())?.identity ?? '' };

@@ -25,6 +25,8 @@ export interface PublisherOptions {
   readonly clock: Clock;
   readonly discovery: DiscoveryOptions;
   readonly onChange: (discovery: Discovery, changes: readonly Change[]) => void;
+  /** Called right before the target file is replaced. */
+  readonly onReplace: () => void;
   readonly onWrite: (outcome: WriteOutcome) => void;
   readonly onState: (problem: string | undefined) => void;
 }
@@ -49,7 +51,7 @@ export interface Publisher {
 }
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { state, file, clock, onChange, onWrite, onState } = options;
+  const { state, file, clock, onChange, onReplace, onWrite, onState } = options;
   const discovered: Discovered = new WeakMap();
   let latest: { known: KnownApps; seenAtMs: number } | undefined;
   let published: { known: KnownApps; discovery: Discovery; text: string } | undefined;
@@ -77,7 +79,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       const { discovery, text } = prepare(known);
       // The state first: should this be cut off in between, a restart writes the newer targets from the newer state.
       onState(await state.save(known).then(() => undefined, errorText));
-      const { written, seconds } = await file.write(text);
+      const { written, seconds } = await file.write(text, onReplace);
       pending = false;
       onDisk = true;
       onWrite({ kind: written ? 'written' : 'unchanged', discovery, seconds, seenAtMs });
