@@ -105,14 +105,18 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
       if (isLate()) say(false, `Prometheus does not answer: ${errorText(error)}`);
       return;
     }
-    // Another version may have been written meanwhile: then this look says nothing about it.
-    if (proof !== before || isReplacing) return;
+    if (isOvertaken(before)) return;
     let after = observe(before, metrics);
     if (after.progress !== 'applied' && mayBeApplied(after, metrics) && (await isTheSame())) after = applied(after);
-    if (proof !== before || isReplacing) return;
+    if (isOvertaken(before)) return;
     proof = after;
     if (after.progress === 'applied') loaded();
     else notApplied(after, metrics);
+  }
+
+  /** Whether another version was, or is just being, written meanwhile: then a look at this one says nothing. */
+  function isOvertaken(looked: Proof): boolean {
+    return proof !== looked || isReplacing;
   }
 
   /** Whether the counters prove nothing for some time, so that the targets are to be compared; not more often than that time. */
