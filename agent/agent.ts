@@ -10,6 +10,7 @@ import { createProver } from './prometheus/prover.ts';
 import { createReporter } from './reporter.ts';
 import { json, serve, text, type Pages } from './server.ts';
 import type { Log } from './shared/log.ts';
+import { formatDuration } from './shared/duration.ts';
 import { count } from './shared/text.ts';
 import { createTsuruClient } from './shared/tsuru.ts';
 import { createStateFile, restore } from './state.ts';
@@ -17,6 +18,9 @@ import { statusOf, type Status } from './status.ts';
 import { createTargetFile } from './targets/file.ts';
 import { createPublisher } from './targets/publisher.ts';
 import { createTroubles } from './troubles.ts';
+
+/** How long after it was due a poll may end: one that waits for Tsuru and for hundreds of missing apps takes minutes, none takes longer. */
+const STUCK_AFTER_MS = 10 * 60_000;
 
 export interface Agent {
   /** Where its own pages are. */
@@ -107,6 +111,7 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
   }
 
   isRestoring = false;
+  let nextPollAtMs = clock.nowMs();
 
   const poller = createPoller({
     tsuru,
@@ -120,7 +125,10 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
       onGone: publisher.explain,
       onPoll: reporter.onPoll,
       onDetails: reporter.onDetails,
-      onWait: reporter.onWait,
+      onWait(waitMs) {
+        nextPollAtMs = clock.nowMs() + waitMs;
+        reporter.onWait(waitMs);
+      },
       changedAtMs: publisher.changedAtMs,
       writePending: publisher.writePending,
     },
@@ -148,7 +156,14 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
 
   const pages: Pages = {
     'GET /metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
-    'GET /healthz': () => Promise.resolve(text(200, 'The agent is alive.')),
+    'GET /healthz': () => {
+      const overdueMs = clock.nowMs() - nextPollAtMs;
+      const isStuck = overdueMs > STUCK_AFTER_MS;
+      const late = formatDuration(Math.max(0, Math.round(overdueMs / 1000) * 1000));
+      return Promise.resolve(
+        isStuck ? text(503, `The poll that was due ${late} ago has not ended.`) : text(200, 'Alive.'),
+      );
+    },
     'GET /readyz': async () => {
       const readiness = await health.readiness();
       if (!publisher.isOnDisk()) return text(503, 'Not ready: no targets were written or restored yet.');

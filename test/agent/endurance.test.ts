@@ -175,11 +175,16 @@ describe('in trouble', { concurrency: 11 }, () => {
     );
   });
 
-  it('an agent whose clock jumps back an hour goes on, with versions that Prometheus can tell apart', async () => {
+  it('an agent whose clock jumps back an hour goes on, with versions that Prometheus can tell apart, and one that is stuck is not healthy', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);
     let offsetMs = 0;
-    const clock: Clock = { ...systemClock, wallMs: () => Date.now() + offsetMs };
+    let jumpMs = 0;
+    const clock: Clock = {
+      ...systemClock,
+      wallMs: () => Date.now() + offsetMs,
+      nowMs: () => systemClock.nowMs() + jumpMs,
+    };
     const result = readConfig({
       TSURU_HOST: world.tsuru.url,
       TSURU_TOKEN: world.instance.token,
@@ -209,6 +214,10 @@ describe('in trouble', { concurrency: 11 }, () => {
       await untilTargets(count);
       assert.equal((await prometheus.targets()).length, count);
     }
+    // Its other clock says that the next poll should have ended long ago.
+    assert.equal((await fetch(`${agent.url}/healthz`)).status, 200);
+    jumpMs = 20 * MINUTE_MS;
+    assert.equal((await fetch(`${agent.url}/healthz`)).status, 503);
     stop.abort();
     await agent.stopped;
   });

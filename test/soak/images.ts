@@ -1,23 +1,5 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
+import { metricsUnit } from '../support/world.ts';
 import type { Image, InProcess } from '../tsuru/images.ts';
-
-/** A unit that answers every request with one sample. */
-const listening: InProcess = async ({ host, port }) => {
-  const server = createServer((_, response) => {
-    response.setHeader('content-type', 'text/plain; version=0.0.4');
-    response.end('soaked 1\n');
-  });
-  server.listen(port, host);
-  await once(server, 'listening');
-  return {
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-};
 
 /** A unit that ends as soon as it has started. */
 const crashing: InProcess = () => Promise.reject(new Error('exitCode: 1'));
@@ -27,14 +9,14 @@ const UDP = { protocol: 'UDP' } as const;
 
 /** The images that are deployed, by the word in front of the colon of their name: units that are up, down, and without a port. */
 const IMAGES: Readonly<Record<string, Image>> = {
-  up: { processes: { web: listening } },
-  'up-port9100': { exposes: 9100, processes: { web: listening } },
-  'up-port9200': { exposes: 9200, processes: { web: listening } },
+  up: { processes: { web: metricsUnit } },
+  'up-port9100': { exposes: 9100, processes: { web: metricsUnit } },
+  'up-port9200': { exposes: 9200, processes: { web: metricsUnit } },
   silent: { processes: { web: 'nothing' } },
-  worker: { processes: { web: listening, worker: 'nothing' } },
-  'worker-port7000': { exposes: 7000, processes: { web: listening, worker: listening } },
+  worker: { processes: { web: metricsUnit, worker: 'nothing' } },
+  'worker-port7000': { exposes: 7000, processes: { web: metricsUnit, worker: metricsUnit } },
   'several-ports': {
-    processes: { web: listening },
+    processes: { web: metricsUnit },
     ports: {
       web: [
         { port: 9300, ...TCP },
@@ -43,7 +25,7 @@ const IMAGES: Readonly<Record<string, Image>> = {
     },
   },
   'several-with-8888': {
-    processes: { web: listening },
+    processes: { web: metricsUnit },
     ports: {
       web: [
         { port: 7100, ...TCP },
@@ -51,8 +33,8 @@ const IMAGES: Readonly<Record<string, Image>> = {
       ],
     },
   },
-  'udp-worker': { processes: { web: listening, worker: 'nothing' }, ports: { worker: [{ port: 5300, ...UDP }] } },
-  'portless-worker': { processes: { web: listening, worker: 'nothing' }, ports: { worker: [] } },
+  'udp-worker': { processes: { web: metricsUnit, worker: 'nothing' }, ports: { worker: [{ port: 5300, ...UDP }] } },
+  'portless-worker': { processes: { web: metricsUnit, worker: 'nothing' }, ports: { worker: [] } },
 };
 
 /** Images whose deploy fails: one cannot be pulled, the units of the other never get ready. */

@@ -12,7 +12,7 @@ import { createInstance, expect, type Instance } from './instance.ts';
 import { startPrometheus, type PrometheusOptions, type RunningPrometheus } from './prometheus.ts';
 
 /** A unit that answers /metrics, and everything else, with one sample; cheap, so that tests may have many. */
-const metricsUnit: InProcess = async ({ host, port }) => {
+export const metricsUnit: InProcess = async ({ host, port }) => {
   const server = createServer((request, response) => {
     response.setHeader('content-type', 'text/plain; version=0.0.4');
     response.end(`asked_for{path=${JSON.stringify(request.url)}} 1\n`);
