@@ -61,6 +61,7 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
   const prover = createProver({
     client: prometheus,
     targetsFile: file.path,
+    scrape: { intervalMs: config.scrapeIntervalMs, timeoutMs: config.scrapeTimeoutMs },
     clock,
     onSync: reporter.onSync,
     onLoaded: reporter.onLoaded,
@@ -176,7 +177,7 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
       return text(200, `Polled: ${count(publisher.current()?.groups.length ?? 0, 'target')}.`);
     },
   };
-  const server = await serve(pages, config.listen, log);
+  const server = await serve(pages, config.listen, [config.tsuruToken], log);
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: file.path }, 'the agent follows Tsuru');
 
   const stopped = Promise.all([poller.run(signal), prover.run(signal), configuration.run(signal)]).then(async () => {

@@ -63,7 +63,7 @@ if (checkOnly) {
 }
 
 const { config } = result;
-const log = createLog(config.logLevel);
+const log = createLog(config.logLevel, [config.tsuruToken]);
 const stop = new AbortController();
 for (const name of ['SIGTERM', 'SIGINT'] as const) {
   process.on(name, () => {

@@ -1,13 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import type { Log } from './shared/log.ts';
+import { withoutSecrets, type Log } from './shared/log.ts';
 import { errorText } from './shared/text.ts';
 
 /** How long a client may take to send its request: these are pages for curl and Prometheus on this machine. */
 const REQUEST_TIMEOUT_MS = 10_000;
 /** How long an idle connection is kept: above Prometheus' usual scrape interval. */
-const KEEP_ALIVE_MS = 65_000;
+const KEEP_ALIVE_MS = 20_000;
+/** How often time-outs are looked after: Node's own 30 s would make them as long. */
+const CHECK_EVERY_MS = 1_000;
 /** Many more than Prometheus and a few people need. */
 const MOST_CONNECTIONS = 100;
 
@@ -29,16 +31,21 @@ export function json(status: number, body: unknown): Page {
   return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(body, null, 2)}\n` };
 }
 
-/** Serves pages until the server is closed. */
+/** Serves pages until the server is closed. No page holds one of the secrets. */
 export async function serve(
   pages: Pages,
   listen: { host: string; port: number },
+  secrets: readonly string[],
   log: Log,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_EVERY_MS,
+    },
     (request, response) => {
-      void answer(pages, request, response, log);
+      void answer(pages, request, response, secrets, log);
     },
   );
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -48,7 +55,13 @@ export async function serve(
   return { url: urlOf(server), close: () => close(server) };
 }
 
-async function answer(pages: Pages, request: IncomingMessage, response: ServerResponse, log: Log): Promise<void> {
+async function answer(
+  pages: Pages,
+  request: IncomingMessage,
+  response: ServerResponse,
+  secrets: readonly string[],
+  log: Log,
+): Promise<void> {
   // A body is not expected; what comes is read and thrown away.
   request.resume();
   const path = (request.url ?? '/').split('?')[0] ?? '/';
@@ -61,13 +74,15 @@ async function answer(pages: Pages, request: IncomingMessage, response: ServerRe
     log.error({ path, reason: errorText(error) }, 'a page failed');
     result = text(500, 'This page failed: see the log.');
   }
+  // What Tsuru or Prometheus answered is quoted here and there, and may hold a secret.
+  const body = withoutSecrets(result.body, secrets);
   response.writeHead(result.status, {
     'content-type': result.type,
-    'content-length': Buffer.byteLength(result.body),
+    'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
   });
-  response.end(request.method === 'HEAD' ? undefined : result.body);
+  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
 function missing(pages: Pages, path: string): Page {

@@ -47,7 +47,7 @@ function portOf(unit: Unit, ports: readonly Port[]): number | undefined {
   const preferred = own.length > 0 ? own : common.length > 0 ? common : open;
   const numbers = preferred.map(({ targetPort }) => targetPort);
   if (numbers.includes(TSURU_PORT)) return TSURU_PORT;
-  return numbers.length === 0 ? undefined : Math.min(...numbers);
+  return numbers.length === 0 ? undefined : numbers.reduce((lowest, number) => Math.min(lowest, number));
 }
 
 function whyNoPort(unit: Unit, details: AppDetails | undefined): string {

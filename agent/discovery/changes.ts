@@ -58,9 +58,9 @@ function changesOf(
       text: `${name}: ${[...bound, ...parts, `${now.size} scraped`].join(', ')}${rest}`,
     });
   }
+  const known = new Set(before?.problems);
   for (const problem of after?.problems ?? []) {
-    if (!(before?.problems ?? []).includes(problem))
-      lines.push({ app: name, level: 'warn', text: `${name}: ${problem}` });
+    if (!known.has(problem)) lines.push({ app: name, level: 'warn', text: `${name}: ${problem}` });
   }
   return lines;
 }

@@ -63,6 +63,9 @@ export interface DiscoveryOptions {
 /** What was discovered of apps with the same options: of an app about which nothing new is known, it is the same object again. */
 export type Discovered = WeakMap<KnownApp, AppDiscovery>;
 
+/** More problems of one app than this nobody reads, and each is a line of the log. */
+const MOST_PROBLEMS = 20;
+
 /** Statuses in which a unit does not listen yet, or never again, and what that means. A status not known here is scraped. */
 const NOT_RUNNING = new Map<string, { reason: LeftOutReason; text: string }>([
   ['created', { reason: 'created', text: 'it is being created: no address to scrape yet' }],
@@ -89,17 +92,20 @@ function discoverApp(known: KnownApp, options: DiscoveryOptions): AppDiscovery {
   }
   const leftOut: LeftOut[] = [];
   const problems = new Set<string>();
+  const processes = new Set<string>();
   const wishesOf = wishesByProcess(known, options.scrape);
   const candidates: Target[] = [];
   for (const unit of known.units) {
     const wishes = wishesOf(unit.process);
-    wishes.problems.forEach((problem) =>
-      problems.add(unit.process === '' ? problem : `${problem} (process ${unit.process})`),
-    );
+    if (!processes.has(unit.process))
+      wishes.problems.forEach((problem) => problems.add(withProcess(problem, unit.process)));
+    processes.add(unit.process);
     const found = targetOf(known, unit, wishes);
     if ('reason' in found) leftOut.push(found);
     else candidates.push(found);
   }
+  // Without units, the app's own annotations are read all the same.
+  if (known.units.length === 0) wishesOf('').problems.forEach((problem) => problems.add(problem));
   const unique = separate(candidates);
   const allowed = unique.targets.slice(0, options.targetsPerApp);
   const excess = unique.targets.slice(options.targetsPerApp).map(({ unit }): LeftOut => ({
@@ -114,8 +120,18 @@ function discoverApp(known: KnownApp, options: DiscoveryOptions): AppDiscovery {
     leftOut: [...leftOut, ...unique.leftOut, ...excess].sort(compareLeftOut),
     groups,
     texts: groups.map(renderGroup),
-    problems: [...problems].sort(compareText),
+    problems: firstOf([...problems].sort(compareText)),
   };
+}
+
+function withProcess(problem: string, process: string): string {
+  return process === '' ? problem : `${problem} (process ${process})`;
+}
+
+/** The first of many problems of one app, and how many more there are. */
+function firstOf(problems: readonly string[]): readonly string[] {
+  const more = problems.length - MOST_PROBLEMS;
+  return more > 0 ? [...problems.slice(0, MOST_PROBLEMS), `there are ${more} more problems like these`] : problems;
 }
 
 /** The wishes of each process, read once a process. */

@@ -119,10 +119,11 @@ function readPort(raw: unknown, index: number): Port {
   const where = `internalAddresses[${index}]`;
   const address = asObject(raw, where);
   const targetPort = address['TargetPort'];
+  if (typeof targetPort !== 'number') throw new ShapeError(`${where}.TargetPort is no number`);
   return {
     process: asOptionalText(address['Process'], `${where}.Process`),
     protocol: asOptionalText(address['Protocol'], `${where}.Protocol`),
-    targetPort: typeof targetPort === 'number' ? targetPort : 0,
+    targetPort,
     version: asOptionalText(address['Version'], `${where}.Version`),
   };
 }
@@ -157,8 +158,12 @@ function orEmpty(value: unknown, where: string): readonly unknown[] {
 
 function oneLine(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.replace(/\s+/g, ' ').trim();
+  const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  return line.length > LONGEST_QUOTE ? `${line.slice(0, LONGEST_QUOTE)}...` : line;
 }
+
+/** How much of what Tsuru says is quoted. */
+const LONGEST_QUOTE = 300;
 
 /** A permission of a token, as `GET /1.0/users/info` lists them. */
 export interface Permission {

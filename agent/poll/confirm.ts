@@ -8,6 +8,8 @@ import { appPath, CALLS, DETAILS_AT_A_TIME } from './calls.ts';
 /** The first wait before an app that is missing from the list, though it may be read, is asked for again; it doubles. */
 const FIRST_RETRY_MS = 30_000;
 const LONGEST_RETRY_MS = 10 * 60_000;
+/** After this time no more apps are asked for in one poll, so that hundreds of slow ones do not hold it up. */
+const ASKING_LIMIT_MS = 30_000;
 
 /** What is found out about an app that is missing from the list. */
 export type Verdict =
@@ -28,12 +30,14 @@ export async function confirmMissing(
   names: readonly string[],
   states: Map<string, MissingState>,
   tsuru: TsuruClient,
-  nowMs: number,
+  nowMs: () => number,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Verdict>> {
-  for (const name of [...states.keys()]) if (!names.includes(name)) states.delete(name);
+  const missing = new Set(names);
+  for (const name of states.keys()) if (!missing.has(name)) states.delete(name);
   if (names.length === 0) return new Map();
 
+  const deadlineMs = nowMs() + ASKING_LIMIT_MS;
   let permissions: readonly Permission[];
   try {
     permissions = readPermissions(parseJson((await tsuru.get(CALLS.permissions, '/1.0/users/info', signal)).chunks));
@@ -46,12 +50,14 @@ export async function confirmMissing(
     async (name): Promise<[string, Verdict]> => {
       if (!mayRead(permissions, name)) return [name, { kind: 'gone', why: 'it is no longer bound' }];
       const state = states.get(name);
-      if (state !== undefined && nowMs < state.notBeforeMs) return [name, { kind: 'kept', reason: state.reason }];
+      if (state !== undefined && nowMs() < state.notBeforeMs) return [name, { kind: 'kept', reason: state.reason }];
+      if (nowMs() >= deadlineMs)
+        return [name, { kind: 'kept', reason: "it is missing from Tsuru's list; it is asked for soon" }];
       const verdict = await askForApp(name, tsuru, signal);
       if (verdict.kind === 'kept') {
         const tries = (state?.tries ?? 0) + 1;
         const waitMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1));
-        states.set(name, { tries, notBeforeMs: nowMs + waitMs, reason: verdict.reason });
+        states.set(name, { tries, notBeforeMs: nowMs() + waitMs, reason: verdict.reason });
       }
       return [name, verdict];
     },
@@ -65,7 +71,8 @@ async function askForApp(name: string, tsuru: TsuruClient, signal: AbortSignal):
     await tsuru.get(CALLS.app, appPath(name), signal);
     return { kind: 'kept', reason: "it is missing from Tsuru's list, but it is there and may be read" };
   } catch (error) {
-    if (error instanceof TsuruError && error.failure === 'not_found')
+    // Tsuru answers plain text: a page of HTML is of a proxy, which has a 404, too.
+    if (error instanceof TsuruError && error.failure === 'not_found' && !error.message.includes('<html'))
       return { kind: 'gone', why: 'the app was removed' };
     return { kind: 'kept', reason: `it is missing from Tsuru's list, but it may be read (${errorText(error)})` };
   }

@@ -1,4 +1,4 @@
-import type { KnownApp } from '../apps.ts';
+import type { KnownApp, Unit } from '../apps.ts';
 import { compareText } from '../shared/text.ts';
 
 /** How long an app's units may be starting, or without known ports, before they are taken for stuck and asked for less often. */
@@ -21,6 +21,8 @@ export interface DetailsState {
   readonly signature: string;
   /** The versions of the app's units in the last list; undefined before the first. */
   readonly versions: readonly string[] | undefined;
+  /** The app's units in the last list. */
+  readonly units: readonly Unit[];
   /** Since when units have been starting, or without a port. */
   readonly unsettledSinceMs?: number;
   /** When to ask once more, whatever the list says; Infinity for not at all. */
@@ -33,6 +35,7 @@ const NEVER_ASKED: DetailsState = {
   refreshAtMs: -Infinity,
   signature: '',
   versions: undefined,
+  units: [],
   onceMoreAtMs: Infinity,
   failures: 0,
   notBeforeMs: 0,
@@ -72,19 +75,22 @@ export function lookAt(
   const unsettledSinceMs = unsettled ? (state.unsettledSinceMs ?? nowMs) : undefined;
   const settledJustNow = !unsettled && state.unsettledSinceMs !== undefined;
   const changedVersions = state.versions !== undefined && state.versions.join() !== versions.join();
+  // An app that was removed and made anew under its name between two polls has the same versions, but none of its units.
+  const isReplaced = state.units.length > 0 && app.units.length > 0 && !haveCommon(state.units, app.units);
   const stuck = unsettledSinceMs !== undefined && nowMs - unsettledSinceMs >= STARTING_LIMIT_MS;
   const wanted =
     signature !== state.signature ||
     (unsettled && !stuck) ||
     settledJustNow ||
     changedVersions ||
+    isReplaced ||
     nowMs >= state.onceMoreAtMs ||
     nowMs >= state.refreshAtMs;
   const due = wanted && nowMs >= state.notBeforeMs;
 
   function onceMoreAtMs(): number {
     if (wanted && !due) return nowMs; // A wish that cannot be met now is kept.
-    if (changedVersions || settledJustNow) return nowMs + ONCE_MORE_AFTER_MS;
+    if (changedVersions || isReplaced || settledJustNow) return nowMs + ONCE_MORE_AFTER_MS;
     return nowMs >= state.onceMoreAtMs ? Infinity : state.onceMoreAtMs;
   }
 
@@ -94,6 +100,7 @@ export function lookAt(
       refreshAtMs: state.refreshAtMs,
       signature: state.signature,
       versions,
+      units: app.units,
       ...(unsettledSinceMs === undefined ? {} : { unsettledSinceMs }),
       onceMoreAtMs: onceMoreAtMs(),
       failures: state.failures,
@@ -104,7 +111,7 @@ export function lookAt(
 
 /** The state of an app that an earlier agent knew, whose details are asked for anew: a change of versions since then is one. */
 export function remembered(app: KnownApp): DetailsState {
-  return { ...NEVER_ASKED, versions: versionsOf(app) };
+  return { ...NEVER_ASKED, versions: versionsOf(app), units: app.units };
 }
 
 /** After the details were told. `random` (0 to 1) spreads the refreshes of many apps over the last fifth of their time. */
@@ -129,6 +136,12 @@ function signatureOf({ app, units }: KnownApp): string {
   const kinds = new Set(units.map(({ process, version }) => `${process} ${version}`));
   const annotations = Object.entries(app.annotations).sort(([a], [b]) => compareText(a, b));
   return JSON.stringify([[...kinds].sort(compareText), annotations]);
+}
+
+function haveCommon(before: readonly Unit[], units: readonly Unit[]): boolean {
+  if (before === units) return true;
+  const ids = new Set(before.map(({ id }) => id));
+  return units.some(({ id }) => ids.has(id));
 }
 
 function versionsOf({ units }: KnownApp): string[] {

@@ -64,11 +64,16 @@ function haveSame(before: readonly Unit[], units: readonly Unit[]): boolean {
   );
 }
 
-/** An app that is missing from the list, though nothing says that its bind is gone: its units are unknown. */
-export function markMissing(known: KnownApps, name: string, reason: string, nowMs: number): KnownApps {
-  const app = known.get(name);
-  if (app === undefined || app.unknown?.reason === reason) return known;
-  return new Map(known).set(name, { ...app, unknown: { reason, sinceMs: app.unknown?.sinceMs ?? nowMs } });
+/** Apps that are missing from the list, though nothing says that their bind is gone: their units are unknown, each for its reason. */
+export function markMissing(known: KnownApps, reasons: ReadonlyMap<string, string>, nowMs: number): KnownApps {
+  const changed = [...reasons].filter(([name, reason]) => known.get(name)?.unknown?.reason !== reason);
+  if (changed.length === 0) return known;
+  const next = new Map(known);
+  for (const [name, reason] of changed) {
+    const app = known.get(name);
+    if (app !== undefined) next.set(name, { ...app, unknown: { reason, sinceMs: app.unknown?.sinceMs ?? nowMs } });
+  }
+  return next;
 }
 
 export function forget(known: KnownApps, names: readonly string[]): KnownApps {

@@ -66,7 +66,7 @@ export interface Poller {
 /** Follows Tsuru: a poll is one list of all apps, then what is to be found out about missing apps and changed ones. */
 export function createPoller(options: PollerOptions): Poller {
   const { tsuru, clock, random, intervalMs, ownApp, sink } = options;
-  let known = options.restored;
+  let known = forget(options.restored, ownApp === undefined ? [] : [ownApp]);
   let lastList: { digest: string; list: AppList } | undefined;
   let failures = 0;
   let wakeUp: AbortController | undefined;
@@ -99,7 +99,10 @@ export function createPoller(options: PollerOptions): Poller {
     const list = await getList(signal);
     const seenAtMs = clock.nowMs();
     known = learnList(known, list, clock.wallMs());
-    await dropGone(list, signal);
+    const missing = [...known.keys()].filter((name) => !list.apps.has(name));
+    // What the list does tell need not wait for what is found out about the rest.
+    if (missing.length > 0) await publish(seenAtMs);
+    await dropGone(missing, signal);
     noteStarting();
     const asked = details.refresh(known, signal);
     await atMost(DETAILS_HEAD_START_MS, asked);
@@ -119,7 +122,7 @@ export function createPoller(options: PollerOptions): Poller {
     const { status, chunks } = await tsuru.get(CALLS.apps, '/1.0/apps?extended=true', signal);
     const hash = createHash('sha256');
     for (const chunk of chunks) hash.update(chunk);
-    const digest = hash.digest('base64');
+    const digest = `${status} ${hash.digest('base64')}`;
     if (digest === lastList?.digest) return lastList.list;
     const { apps, problems } = readAppList(status === 204 ? [] : parseJson(chunks));
     const list = { apps: new Map([...apps].filter(([name]) => name !== ownApp)), problems };
@@ -127,14 +130,15 @@ export function createPoller(options: PollerOptions): Poller {
     return list;
   }
 
-  async function dropGone(list: AppList, signal: AbortSignal): Promise<void> {
-    const missing = [...known.keys()].filter((name) => !list.apps.has(name));
-    const verdicts = await confirmMissing(missing, missingStates, tsuru, clock.nowMs(), signal);
+  async function dropGone(missing: readonly string[], signal: AbortSignal): Promise<void> {
+    const verdicts = await confirmMissing(missing, missingStates, tsuru, clock.nowMs, signal);
     const gone = new Map<string, string>();
+    const kept = new Map<string, string>();
     for (const [name, verdict] of verdicts) {
       if (verdict.kind === 'gone') gone.set(name, verdict.why);
-      else known = markMissing(known, name, verdict.reason, clock.wallMs());
+      else kept.set(name, verdict.reason);
     }
+    known = markMissing(known, kept, clock.wallMs());
     if (gone.size > 0) sink.onGone(gone);
     known = forget(known, [...gone.keys()]);
   }
@@ -174,7 +178,10 @@ export function createPoller(options: PollerOptions): Poller {
         answerTo.forEach((answer) => {
           answer(outcome);
         });
-        if (waiting.length > 0) continue;
+        if (waiting.length > 0) {
+          sink.onWait(0);
+          continue;
+        }
         wakeUp = new AbortController();
         const pause = waitMs();
         sink.onWait(pause);

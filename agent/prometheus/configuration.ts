@@ -72,8 +72,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   let revivals = 0;
   let failures = 0;
   let wakeUp = new AbortController();
-  /** What Prometheus is known to run. */
+  /** What Prometheus surely runs; undefined as soon as another configuration is in place, which it may have read. */
   let running: string | undefined;
+  /** What it ran last, or had in place before the first change. */
+  let lastGood: string | undefined;
   let refusal: Refusal | undefined;
 
   function say(next: ConfigurationStatus): void {
@@ -105,14 +107,18 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     try {
       text = await render();
     } catch (error) {
+      refusal = undefined;
       refuse(`the configuration cannot be made: ${errorText(error)}`);
       return undefined;
     }
     if (text === refusal?.text && clock.nowMs() < refusal.retryAtMs) return undefined;
-    if (text === (await staging.current())) return text;
+    const current = await staging.current();
+    if (text === current) return text;
     const problem = await checkConfig(await staging.stageConfig(text), signal);
     onCheck(problem === undefined);
     if (problem === undefined) {
+      lastGood ??= current;
+      running = undefined;
       await staging.replace(text);
       return text;
     }
@@ -138,6 +144,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     if (outcome.kind !== 'not_ready') onReload(outcome);
     if (outcome.kind === 'loaded') {
       running = text;
+      lastGood = text;
       refusal = undefined;
       failures = 0;
       say({ loadedAtMs: clock.wallMs() });
@@ -152,15 +159,16 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     const retryMs = backoffMs(FIRST_REFUSED_RETRY_MS, LAST_REFUSED_RETRY_MS);
     refusal = { text, retryAtMs: clock.nowMs() + retryMs };
     refuse(outcome.reason);
-    await fallBack(signal);
+    await fallBack(text, signal);
     return retryMs;
   }
 
   /** The last good one again, so that a restart of Prometheus finds it, and nothing of the refused one stays in force. */
-  async function fallBack(signal: AbortSignal): Promise<void> {
-    if (running === undefined) return;
-    await staging.replace(running);
-    await reload(client, clock, signal);
+  async function fallBack(refused: string, signal: AbortSignal): Promise<void> {
+    if (lastGood === undefined || lastGood === refused) return;
+    await staging.replace(lastGood);
+    const outcome = await reload(client, clock, signal);
+    running = outcome.kind === 'loaded' ? lastGood : undefined;
   }
 
   /** A disk that is full or read-only, and the like. */

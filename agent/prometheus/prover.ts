@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.ts';
-import { errorText } from '../shared/text.ts';
+import type { ScrapeDefaults } from '../discovery/annotations.ts';
+import { formatDuration } from '../shared/duration.ts';
+import { compareText, errorText } from '../shared/text.ts';
 import { APP_LABEL, type TargetGroup } from '../targets/groups.ts';
 import type { PrometheusClient, TargetHealth } from './client.ts';
 import { readMetrics, type PrometheusMetrics } from './observation.ts';
@@ -14,6 +16,8 @@ const LOOK_LATE_EVERY_MS = 2_000;
 const LOOK_AGAIN_EVERY_MS = 10_000;
 /** How long a version may take before that is trouble: twice what Prometheus 2 takes, and room for a scan of a large file. */
 const LATE_AFTER_MS = 15_000;
+/** The same for a version that was read, but is not proven to be applied: with many targets that takes two of the reads that come by themselves. */
+const UNPROVEN_AFTER_MS = 75_000;
 /** With more targets than this they are not compared one by one: the answer is too dear to Prometheus. */
 const MOST_COMPARED = 1_000;
 /** How long the counters may prove nothing before the targets are compared, and how long between two comparisons. */
@@ -40,6 +44,8 @@ export interface SyncStatus {
 export interface ProverOptions {
   readonly client: PrometheusClient;
   readonly targetsFile: string;
+  /** What targets without their own are scraped with. */
+  readonly scrape: ScrapeDefaults;
   readonly clock: Clock;
   /** Told at each change of the status. */
   readonly onSync: (status: SyncStatus) => void;
@@ -64,7 +70,7 @@ export interface Prover {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createProver({ client, targetsFile, clock, onSync, onLoaded, onDead }: ProverOptions): Prover {
+export function createProver({ client, targetsFile, scrape, clock, onSync, onLoaded, onDead }: ProverOptions): Prover {
   let proof: Proof | undefined;
   let groups: readonly TargetGroup[] = [];
   /** Since when the last version is not in Prometheus, or Prometheus does not tell. */
@@ -102,7 +108,7 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
       isReachable = false;
       unreadSinceMs = undefined;
       unsureSinceMs ??= clock.nowMs();
-      if (isLate()) say(false, `Prometheus does not answer: ${errorText(error)}`);
+      say(false, isLate() ? `Prometheus does not answer: ${errorText(error)}` : undefined);
       return;
     }
     if (isOvertaken(before)) return;
@@ -141,7 +147,8 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
   function notApplied(after: Proof, metrics: PrometheusMetrics): void {
     unsureSinceMs ??= clock.nowMs();
     const reason = after.progress === 'read' ? 'it has read the file, but not applied it' : 'it has not read the file';
-    if (isLate()) say(false, `Prometheus has not loaded the last targets: ${reason}`);
+    const isLong = after.progress === 'read' ? isLate(UNPROVEN_AFTER_MS) : isLate();
+    if (isLong) say(false, `Prometheus has not loaded the last targets: ${reason}`);
     else say(false);
     reviveDead(metrics);
   }
@@ -163,15 +170,15 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
     onDead(cannotWatch ? 'it cannot watch files (inotify was exhausted)' : 'it never read the target file');
   }
 
-  function isLate(): boolean {
-    return unsureSinceMs !== undefined && clock.nowMs() - unsureSinceMs >= LATE_AFTER_MS;
+  function isLate(afterMs = LATE_AFTER_MS): boolean {
+    return unsureSinceMs !== undefined && clock.nowMs() - unsureSinceMs >= afterMs;
   }
 
   /** Whether Prometheus' targets are exactly the groups; false also when that cannot be found out. */
   async function isTheSame(): Promise<boolean> {
     if (groups.length > MOST_COMPARED) return false;
     try {
-      return sameTargets(groups, await client.targets());
+      return sameTargets(groups, await client.targets(), scrape);
     } catch {
       return false;
     }
@@ -197,7 +204,7 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
       proof = beginProof({ seconds: version.seconds, targets: version.groups.length }, proof);
       groups = version.groups;
       // A Prometheus that has been out of reach, or late, for some time still is.
-      if (status?.problem === undefined) unsureSinceMs = clock.nowMs();
+      unsureSinceMs ??= clock.nowMs();
       seenAtMs ??= version.seenAtMs;
       doubtAtMs = undefined;
       say(false, status?.problem);
@@ -217,12 +224,24 @@ export function createProver({ client, targetsFile, clock, onSync, onLoaded, onD
   };
 }
 
-/** Whether the active targets of apps are these groups: as many, and each group's address and labels among them. */
-function sameTargets(groups: readonly TargetGroup[], active: readonly TargetHealth[]): boolean {
-  const discovered = active.map((target) => target.discovered).filter((labels) => labels[APP_LABEL] !== undefined);
-  if (discovered.length !== groups.length) return false;
-  const byAddress = Map.groupBy(discovered, (labels) => labels['__address__']);
-  return groups.every(({ targets: [address], labels }) =>
-    byAddress.get(address)?.some((found) => Object.entries(labels).every(([name, value]) => found[name] === value)),
+/** Whether the active targets of apps are these groups: as many, and each group's address and very labels among them. */
+function sameTargets(groups: readonly TargetGroup[], active: readonly TargetHealth[], scrape: ScrapeDefaults): boolean {
+  const found = active.flatMap(({ discovered }) => (discovered[APP_LABEL] === undefined ? [] : [keyOf(discovered)]));
+  const wanted = groups.map(({ targets: [address], labels }) =>
+    keyOf({
+      __address__: address,
+      __scheme__: 'http',
+      __metrics_path__: '/metrics',
+      __scrape_interval__: formatDuration(scrape.intervalMs),
+      __scrape_timeout__: formatDuration(scrape.timeoutMs),
+      ...labels,
+    }),
   );
+  return found.length === wanted.length && found.sort().join('\n') === wanted.sort().join('\n');
+}
+
+/** What tells a target from another before relabelling; what Prometheus adds by itself does not. */
+function keyOf(labels: Readonly<Record<string, unknown>>): string {
+  const own = Object.entries(labels).filter(([name]) => name.startsWith('__') && name !== '__meta_filepath');
+  return JSON.stringify(own.sort(([a], [b]) => compareText(a, b)));
 }

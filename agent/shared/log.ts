@@ -1,4 +1,4 @@
-import { pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
+import { pino, stdTimeFunctions, type Logger } from 'pino';
 
 export type Log = Logger;
 
@@ -7,14 +7,21 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
  * The log of a program: one JSON object a line (`level`, `time`, the line's own fields, `msg`), made for `tsuru app-log`, which adds the
- * unit itself. Nothing that is secret may be passed to it; errors are passed as text.
+ * unit itself. Errors are passed as text.
  */
-export function createLog(level: LogLevel, destination?: DestinationStream): Log {
+export function createLog(level: LogLevel, secrets: readonly string[]): Log {
   const options = {
     level,
     base: null,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    // What others answer may quote a secret: no line leaves with one.
+    hooks: { streamWrite: (line: string) => withoutSecrets(line, secrets) },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options);
+}
+
+/** A text in which each secret is blanked out. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, '<secret>'), text);
 }

@@ -11,7 +11,10 @@ export function parseJson(chunks: readonly Buffer[]): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
-    const start = body.toString('utf8', 0, 60).replace(/\s+/g, ' ').trim();
+    const start = body
+      .toString('utf8', 0, 60)
+      .replace(/[\s\p{Cc}]+/gu, ' ')
+      .trim();
     throw new ShapeError(start === '' ? 'it is empty' : `it is not JSON: it starts with "${start}"`);
   }
 }

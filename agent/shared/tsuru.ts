@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createHttpClient, httpFailure, type HttpAnswer } from './http.ts';
+import { withoutSecrets } from './log.ts';
 import { errorText } from './text.ts';
 import { USER_AGENT } from './version.ts';
 
@@ -104,10 +105,14 @@ export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): T
     onCall?.(call, String(answer.status));
     if (answer.status >= 200 && answer.status < 300) return { ...answer, requestId };
     const failure = failureOfStatus(answer.status);
-    throw new TsuruError(failure, `${call}: Tsuru answered ${answer.status}${quote(Buffer.concat(answer.chunks))}`, {
-      requestId,
-      status: answer.status,
-    });
+    throw new TsuruError(
+      failure,
+      `${call}: Tsuru answered ${answer.status}${quote(Buffer.concat(answer.chunks), token)}`,
+      {
+        requestId,
+        status: answer.status,
+      },
+    );
   }
 
   return { get, close: http.close };
@@ -122,12 +127,17 @@ function failureOfStatus(status: number): TsuruFailure {
 
 function wordsOf(failure: TsuruFailure, error: unknown): string {
   if (failure === 'too_large') return `Tsuru's answer is larger than ${LARGEST_ANSWER_BYTES / 1024 ** 2} MiB`;
-  if (failure === 'timeout') return `Tsuru did not answer within ${REQUEST_TIMEOUT_MS / 1000} s`;
+  if (failure === 'timeout')
+    return `Tsuru could not be reached within ${CONNECT_TIMEOUT_MS / 1000} s, or did not answer within ${REQUEST_TIMEOUT_MS / 1000} s`;
   return `Tsuru could not be reached or broke off its answer (${errorText(error)})`;
 }
 
 /** The start of an error's body on one line: Tsuru's errors are plain sentences. */
-function quote(body: Buffer): string {
-  const text = body.toString('utf8', 0, QUOTED_CHARACTERS).replace(/\s+/g, ' ').trim();
-  return text === '' ? '' : `: ${text}`;
+function quote(body: Buffer, token: string): string {
+  const text = body
+    .toString('utf8', 0, QUOTED_CHARACTERS * 4)
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim();
+  const safe = withoutSecrets(text, [token]).slice(0, QUOTED_CHARACTERS);
+  return safe === '' ? '' : `: ${safe}`;
 }

@@ -6,7 +6,7 @@ const LOOK_EVERY_MS = 50;
 /** Looks until there is a result, and returns it; fails with what was waited for, and the last error, when it takes too long. */
 export async function until<T>(
   what: string,
-  look: () => T | undefined | false | Promise<T | undefined | false>,
+  look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
   timeoutMs = 20_000,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
@@ -14,7 +14,7 @@ export async function until<T>(
   for (;;) {
     try {
       const result = await look();
-      if (result !== undefined && result !== false) return result;
+      if (result !== undefined && result !== null && result !== false) return result;
       lastError = undefined;
     } catch (error) {
       lastError = error;

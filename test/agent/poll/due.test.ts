@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { KnownApp } from '../../../agent/apps.ts';
 import { failed, lookAt, remembered, told, type DetailsState } from '../../../agent/poll/due.ts';
-import { known, unit } from '../apps.ts';
+import { known, port, unit } from '../apps.ts';
 
 const MINUTE_MS = 60_000;
 const SETTLED = known('a');
@@ -38,10 +38,14 @@ describe('the details of an app are asked for', () => {
   });
 
   it('when a process comes', () => {
-    const more = known('a', {
-      units: [unit('u'), unit('w', { process: 'web', version: '1' }), unit('x', { process: '' })],
-    });
-    assert.deepEqual(askedAt([SETTLED, more, more]), [1]);
+    const units = [unit('a-1'), unit('w', { process: 'clock' })];
+    const told = known('a', { units, details: { ports: [port(8888), port(8888, { process: 'clock' })] } });
+    assert.deepEqual(askedAt([SETTLED, told, told]), [1]);
+  });
+
+  it('when all of its units are others, as of an app that was made anew under its name, and once more', () => {
+    const anew = known('a', { units: [unit('a-2')] });
+    assert.deepEqual(askedAt([SETTLED, anew, anew, anew]), [1, 2]);
   });
 
   it('while units start, when they have, and at the poll after that: Tsuru writes the ports last', () => {

@@ -29,9 +29,9 @@ describe('a version of the target file', () => {
     ]);
   });
 
-  it('that was read is applied once a sync is counted after that', () => {
+  it('that was read is applied once two syncs are counted after that: the first may have begun before', () => {
     assert.deepEqual(
-      progress(begin(10), { mtimeSeconds: 101 }, { mtimeSeconds: 101 }, { mtimeSeconds: 101, syncs: 4 }),
+      progress(begin(10), { mtimeSeconds: 101 }, { mtimeSeconds: 101, syncs: 4 }, { mtimeSeconds: 101, syncs: 5 }),
       ['read', 'read', 'applied'],
     );
   });
@@ -59,16 +59,15 @@ describe('a version of the target file', () => {
     assert.deepEqual(progress(other, { mtimeSeconds: 102, poolTargets: 12 }), ['read']);
   });
 
-  it('as the first, and empty, takes a sync: a pool begins without targets', () => {
-    const first = beginProof({ seconds: 101, targets: 0 }, undefined);
-    assert.deepEqual(
-      progress(
-        first,
-        { mtimeSeconds: 101, syncs: undefined, poolTargets: 0 },
-        { mtimeSeconds: 101, syncs: 1, poolTargets: 0 },
-      ),
-      ['read', 'applied'],
-    );
+  it('as the first is not applied because the pool has as many targets: another agent may have written those', () => {
+    const first = beginProof({ seconds: 101, targets: 10 }, undefined);
+    assert.deepEqual(progress(first, { mtimeSeconds: 101 }, { mtimeSeconds: 101, syncs: 5 }), ['read', 'applied']);
+  });
+
+  it('as the first is applied by its count once the pool was seen without targets', () => {
+    const first = beginProof({ seconds: 101, targets: 10 }, undefined);
+    const started = { mtimeSeconds: undefined, syncs: undefined, poolTargets: undefined };
+    assert.deepEqual(progress(first, started, { mtimeSeconds: 101 }), ['not_read', 'applied']);
   });
 
   it('with fewer targets is applied although Prometheus forgets the time of a file that became shorter', () => {
