@@ -84,6 +84,25 @@ describe('a change of rules', { concurrency: 4 }, () => {
     await until('no more problem', async () => (await agent.status()).configuration.refused === undefined);
   });
 
+  it('that is taken back while Prometheus is starting is not what it runs in the end', async () => {
+    await using world = await startWorld({ images: silentImages });
+    const { agent, prometheus } = await startLoaded(world);
+    await world.writeRule('a.yml', rule('a'));
+    await untilRules(prometheus, 'a');
+    await prometheus.stop();
+    const configFile = join(world.folder, 'agent', 'config', 'prometheus.yml');
+    const before = await readFile(configFile, 'utf8');
+    await world.writeRule('a.yml', rule('b'));
+    await until('the change in place', async () => (await readFile(configFile, 'utf8')) !== before);
+    const again = await world.startPrometheus();
+    await world.writeRule('a.yml', rule('a'));
+    await untilRules(again, 'a');
+    await until('no problem left', async () => {
+      const { refused, waiting } = (await agent.status()).configuration;
+      return refused === undefined && waiting === undefined;
+    });
+  });
+
   it('that is half written is loaded once it is whole', async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent, prometheus } = await startLoaded(world);

@@ -107,7 +107,7 @@ describe("the agent's pages", { concurrency: 4 }, () => {
     await world.bindNew('my-app');
     const agent = await world.startAgent({ env: { AGENT_LOG_LEVEL: 'debug' } });
     await agent.poll();
-    world.tsuru.faults.add({ kind: 'status', status: 401 });
+    world.tsuru.faults.add({ kind: 'status', status: 401, body: `you sent: bearer ${world.instance.token}` });
     await agent.poll();
     const pages = await Promise.all(['/metrics', '/tsuru/status', '/readyz'].map((path) => agent.get(path)));
     const told = [...agent.program.lines, ...pages.map(({ body }) => body)].join('\n');
