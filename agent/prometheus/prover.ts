@@ -240,8 +240,11 @@ function sameTargets(groups: readonly TargetGroup[], active: readonly TargetHeal
   return found.length === wanted.length && found.sort().join('\n') === wanted.sort().join('\n');
 }
 
-/** What tells a target from another before relabelling; what Prometheus adds by itself does not. */
+/** The labels that this agent gives targets, or leaves at their defaults; versions of Prometheus add others. */
+const OWN_LABEL = /^__(address|scheme|metrics_path|scrape_interval|scrape_timeout|param_.*|meta_tsuru_.*)(__)?$/;
+
+/** What tells a target from another before relabelling. */
 function keyOf(labels: Readonly<Record<string, unknown>>): string {
-  const own = Object.entries(labels).filter(([name]) => name.startsWith('__') && name !== '__meta_filepath');
+  const own = Object.entries(labels).filter(([name]) => OWN_LABEL.test(name));
   return JSON.stringify(own.sort(([a], [b]) => compareText(a, b)));
 }
