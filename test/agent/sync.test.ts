@@ -44,6 +44,21 @@ describe('what Prometheus has loaded', { concurrency: 4 }, () => {
     assert.equal(await agent.metric('tsuru_agent_load_duration_seconds_count'), 2);
   });
 
+  it('is proven after an annotation is taken away, too: the old target has all the new labels, and more', async () => {
+    await using world = await startWorld({ images: silentImages });
+    await world.bindNew('my-app', 2);
+    await world.annotate('my-app', { 'prometheus.io/path': '/stats?format=text' });
+    const agent = await world.startAgent();
+    const prometheus = await world.startPrometheus();
+    await untilSync(agent, true);
+    const annotations = [{ name: 'prometheus.io/path', delete: true }];
+    await world.admin.call('PUT', '/1.0/apps/my-app', { json: { metadata: { annotations }, noRestart: true } });
+    await until('the path gone', async () => !(await readFile(agent.targetsFile, 'utf8')).includes('/stats'));
+    await untilSync(agent, true);
+    const paths = (await prometheus.targets()).map(({ url }) => new URL(url).pathname);
+    assert.deepEqual(paths, ['/metrics', '/metrics']);
+  });
+
   it('is proven at once after a scale in, too, without any trouble told', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 5);
