@@ -4,7 +4,7 @@ import { errorText } from '../shared/text.ts';
 import type { TsuruClient } from '../shared/tsuru.ts';
 import { readAppDetails } from './answers.ts';
 import { appPath, CALLS, DETAILS_AT_A_TIME } from './calls.ts';
-import { askAgain, failed, lookAt, remembered, told } from './due.ts';
+import { askAgain, asked, failed, lookAt, remembered, told } from './due.ts';
 
 export interface DetailsFailure {
   readonly name: string;
@@ -83,6 +83,11 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
 
   /** Never rejects: what goes wrong is the app's failure. */
   async function ask(name: string, signal: AbortSignal): Promise<void> {
+    const app = current().get(name);
+    const state = states.get(name);
+    // Unbound while it waited in the queue.
+    if (app === undefined || state === undefined) return;
+    states.set(name, asked(app, state));
     try {
       const { chunks } = await tsuru.get(CALLS.app, appPath(name), signal);
       onTold(name, readAppDetails(parseJson(chunks), name));

@@ -114,6 +114,11 @@ export function remembered(app: KnownApp): DetailsState {
   return { ...NEVER_ASKED, versions: versionsOf(app), units: app.units };
 }
 
+/** While they are asked for: what the list said then need not be asked again, what it says from now on does. */
+export function asked(app: KnownApp, state: DetailsState): DetailsState {
+  return { ...state, signature: signatureOf(app), refreshAtMs: Infinity };
+}
+
 /** After the details were told. `random` (0 to 1) spreads the refreshes of many apps over the last fifth of their time. */
 export function told(app: KnownApp, state: DetailsState, nowMs: number, random: number): DetailsState {
   const refreshAtMs = nowMs + REFRESH_MS * (1 - random / 5);

@@ -51,6 +51,32 @@ describe('polling', { concurrency: 4 }, () => {
     assert.equal(world.tsuru.requests.count('GET', '/1.0/apps/other'), 0);
   });
 
+  it('has a new app written while the details of another are slow', async () => {
+    await using world = await startWorld({ images: silentImages });
+    await world.bindNew('slow');
+    world.tsuru.faults.add({ kind: 'latency', ms: 20_000, path: '/apps/slow' });
+    const agent = await world.startAgent();
+    await until('it is asked for', () => world.tsuru.requests.count('GET', '/1.0/apps/slow') === 1);
+    await world.bindNew('other');
+    await until('its target', async () => (await agent.status()).lastWrite.targets === 1);
+    assert.equal(world.tsuru.requests.count('GET', '/1.0/apps/slow'), 1);
+  });
+
+  it('has a change written while it cannot be found out whether other apps are gone', async () => {
+    await using world = await startWorld({ images: silentImages });
+    await world.bindNew('my-app');
+    await world.bindNew('other');
+    const agent = await world.startAgent();
+    await until('2 targets', async () => (await agent.status()).lastWrite.targets === 2);
+    const listAgain = world.tsuru.faults.add({ kind: 'status', status: 500, path: '/apps' });
+    await world.addUnits('my-app', 1);
+    world.tsuru.faults.add({ kind: 'latency', ms: 20_000, path: '/users/info' });
+    world.tsuru.faults.add({ kind: 'app-missing', app: 'other' });
+    listAgain();
+    await until('3 targets', async () => (await agent.status()).lastWrite.targets === 3);
+    assert.equal(world.tsuru.requests.count('GET', '/1.0/users/info'), 1);
+  });
+
   it('happens at once when asked for, and asks for all details again', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app');
