@@ -1,16 +1,17 @@
 import Registry from 'prom-client/lib/registry.js';
 import type { Clock } from './clock.ts';
-import type { Config } from './config.ts';
+import { hostPort, type Config, type Environment } from './config.ts';
 import { createMetrics } from './metrics.ts';
 import { createPoller } from './poll/poller.ts';
 import { createPrometheusClient } from './prometheus/client.ts';
 import { createConfiguration } from './prometheus/configuration.ts';
 import { createHealth } from './prometheus/health.ts';
+import { createOwnPrometheus } from './prometheus/own.ts';
 import { createProver } from './prometheus/prover.ts';
 import { createReporter } from './reporter.ts';
-import { json, serve, text, type Pages } from './server.ts';
+import { createPages } from './pages.ts';
+import { serve } from './server.ts';
 import type { Log } from './shared/log.ts';
-import { formatDuration } from './shared/duration.ts';
 import { count } from './shared/text.ts';
 import { createTsuruClient } from './shared/tsuru.ts';
 import { createStateFile, restore } from './state.ts';
@@ -18,9 +19,6 @@ import { statusOf, type Status } from './status.ts';
 import { createTargetFile } from './targets/file.ts';
 import { createPublisher } from './targets/publisher.ts';
 import { createTroubles } from './troubles.ts';
-
-/** How long after it was due a poll may end: one that waits for Tsuru and for hundreds of missing apps takes minutes, none takes longer. */
-const STUCK_AFTER_MS = 10 * 60_000;
 
 export interface Agent {
   /** Where its own pages are. */
@@ -33,12 +31,18 @@ export interface Agent {
  * Starts an agent: restores the last targets, opens its pages, and follows Tsuru until the signal aborts.
  * @throws when its port cannot be opened.
  */
-export async function startAgent(config: Config, log: Log, clock: Clock, signal: AbortSignal): Promise<Agent> {
+export async function startAgent(
+  config: Config,
+  environment: Environment,
+  log: Log,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Agent> {
   const registry = new Registry();
   const metrics = createMetrics(registry);
   const troubles = createTroubles(log, clock.wallMs);
   const tsuru = createTsuruClient({ url: config.tsuruUrl, token: config.tsuruToken, onCall: metrics.called });
-  const prometheus = createPrometheusClient(config.prometheusUrl);
+  const prometheus = createPrometheusClient(config.prometheus.url);
   const health = createHealth(prometheus, clock.nowMs);
   const file = createTargetFile(config.dataFolder, clock.wallMs);
   const state = createStateFile(config.dataFolder);
@@ -50,7 +54,7 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
     dataFolder: config.dataFolder,
     targetsFile: file.path,
     scrape: { intervalMs: config.scrapeIntervalMs, timeoutMs: config.scrapeTimeoutMs },
-    addresses: { prometheus: config.prometheusUrl.host, agent: hostPort(config.listen) },
+    addresses: { prometheus: config.prometheus.url.host, agent: hostPort(config.listen) },
     client: prometheus,
     clock,
     onStatus: reporter.onConfiguration,
@@ -70,6 +74,20 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
       configuration.revive();
     },
   });
+  const own =
+    config.prometheus.kind === 'external'
+      ? undefined
+      : createOwnPrometheus({
+          ...config.prometheus,
+          isTmpfs: false,
+          dataFolder: config.dataFolder,
+          configFile: configuration.configFile,
+          environment,
+          client: prometheus,
+          clock,
+          onLine: reporter.onPrometheusLine,
+          onEvent: reporter.onSupervisor,
+        });
   let isRestoring = true;
   const publisher = createPublisher({
     state,
@@ -150,43 +168,35 @@ export async function startAgent(config: Config, log: Log, clock: Clock, signal:
       sync: prover.status(),
       file: file.path,
       restored: known !== undefined,
+      isSupervised: own !== undefined,
       readiness,
       healthOf,
     });
   }
 
-  const pages: Pages = {
-    'GET /metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
-    'GET /healthz': () => {
-      const overdueMs = clock.nowMs() - nextPollAtMs;
-      const isStuck = overdueMs > STUCK_AFTER_MS;
-      const late = formatDuration(Math.max(0, Math.round(overdueMs / 1000) * 1000));
-      return Promise.resolve(
-        isStuck ? text(503, `The poll that was due ${late} ago has not ended.`) : text(200, 'Alive.'),
-      );
-    },
-    'GET /readyz': async () => {
-      const readiness = await health.readiness();
-      if (!publisher.isOnDisk()) return text(503, 'Not ready: no targets were written or restored yet.');
-      return readiness.ready ? text(200, 'Ready.') : text(503, `Not ready: Prometheus is not: ${readiness.reason}`);
-    },
-    'GET /tsuru/status': async () => json(200, await status()),
-    'POST /tsuru/poll': async () => {
+  const pages = createPages({
+    registry,
+    status,
+    readiness: health.readiness,
+    isOnDisk: publisher.isOnDisk,
+    overdueMs: () => clock.nowMs() - nextPollAtMs,
+    async poll() {
       const outcome = await poller.pollNow();
-      if (outcome.kind === 'failed') return text(502, `Polled, but: ${outcome.reason}`);
-      return text(200, `Polled: ${count(publisher.current()?.groups.length ?? 0, 'target')}.`);
+      return { outcome, targets: publisher.current()?.groups.length ?? 0 };
     },
-  };
+  });
   const server = await serve(pages, config.listen, [config.tsuruToken], log);
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: file.path }, 'the agent follows Tsuru');
 
-  const stopped = Promise.all([poller.run(signal), prover.run(signal), configuration.run(signal)]).then(async () => {
+  own?.want({ externalUrl: undefined, flags: [], goMemLimitBytes: undefined });
+  const stopped = Promise.all([
+    poller.run(signal),
+    prover.run(signal),
+    configuration.run(signal),
+    own?.run(signal),
+  ]).then(async () => {
     await Promise.all([server.close(), tsuru.close(), prometheus.close()]);
     log.info('the agent has stopped');
   });
   return { url: server.url, stopped };
-}
-
-function hostPort({ host, port }: Config['listen']): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -11,8 +11,10 @@ export interface Config {
   readonly tsuruToken: string;
   /** The app that this instance is, whose own unit is never a target. */
   readonly ownApp: string | undefined;
-  readonly prometheusUrl: URL;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly prometheus: PrometheusConfig;
+  /** The public port; undefined when somebody else guards the Prometheus. */
+  readonly gateway: GatewayConfig | undefined;
+  readonly listen: Listen;
   readonly dataFolder: string;
   readonly baseConfig: string;
   readonly rulesFolder: string;
@@ -21,6 +23,23 @@ export interface Config {
   readonly scrapeTimeoutMs: number;
   readonly targetsPerApp: number;
   readonly logLevel: LogLevel;
+}
+
+export interface Listen {
+  /** An IP address. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The Prometheus beside the agent: one that it runs, or one that somebody else runs. */
+export type PrometheusConfig =
+  | { readonly kind: 'supervised'; readonly url: URL; readonly listen: Listen; readonly storageFolder: string }
+  | { readonly kind: 'external'; readonly url: URL };
+
+export interface GatewayConfig {
+  readonly listen: Listen;
+  readonly username: string;
+  readonly password: string;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -37,6 +56,8 @@ export interface Variable {
 const SHORTEST_POLL_MS = 100;
 const LONGEST_POLL_MS = 3_600_000;
 
+const LISTEN_EXPECTED = 'an IP address and a port, such as 127.0.0.1:9091 or [::1]:9091';
+
 /** The base configuration that comes with this program. */
 const BASE_CONFIG = fileURLToPath(new URL('../image/prometheus.yml', import.meta.url));
 
@@ -52,7 +73,25 @@ export const VARIABLES = [
     default: '',
     meaning: 'the app that this instance is, never a target itself (Tsuru sets it)',
   },
-  { name: 'PROMETHEUS_URL', default: 'http://127.0.0.1:9090', meaning: 'the Prometheus that reads the target file' },
+  {
+    name: 'GATEWAY_USERNAME',
+    default: '',
+    meaning: 'the user of the public port; required when the agent runs its own Prometheus',
+  },
+  { name: 'GATEWAY_PASSWORD', default: '', meaning: 'the password of that user' },
+  { name: 'PORT', default: '8888', meaning: 'the public port (Tsuru sets it)' },
+  {
+    name: 'PROMETHEUS_URL',
+    default: '',
+    meaning: 'a Prometheus that somebody else runs; without it the agent runs its own',
+  },
+  {
+    name: 'AGENT_PROMETHEUS_LISTEN',
+    default: '127.0.0.1:9090',
+    meaning: "address and port of the agent's own Prometheus, which has no password",
+  },
+  { name: 'AGENT_STORAGE_DIR', default: '/prometheus/data', meaning: "folder of its own Prometheus' data" },
+  { name: 'AGENT_GATEWAY_ADDRESS', default: '::', meaning: 'the address on which the public port is opened' },
   {
     name: 'AGENT_LISTEN',
     default: '127.0.0.1:9091',
@@ -116,6 +155,38 @@ export function readConfig(environment: Environment): ConfigResult {
     `a duration from ${formatDuration(shortestMs)} to ${formatDuration(longestMs)}, such as 15s`,
   ];
 
+  function readPrometheus(): PrometheusConfig | undefined {
+    const url = read(
+      'PROMETHEUS_URL',
+      (value) => (value === '' ? 'own' : parseUrl(value)),
+      'an address without user or query, such as http://127.0.0.1:9090',
+    );
+    const listen = read('AGENT_PROMETHEUS_LISTEN', parseListen, LISTEN_EXPECTED);
+    const storageFolder = read('AGENT_STORAGE_DIR', absolute, 'an absolute path');
+    if (url === undefined || listen === undefined || storageFolder === undefined) return undefined;
+    if (url !== 'own') return { kind: 'external', url };
+    return { kind: 'supervised', url: new URL(`http://${hostPort(listen)}`), listen, storageFolder };
+  }
+
+  /** Null when there is none: who runs a Prometheus elsewhere guards it there, unless these variables are set. */
+  function readGateway(isRequired: boolean): GatewayConfig | null | undefined {
+    const host = read('AGENT_GATEWAY_ADDRESS', (value) => (isIP(value) === 0 ? undefined : value), 'an IP address');
+    const port = read(
+      'PORT',
+      (value) => (/^\d{1,5}$/.test(value) ? inRange(Number(value), 0, 65_535) : undefined),
+      'a port',
+    );
+    const username = read('GATEWAY_USERNAME', parseUsername, 'visible characters without a colon');
+    const password = read('GATEWAY_PASSWORD', parsePassword, 'characters in one line');
+    if (host === undefined || port === undefined || username === undefined || password === undefined) return undefined;
+    if (!isRequired && username === '' && password === '') return null;
+    for (const [name, value] of Object.entries({ GATEWAY_USERNAME: username, GATEWAY_PASSWORD: password })) {
+      if (value === '')
+        problems.push(`${name} is not set: without user and password the public port would be open to everybody.`);
+    }
+    return { listen: { host, port }, username, password };
+  }
+
   const dataFolder = read('AGENT_DATA_DIR', absolute, 'an absolute path');
   const config = {
     tsuruUrl: read(
@@ -125,8 +196,8 @@ export function readConfig(environment: Environment): ConfigResult {
     ),
     tsuruToken: read('TSURU_TOKEN', parseToken, 'a token of visible characters in one line'),
     ownApp: read('TSURU_APPNAME', (value) => value, ''),
-    prometheusUrl: read('PROMETHEUS_URL', parseUrl, 'an address without user or query, such as http://127.0.0.1:9090'),
-    listen: read('AGENT_LISTEN', parseListen, 'an IP address and a port, such as 127.0.0.1:9091 or [::1]:9091'),
+    prometheus: readPrometheus(),
+    listen: read('AGENT_LISTEN', parseListen, LISTEN_EXPECTED),
     dataFolder,
     baseConfig: read(
       'AGENT_BASE_CONFIG',
@@ -156,18 +227,26 @@ export function readConfig(environment: Environment): ConfigResult {
   if (scrapeIntervalMs !== undefined && scrapeTimeoutMs !== undefined && scrapeTimeoutMs > scrapeIntervalMs) {
     problems.push('AGENT_SCRAPE_TIMEOUT cannot be used: it must not be above AGENT_SCRAPE_INTERVAL.');
   }
-  if (problems.length > 0 || !isWhole(config)) return { ok: false, problems };
-  return { ok: true, config: Object.freeze({ ...config, ownApp: config.ownApp === '' ? undefined : config.ownApp }) };
+  const gateway = readGateway(config.prometheus?.kind === 'supervised');
+  if (problems.length > 0 || !isWhole(config) || gateway === undefined) return { ok: false, problems };
+  return {
+    ok: true,
+    config: Object.freeze({
+      ...config,
+      ownApp: config.ownApp === '' ? undefined : config.ownApp,
+      gateway: gateway ?? undefined,
+    }),
+  };
 }
 
-/** A token is secret, and so may be the user in front of an address' @. */
+/** Secrets are not said, nor what may be a user in front of an address' @. */
 function maySay(name: Name, value: string): boolean {
-  return name !== 'TSURU_TOKEN' && !value.includes('@');
+  return !['TSURU_TOKEN', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD'].includes(name) && !value.includes('@');
 }
 
 type Partly<T> = { readonly [K in keyof T]: T[K] | undefined };
 
-function isWhole(config: Partly<Config>): config is Config {
+function isWhole<T extends object>(config: Partly<T>): config is T {
   return Object.entries(config).every(([key, value]) => value !== undefined || key === 'ownApp');
 }
 
@@ -190,9 +269,23 @@ function parseToken(value: string): string | undefined {
   return /^[\x21-\x7e]+$/.test(value) ? value : undefined;
 }
 
-function parseListen(value: string): { host: string; port: number } | undefined {
+/** RFC 7617: the user ends at the first colon. */
+function parseUsername(value: string): string | undefined {
+  return /^[\x21-\x39\x3b-\x7e]*$/.test(value) ? value : undefined;
+}
+
+function parsePassword(value: string): string | undefined {
+  return /\p{Cc}/u.test(value) ? undefined : value;
+}
+
+function parseListen(value: string): Listen | undefined {
   const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value);
   const host = parts?.[1] ?? parts?.[2] ?? '';
   const port = inRange(Number(parts?.[3] ?? -1), 0, 65_535);
   return isIP(host) !== 0 && port !== undefined ? { host, port } : undefined;
+}
+
+/** As it stands in an address: `127.0.0.1:9091`, `[::1]:9091`. */
+export function hostPort({ host, port }: Listen): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

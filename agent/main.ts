@@ -2,6 +2,8 @@ import { parseArgs } from 'node:util';
 import { startAgent } from './agent.ts';
 import { systemClock } from './clock.ts';
 import { readConfig, VARIABLES } from './config.ts';
+import { becomeInitIfFirst } from './init.ts';
+import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/supervisor.ts';
 import { createLog } from './shared/log.ts';
 import { errorText } from './shared/text.ts';
 import { VERSION } from './shared/version.ts';
@@ -45,6 +47,7 @@ function readArguments(): { 'check-config'?: boolean; help?: boolean; version?: 
   }
 }
 
+becomeInitIfFirst();
 const { 'check-config': checkOnly = false, help = false, version = false } = readArguments();
 if (help) {
   process.stdout.write(USAGE);
@@ -63,19 +66,21 @@ if (checkOnly) {
 }
 
 const { config } = result;
-const log = createLog(config.logLevel, [config.tsuruToken]);
+const secrets = [config.tsuruToken, ...(config.gateway === undefined ? [] : [config.gateway.password])];
+const log = createLog(config.logLevel, secrets);
+const prometheusLimitMs = config.prometheus.kind === 'supervised' ? PROMETHEUS_STOP_LIMIT_MS : 0;
 const stop = new AbortController();
 for (const name of ['SIGTERM', 'SIGINT'] as const) {
   process.on(name, () => {
     if (stop.signal.aborted) return;
     log.info(`${name}: the agent stops`);
     stop.abort();
-    setTimeout(() => process.exit(0), STOP_LIMIT_MS).unref();
+    setTimeout(() => process.exit(0), STOP_LIMIT_MS + prometheusLimitMs).unref();
   });
 }
 
 try {
-  const agent = await startAgent(config, log, systemClock, stop.signal);
+  const agent = await startAgent(config, process.env, log, systemClock, stop.signal);
   await agent.stopped;
 } catch (error) {
   const { host, port } = config.listen;

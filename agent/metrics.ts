@@ -5,7 +5,9 @@ import Histogram from 'prom-client/lib/histogram.js';
 import { LEFT_OUT_REASONS, type Discovery } from './discovery/discover.ts';
 import { POLL_FAILURES, type PollOutcome } from './poll/poller.ts';
 import { collectProcessMetrics } from './process-metrics.ts';
+import { CRASHES } from './prometheus/ending.ts';
 import { RELOAD_FAILURES, type ReloadOutcome } from './prometheus/reload.ts';
+import type { SupervisorEvent } from './prometheus/supervisor.ts';
 import { VERSION } from './shared/version.ts';
 import type { WriteOutcome } from './targets/publisher.ts';
 
@@ -26,6 +28,7 @@ export interface Metrics {
   readonly checked: (succeeded: boolean) => void;
   reloaded(outcome: ReloadOutcome, wallMs: number): void;
   restored(isRestored: boolean): void;
+  supervised(event: SupervisorEvent): void;
 }
 
 export function createMetrics(registry: Registry): Metrics {
@@ -88,6 +91,17 @@ export function createMetrics(registry: Registry): Metrics {
   RELOAD_FAILURES.forEach((reason) => {
     reloadsFailed.inc({ reason }, 0);
   });
+  const starts = counter('prometheus_starts_total', 'How often the agent started its Prometheus.');
+  const restarts = counter('prometheus_restarts_total', 'Restarts of Prometheus because its flags changed.');
+  const crashes = counter('prometheus_crashes_total', 'How often Prometheus ended by itself, by how.', ['how']);
+  CRASHES.forEach((how) => {
+    crashes.inc({ how }, 0);
+  });
+  const walLosses = counter(
+    'prometheus_wal_losses_total',
+    'How often its write-ahead log was taken away, as it did not fit into memory.',
+  );
+  const startDuration = gauge('prometheus_start_duration_seconds', 'How long the last start took until it was ready.');
   const restored = gauge('state_restored', 'Whether targets of an earlier run were restored at the start: 1 or 0.');
   gauge('build_info', 'This agent: always 1.', ['version', 'node']).set(
     { version: VERSION, node: process.versions.node },
@@ -149,6 +163,13 @@ export function createMetrics(registry: Registry): Metrics {
     },
     restored(isRestored) {
       restored.set(isRestored ? 1 : 0);
+    },
+    supervised(event) {
+      if (event.kind === 'started') starts.inc();
+      else if (event.kind === 'restarting') restarts.inc();
+      else if (event.kind === 'crashed') crashes.inc({ how: event.crash });
+      else if (event.kind === 'wal_lost') walLosses.inc();
+      else if (event.kind === 'ready') startDuration.set(event.tookMs / 1000);
     },
   };
 }

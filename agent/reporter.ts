@@ -5,7 +5,9 @@ import type { DetailsFailure } from './poll/details.ts';
 import type { PollOutcome } from './poll/poller.ts';
 import type { ConfigurationStatus } from './prometheus/configuration.ts';
 import type { SyncStatus } from './prometheus/prover.ts';
+import { lineText, type LogLine } from './prometheus/child.ts';
 import type { ReloadOutcome } from './prometheus/reload.ts';
+import type { SupervisorEvent } from './prometheus/supervisor.ts';
 import type { Log } from './shared/log.ts';
 import { listNames } from './shared/text.ts';
 import type { WriteOutcome } from './targets/publisher.ts';
@@ -20,7 +22,18 @@ export interface Progress {
   /** How many targets are in the target file. */
   readonly writtenTargets: number;
   readonly configuration: ConfigurationStatus;
+  /** Of the agent's own Prometheus. */
+  readonly supervised: {
+    readonly startedAtMs?: number;
+    readonly crashes: number;
+    readonly lastCrash?: { readonly atMs: number; readonly text: string; readonly lines: readonly string[] };
+    /** What was lost to bring it up again. */
+    readonly losses: readonly { readonly atMs: number; readonly text: string }[];
+  };
 }
+
+/** How many losses of data are kept for the status: the first ones tell how it began. */
+const KEPT_LOSSES = 10;
 
 /** Turns what happens in the agent's parts into log lines, metrics and the present troubles. */
 export interface Reporter {
@@ -38,6 +51,9 @@ export interface Reporter {
   readonly onCheck: (succeeded: boolean) => void;
   readonly onReload: (outcome: ReloadOutcome) => void;
   readonly onPolling: (reason: string) => void;
+  readonly onSupervisor: (event: SupervisorEvent) => void;
+  /** A line of Prometheus' own log. */
+  readonly onPrometheusLine: (line: LogLine) => void;
 }
 
 export interface ReporterOptions {
@@ -48,7 +64,7 @@ export interface ReporterOptions {
 }
 
 export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptions): Reporter {
-  let progress: Progress = { configuration: {}, writtenTargets: 0 };
+  let progress: Progress = { configuration: {}, writtenTargets: 0, supervised: { crashes: 0, losses: [] } };
 
   /** A trouble that lasts as long as there is a problem. */
   function trouble(
@@ -152,6 +168,42 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       log.warn(
         `the kernel has no watches left (${reason}): changes of configuration and rules are looked for each second instead`,
       );
+    },
+    onSupervisor(event) {
+      const { supervised } = progress;
+      metrics.supervised(event);
+      switch (event.kind) {
+        case 'started':
+          progress = { ...progress, supervised: { ...supervised, startedAtMs: wallMs() } };
+          log.info({ pid: event.pid, args: event.args }, 'Prometheus is started');
+          break;
+        case 'ready':
+          log.info({ tookMs: Math.round(event.tookMs) }, 'Prometheus is ready');
+          troubles.end('crash', 'Prometheus runs again');
+          break;
+        case 'restarting':
+          log.info(`Prometheus is restarted: ${event.why}`);
+          break;
+        case 'stopped':
+          log[event.clean ? 'info' : 'warn'](event.text);
+          break;
+        case 'crashed': {
+          const lastCrash = { atMs: wallMs(), text: event.text, lines: event.lines.map(lineText) };
+          progress = { ...progress, supervised: { ...supervised, crashes: supervised.crashes + 1, lastCrash } };
+          // The trouble is told once; each crash is a line of its own.
+          troubles.begin('crash', event.text);
+          log.warn({ retryMs: event.retryMs }, `${event.text}; it is started again`);
+          break;
+        }
+        case 'wal_lost': {
+          const losses = [...supervised.losses, { atMs: wallMs(), text: event.text }].slice(0, KEPT_LOSSES);
+          progress = { ...progress, supervised: { ...supervised, losses } };
+          log.warn(event.text);
+        }
+      }
+    },
+    onPrometheusLine({ level, message, fields: { component: part, ...fields } }) {
+      log[level]({ component: 'prometheus', ...(part === undefined ? {} : { part }), ...fields }, message);
     },
   };
 }

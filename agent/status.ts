@@ -32,8 +32,24 @@ export interface Status {
   /** When Prometheus last loaded a configuration from this agent, and why it does not run the newest. */
   readonly configuration: { readonly loaded: string | null; readonly refused?: string; readonly waiting?: string };
   readonly restored: boolean;
-  readonly prometheus: { readonly ready: boolean; readonly reason?: string };
+  readonly prometheus: {
+    readonly ready: boolean;
+    readonly reason?: string;
+    /** There when the agent runs it. */
+    readonly process?: ProcessStatus;
+  };
   readonly apps: readonly AppStatus[];
+}
+
+/** How the agent's own Prometheus fares as a process. */
+export interface ProcessStatus {
+  readonly startedAt: string | null;
+  /** How often it ended by itself since the agent started. */
+  readonly crashes: number;
+  /** The last time, with the last lines of its log. */
+  readonly lastCrash?: { readonly at: string; readonly reason: string; readonly log: readonly string[] };
+  /** Data that were given up to bring it up again. */
+  readonly losses: readonly { readonly at: string; readonly what: string }[];
 }
 
 export interface AppStatus {
@@ -80,6 +96,8 @@ export interface StatusInput {
   readonly sync: SyncStatus | undefined;
   readonly file: string;
   readonly restored: boolean;
+  /** Whether the agent runs its Prometheus. */
+  readonly isSupervised: boolean;
   readonly readiness: Readiness;
   readonly healthOf: ((app: string, unit: string) => TargetHealth | undefined) | undefined;
 }
@@ -118,8 +136,21 @@ export function statusOf(input: StatusInput): Status {
       ...(configuration.waiting === undefined ? {} : { waiting: configuration.waiting }),
     },
     restored: input.restored,
-    prometheus: readiness.ready ? { ready: true } : { ready: false, reason: readiness.reason },
+    prometheus: {
+      ...(readiness.ready ? { ready: true } : { ready: false, reason: readiness.reason }),
+      ...(input.isSupervised ? { process: processStatus(input.progress.supervised) } : {}),
+    },
     apps: (discovery?.apps ?? []).map((app) => appStatus(app, input.healthOf)),
+  };
+}
+
+function processStatus({ startedAtMs, crashes, lastCrash, losses }: Progress['supervised']): ProcessStatus {
+  const crash = lastCrash && { at: time(lastCrash.atMs), reason: lastCrash.text, log: lastCrash.lines };
+  return {
+    startedAt: timeOrNull(startedAtMs),
+    crashes,
+    ...(crash === undefined ? {} : { lastCrash: crash }),
+    losses: losses.map(({ atMs, text }) => ({ at: time(atMs), what: text })),
   };
 }
 

@@ -24,7 +24,7 @@ export interface TargetHealth {
 /** What the agent asks of the Prometheus beside it. Each call rejects when there is no proper answer in time. */
 export interface PrometheusClient {
   /** @throws when it is not ready, with its own words. */
-  ready(): Promise<void>;
+  readonly ready: () => Promise<void>;
   version(): Promise<string>;
   targets(): Promise<readonly TargetHealth[]>;
   /** Its `/metrics`, as text. */

@@ -21,7 +21,12 @@ export function createLog(level: LogLevel, secrets: readonly string[]): Log {
   return pino(options);
 }
 
+/** A shorter secret is part of ordinary words: blanking it out would tell it, and hide everything else. */
+const SHORTEST_SECRET = 6;
+
 /** A text in which each secret is blanked out. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((rest, secret) => rest.replaceAll(secret, '<secret>'), text);
+  return secrets
+    .filter(({ length }) => length >= SHORTEST_SECRET)
+    .reduce((rest, secret) => rest.replaceAll(secret, '<secret>'), text);
 }

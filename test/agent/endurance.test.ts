@@ -195,7 +195,7 @@ describe('in trouble', { concurrency: 11 }, () => {
     });
     assert.ok(result.ok);
     const stop = new AbortController();
-    const agent = await startAgent(result.config, createLog('silent', []), clock, stop.signal);
+    const agent = await startAgent(result.config, {}, createLog('silent', []), clock, stop.signal);
     const status = async (): Promise<Status> => (await (await fetch(`${agent.url}/tsuru/status`)).json()) as Status;
     const untilTargets = (count: number): Promise<boolean> =>
       until(

@@ -29,7 +29,10 @@ export interface AgentOptions {
   readonly folder: string;
   readonly tsuruUrl: string;
   readonly token: string;
-  readonly prometheusUrl: string;
+  /** A Prometheus that the test runs; without it the agent runs its own. */
+  readonly prometheusUrl: string | undefined;
+  /** `host:port` at which the agent's own Prometheus listens. */
+  readonly ownPrometheus?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly host?: string;
   readonly port?: number;
@@ -39,6 +42,9 @@ export interface AgentOptions {
   /** Words in front of the command, such as a namespace to run in. */
   readonly wrapper?: readonly string[];
 }
+
+/** User and password of the public port. */
+export const GATEWAY = { GATEWAY_USERNAME: 'instance', GATEWAY_PASSWORD: 'correct-horse-battery' } as const;
 
 /** Where an agent with this folder writes its targets. */
 function targetsFileOf(folder: string): string {
@@ -62,7 +68,14 @@ export async function startAgentProgram(options: AgentOptions): Promise<RunningA
     env: {
       TSURU_HOST: options.tsuruUrl,
       TSURU_TOKEN: options.token,
-      PROMETHEUS_URL: options.prometheusUrl,
+      ...(options.prometheusUrl === undefined
+        ? {
+            ...GATEWAY,
+            AGENT_GATEWAY_ADDRESS: freeAddress(),
+            AGENT_STORAGE_DIR: join(options.folder, 'data'),
+            AGENT_PROMETHEUS_LISTEN: options.ownPrometheus ?? `${freeAddress()}:9090`,
+          }
+        : { PROMETHEUS_URL: options.prometheusUrl }),
       AGENT_LISTEN: address,
       AGENT_DATA_DIR: options.folder,
       AGENT_POLL_INTERVAL: '300ms',

@@ -19,10 +19,9 @@ export interface ActiveTarget {
   readonly labels: Readonly<Record<string, unknown>>;
 }
 
-/** A real Prometheus, with the configuration that its agent rendered. */
-export interface RunningPrometheus {
+/** What a real Prometheus says. */
+export interface PrometheusView {
   readonly url: string;
-  readonly program: Program;
   /** The targets of apps, by instance. */
   targets(): Promise<readonly ActiveTarget[]>;
   /** Waits until the apps' targets, by their instances in order, fulfil a condition. */
@@ -33,6 +32,13 @@ export interface RunningPrometheus {
   ): Promise<readonly ActiveTarget[]>;
   /** The values of an instant query, by the label `instance`. */
   query(expression: string): Promise<ReadonlyMap<string, number>>;
+  /** The `data` of an answer of its API. */
+  get(path: string): Promise<Readonly<Record<string, unknown>>>;
+}
+
+/** A real Prometheus, with the configuration that its agent rendered. */
+export interface RunningPrometheus extends PrometheusView {
+  readonly program: Program;
   stop(): Promise<void>;
 }
 
@@ -73,6 +79,17 @@ export async function startPrometheus({
     return statusCode === 200;
   });
 
+  return {
+    ...viewPrometheus(url),
+    program,
+    async stop() {
+      await program.stop();
+    },
+  };
+}
+
+/** Looks at a Prometheus, whoever runs it. */
+export function viewPrometheus(url: string): PrometheusView {
   async function get(path: string): Promise<Readonly<Record<string, unknown>>> {
     const { body } = await request(`${url}${path}`);
     return asObject(asObject(await body.json(), 'answer')['data'], 'data');
@@ -88,7 +105,7 @@ export async function startPrometheus({
 
   return {
     url,
-    program,
+    get,
     targets,
     untilTargets: (what, condition, timeoutMs) =>
       until(
@@ -108,9 +125,6 @@ export async function startPrometheus({
           return [String(asObject(sample['metric'], 'metric')['instance']), Number(value)];
         }),
       );
-    },
-    async stop() {
-      await program.stop();
     },
   };
 }

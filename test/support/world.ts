@@ -9,7 +9,14 @@ import { freeAddress } from './address.ts';
 import { configFileOf, startAgentProgram, type AgentOptions, type RunningAgent } from './agent.ts';
 import { temporaryFolder } from './folder.ts';
 import { createInstance, expect, type Instance } from './instance.ts';
-import { startPrometheus, type PrometheusOptions, type RunningPrometheus } from './prometheus.ts';
+import {
+  startPrometheus,
+  viewPrometheus,
+  type PrometheusOptions,
+  type PrometheusView,
+  type RunningPrometheus,
+} from './prometheus.ts';
+import { until } from './until.ts';
 
 /** A unit that answers /metrics, and everything else, with one sample; cheap, so that tests may have many. */
 export const metricsUnit: InProcess = async ({ host, port }) => {
@@ -62,6 +69,8 @@ export interface World extends AsyncDisposable {
   startAgent(options?: Partial<AgentOptions>): Promise<RunningAgent>;
   /** The agent's Prometheus; the agent must have been started before. */
   startPrometheus(options?: Partial<PrometheusOptions>): Promise<RunningPrometheus>;
+  /** An agent that runs its own Prometheus, and that one once it is ready. */
+  startSupervised(options?: Partial<AgentOptions>): Promise<{ agent: RunningAgent; prometheus: PrometheusView }>;
   /** Writes a file of rules where the agent looks for them. */
   writeRule(name: string, text: string): Promise<void>;
 }
@@ -113,6 +122,12 @@ export async function startWorld(options: Partial<TsuruOptions> = {}): Promise<W
         await agent.stop();
       });
       return agent;
+    },
+    async startSupervised(more = {}) {
+      const agent = await world.startAgent({ prometheusUrl: undefined, ownPrometheus: prometheusAddress, ...more });
+      const prometheus = viewPrometheus(`http://${prometheusAddress}`);
+      await until('the agent to be ready', async () => (await agent.get('/readyz')).status === 200);
+      return { agent, prometheus };
     },
     async writeRule(name, text) {
       await mkdir(join(agentFolder, 'rules'), { recursive: true });

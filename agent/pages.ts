@@ -1,0 +1,48 @@
+import type Registry from 'prom-client/lib/registry.js';
+import type { PollOutcome } from './poll/poller.ts';
+import type { Readiness } from './prometheus/health.ts';
+import { json, text, type Pages } from './server.ts';
+import { formatDuration } from './shared/duration.ts';
+import { count } from './shared/text.ts';
+import type { Status } from './status.ts';
+
+/** How long after it was due a poll may end: one that waits for Tsuru and for hundreds of missing apps takes minutes, none takes longer. */
+const STUCK_AFTER_MS = 10 * 60_000;
+
+export interface PagesOptions {
+  readonly registry: Registry;
+  readonly status: () => Promise<Status>;
+  readonly readiness: () => Promise<Readiness>;
+  /** Whether targets were written or restored. */
+  readonly isOnDisk: () => boolean;
+  /** How long ago the next poll was due; below 0 while it is not. */
+  readonly overdueMs: () => number;
+  /** Polls now, and tells how that ended and how many targets there are then. */
+  readonly poll: () => Promise<{ readonly outcome: PollOutcome; readonly targets: number }>;
+}
+
+/** The agent's own pages. */
+export function createPages(options: PagesOptions): Pages {
+  const { registry, status, readiness, isOnDisk, overdueMs, poll } = options;
+  return {
+    'GET /metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
+    'GET /healthz': () => {
+      const lateMs = overdueMs();
+      const late = formatDuration(Math.max(0, Math.round(lateMs / 1000) * 1000));
+      return Promise.resolve(
+        lateMs > STUCK_AFTER_MS ? text(503, `The poll that was due ${late} ago has not ended.`) : text(200, 'Alive.'),
+      );
+    },
+    'GET /readyz': async () => {
+      const prometheus = await readiness();
+      if (!isOnDisk()) return text(503, 'Not ready: no targets were written or restored yet.');
+      return prometheus.ready ? text(200, 'Ready.') : text(503, `Not ready: Prometheus is not: ${prometheus.reason}`);
+    },
+    'GET /tsuru/status': async () => json(200, await status()),
+    'POST /tsuru/poll': async () => {
+      const { outcome, targets } = await poll();
+      if (outcome.kind === 'failed') return text(502, `Polled, but: ${outcome.reason}`);
+      return text(200, `Polled: ${count(targets, 'target')}.`);
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { errorText } from '../shared/text.ts';
+
+/** How many of its last lines are kept: enough for the reason and what led to it, of a panic its head. */
+const KEPT_LINES = 20;
+/** A line is cut after so many characters: a panic or a query in a log line can be very long. */
+const LONGEST_LINE = 4_096;
+
+/** Fields of Prometheus' lines that tell nobody anything here: the time is that of the agent's own line. */
+const LEFT_OUT = ['ts', 'time', 'caller', 'source'];
+
+/** What a process wrote: a line of JSON, read; or any other line in `message`. */
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** How a process ended. */
+export interface Ending {
+  /** Its exit code; null when a signal ended it, or it was never started. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The last lines that it wrote. */
+  readonly lines: readonly LogLine[];
+  /** Why it could not be started. */
+  readonly failure?: string;
+}
+
+export interface Child {
+  /** Undefined when it could not be started. */
+  readonly pid: number | undefined;
+  readonly ended: Promise<Ending>;
+  /** SIGTERM, and SIGKILL when that is not heard in time. Resolves once it has ended. */
+  stop(limitMs: number): Promise<Ending>;
+  kill(): void;
+}
+
+export interface ChildOptions {
+  /** The program and its arguments. */
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly onLine: (line: LogLine) => void;
+}
+
+/** Starts a process that logs in JSON lines, as Prometheus does with `--log.format=json`. */
+export function startChild({ command: [program = '', ...args], environment, onLine }: ChildOptions): Child {
+  const child = spawn(program, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  let lines: readonly LogLine[] = [];
+  let failure: string | undefined;
+  child.on('error', (error) => {
+    failure = errorText(error);
+  });
+  for (const input of [child.stdout, child.stderr]) {
+    createInterface({ input, crlfDelay: Infinity }).on('line', (text) => {
+      const line = readLine(text.slice(0, LONGEST_LINE));
+      lines = keep(lines, line);
+      onLine(line);
+    });
+  }
+  // Close comes after the last line; where nothing was started there is only the error.
+  const ended = Promise.race([once(child, 'close'), once(child, 'error').then(() => [null, null])]).then(
+    (): Ending => ({
+      code: failure === undefined ? child.exitCode : null,
+      signal: child.signalCode,
+      lines,
+      ...(failure === undefined ? {} : { failure }),
+    }),
+  );
+  return {
+    pid: child.pid,
+    ended,
+    async stop(limitMs) {
+      child.kill('SIGTERM');
+      const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
+      const ending = await ended;
+      clearTimeout(limit);
+      return ending;
+    },
+    kill() {
+      child.kill('SIGKILL');
+    },
+  };
+}
+
+/** The last lines; of a panic its first, which say what it is: the stacks that follow would push them out. */
+function keep(lines: readonly LogLine[], line: LogLine): readonly LogLine[] {
+  const panics = lines.findIndex(({ message }) => /^(panic|fatal error): /.test(message));
+  if (panics >= 0 && lines.length - panics >= KEPT_LINES / 2) return lines;
+  return [...lines, line].slice(-KEPT_LINES);
+}
+
+/** Prometheus 2 writes level and msg in small letters; Prometheus 3 the level in capitals. */
+function readLine(text: string): LogLine {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
+      const { level, msg, ...rest } = parsed as Record<string, unknown>;
+      const fields = Object.fromEntries(Object.entries(rest).filter(([name]) => !LEFT_OUT.includes(name)));
+      return { level: levelOf(level), message: typeof msg === 'string' ? msg : words(fields), fields };
+    }
+  } catch {
+    // A panic, or what its command line says before it logs.
+  }
+  return { level: 'warn', message: text, fields: {} };
+}
+
+/** Some lines of Prometheus 2 have no message. */
+function words(fields: Readonly<Record<string, unknown>>): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join(' ');
+}
+
+function levelOf(level: unknown): LogLine['level'] {
+  const word = typeof level === 'string' ? level.toLowerCase() : '';
+  return word === 'debug' || word === 'info' || word === 'error' ? word : 'warn';
+}
+
+/** A line in one sentence, with the error that it carries. */
+export function lineText({ message, fields }: LogLine): string {
+  const error = fields['err'] ?? fields['error'];
+  return typeof error === 'string' ? `${message}: ${error}` : message;
+}

@@ -1,0 +1,61 @@
+import { hostPort, type Environment, type Listen } from '../config.ts';
+import type { Launch } from './supervisor.ts';
+
+/** How long Prometheus may take at its end to send what remote_write still has: its own default of 1m is longer than Kubernetes waits. */
+const FLUSH_DEADLINE = '15s';
+
+/**
+ * The variables that Prometheus gets of the agent's: where programs, certificates and proxies are. Everything else, the agent's token and the
+ * gateway's password above all, stays here.
+ */
+const PASSED_ON = [
+  'HOME',
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'PATH',
+  'SSL_CERT_DIR',
+  'SSL_CERT_FILE',
+  'TZ',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
+];
+
+export interface LaunchOptions {
+  readonly configFile: string;
+  readonly storageFolder: string;
+  readonly listen: Listen;
+  /** Where its users find it; undefined while Tsuru has not told. */
+  readonly externalUrl: string | undefined;
+  /** Flags of its storage and queries. */
+  readonly flags: readonly string[];
+  /** Bytes; undefined for no limit. */
+  readonly goMemLimitBytes: number | undefined;
+  readonly environment: Environment;
+}
+
+/** What Prometheus is started with: on loopback, with a reload by HTTP, and a log in JSON. */
+export function launchOf(options: LaunchOptions): Launch {
+  const { configFile, storageFolder, listen, externalUrl, flags, goMemLimitBytes, environment } = options;
+  const passedOn = PASSED_ON.flatMap((name): [string, string][] => {
+    const value = environment[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return {
+    args: [
+      `--config.file=${configFile}`,
+      `--storage.tsdb.path=${storageFolder}`,
+      `--web.listen-address=${hostPort(listen)}`,
+      '--web.enable-lifecycle',
+      ...(externalUrl === undefined ? [] : [`--web.external-url=${externalUrl}`, '--web.route-prefix=/']),
+      `--storage.remote.flush-deadline=${FLUSH_DEADLINE}`,
+      '--log.format=json',
+      ...flags,
+    ],
+    environment: {
+      ...Object.fromEntries(passedOn),
+      ...(goMemLimitBytes === undefined ? {} : { GOMEMLIMIT: String(goMemLimitBytes) }),
+    },
+  };
+}

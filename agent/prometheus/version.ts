@@ -1,0 +1,34 @@
+import { execFile } from 'node:child_process';
+
+/** Answers at once, unless the machine is starved. */
+const VERSION_TIMEOUT_MS = 20_000;
+
+/** What a version of Prometheus can do that others cannot. */
+export interface Features {
+  /** `scrape_config.fallback_scrape_protocol`, since 3.0: before, an answer without a content type was read as text anyway. */
+  readonly fallbackProtocol: boolean;
+  /**
+   * `storage.tsdb.retention` in the configuration file, so that a reload changes it. It came before 3.11, but kept data a million times
+   * longer than it said (prometheus#18200).
+   */
+  readonly retentionInFile: boolean;
+}
+
+/** Of a version that is not known, only what all can do. */
+export function featuresOf(version: string | undefined): Features {
+  const [, major, minor] = /^v?(\d+)\.(\d+)\./.exec(version ?? '') ?? [];
+  const atLeast = (least: number, leastMinor: number): boolean =>
+    Number(major) > least || (Number(major) === least && Number(minor) >= leastMinor);
+  return { fallbackProtocol: atLeast(3, 0), retentionInFile: atLeast(3, 11) };
+}
+
+/** The version of a Prometheus' program, such as `2.42.0+ds`. @throws when it cannot be run or says something else. */
+export async function askVersion(command: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  execFile(command, ['--version'], { timeout: VERSION_TIMEOUT_MS }, (error, stdout, stderr) => {
+    const version = /version (\d+\.\d+\.\S+)/.exec(`${stdout}\n${stderr}`)?.[1];
+    if (version !== undefined) resolve(version);
+    else reject(new Error(`${command} --version does not say its version`, { cause: error ?? undefined }));
+  });
+  return promise;
+}

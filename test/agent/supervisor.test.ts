@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { GATEWAY, type RunningAgent } from '../support/agent.ts';
+import { startProgram } from '../support/program.ts';
+import { until } from '../support/until.ts';
+import { silentImages, startWorld, type World } from '../support/world.ts';
+
+const READY = { prometheusUrl: undefined } as const;
+
+/** The process of the agent's Prometheus, by the folder of its data. */
+async function prometheusPids({ folder }: World): Promise<number[]> {
+  const all = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const lines = await Promise.all(
+    all.map(async (pid) => [pid, await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')] as const),
+  );
+  return lines.filter(([, line]) => line.includes(`--storage.tsdb.path=${folder}/`)).map(([pid]) => pid);
+}
+
+async function prometheusPid(world: World): Promise<number> {
+  return until('a Prometheus', async () => (await prometheusPids(world))[0]);
+}
+
+/** Words of the agent's log, of Prometheus or of itself. */
+function said(agent: RunningAgent, words: string): boolean {
+  return agent.log().some(({ msg }) => typeof msg === 'string' && msg.includes(words));
+}
+
+/** A program called prometheus that is found before the real one. */
+async function impostor(world: World, script: string): Promise<Readonly<Record<string, string>>> {
+  const path = join(world.folder, 'bin', 'prometheus');
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, `#!/bin/sh\n${script}\n`);
+  await chmod(path, 0o755);
+  return { PATH: `${dirname(path)}:${process.env['PATH'] ?? ''}` };
+}
+
+describe("the agent's own Prometheus", { concurrency: 4 }, () => {
+  it('is started with the targets of the bound apps, on loopback, and stopped with the agent', async () => {
+    await using world = await startWorld();
+    await world.bindNew('my-app', 2);
+    const { agent, prometheus } = await world.startSupervised();
+    await prometheus.untilTargets('both up', (all) => all.length === 2 && all.every(({ health }) => health === 'up'));
+    const flags = await prometheus.get('/api/v1/status/flags');
+    assert.equal(flags['web.listen-address'], world.prometheusAddress);
+    assert.equal(flags['storage.remote.flush-deadline'], '15s');
+    assert.equal(await agent.stop(), 0);
+    assert.ok(said(agent, 'See you next time!'), "Prometheus' own last words");
+    assert.deepEqual(await prometheusPids(world), []);
+    assert.ok(agent.log().every(({ level }) => level !== 'error'));
+  });
+
+  it('never gets the token or the password, in its environment or on its command line', async () => {
+    await using world = await startWorld({ images: silentImages });
+    await world.startSupervised({ env: { REMOTE_WRITE_PASSWORD: 'something-secret' } });
+    const pid = await prometheusPid(world);
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8');
+    assert.match(environment, /PATH=/);
+    for (const secret of [world.instance.token, GATEWAY.GATEWAY_PASSWORD, 'something-secret']) {
+      assert.ok(!environment.includes(secret) && !line.includes(secret));
+    }
+  });
+
+  it('is started again after it was killed, told with its last lines, and scrapes the same targets', async () => {
+    await using world = await startWorld();
+    await world.bindNew('my-app', 2);
+    const { agent, prometheus } = await world.startSupervised();
+    await prometheus.untilTargets('both up', (all) => all.filter(({ health }) => health === 'up').length === 2);
+    process.kill(await prometheusPid(world), 'SIGKILL');
+    await until('the crash told', async () => (await agent.status()).prometheus.process?.crashes === 1);
+    const crashed = await agent.status();
+    assert.match(crashed.prometheus.process?.lastCrash?.reason ?? '', /was killed, which is what the kernel does/);
+    assert.ok((crashed.prometheus.process?.lastCrash?.log.length ?? 0) > 0);
+    await until('ready', async () => (await agent.status()).prometheus.ready);
+    await prometheus.untilTargets('both up', (all) => all.filter(({ health }) => health === 'up').length === 2);
+    assert.equal(await agent.metric('tsuru_agent_prometheus_crashes_total{how="killed"}'), 1);
+    assert.equal(await agent.metric('tsuru_agent_prometheus_starts_total'), 2);
+    await until('no trouble', async () => (await agent.status()).problems.length === 0);
+  });
+
+  it('ends when the agent is killed, and the next agent scrapes again', async () => {
+    await using world = await startWorld();
+    await world.bindNew('my-app');
+    const first = await world.startSupervised();
+    const pid = await prometheusPid(world);
+    first.agent.program.kill('SIGKILL');
+    await first.agent.program.end;
+    const { prometheus } = await world.startSupervised();
+    assert.notEqual(await prometheusPid(world), pid);
+    assert.equal((await prometheusPids(world)).length, 1);
+    await prometheus.untilTargets('it up', (all) => all.length === 1 && all[0]?.health === 'up');
+  });
+
+  it('of an earlier agent is ended first, where the kernel did not do that', async () => {
+    await using world = await startWorld({ images: silentImages });
+    const storage = join(world.folder, 'agent', 'data');
+    const orphan = startProgram({
+      command: 'sh',
+      args: ['-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done', 'sh', `--storage.tsdb.path=${storage}`],
+    });
+    await mkdir(join(world.folder, 'agent'), { recursive: true });
+    await writeFile(join(world.folder, 'agent', 'prometheus.json'), JSON.stringify({ pid: orphan.pid, killed: 0 }));
+    await world.startSupervised();
+    assert.equal(await orphan.end, 0);
+  });
+
+  it('that cannot be started is tried again and again, and told with the remedy', async () => {
+    await using world = await startWorld({ images: silentImages });
+    const env = await impostor(
+      world,
+      'case "$1" in --version) exec /usr/bin/env -i true;; esac; echo "panic: out of luck" >&2; exit 3',
+    );
+    const agent = await world.startAgent({ ...READY, env });
+    await until('two crashes', async () => ((await agent.status()).prometheus.process?.crashes ?? 0) >= 2);
+    const { problems, prometheus } = await agent.status();
+    assert.match(problems.join(), /Prometheus ended with exit code 3; panic: out of luck/);
+    assert.equal(prometheus.ready, false);
+    assert.ok(((await agent.metric('tsuru_agent_prometheus_crashes_total{how="panic"}')) ?? 0) >= 2);
+  });
+
+  it('that finds its data damaged is told with the remedy', async () => {
+    await using world = await startWorld({ images: silentImages });
+    const block = join(world.folder, 'agent', 'data', '01HZZZZZZZZZZZZZZZZZZZZZZZ');
+    await mkdir(join(block, 'chunks'), { recursive: true });
+    await writeFile(
+      join(block, 'meta.json'),
+      '{"ulid":"01HZZZZZZZZZZZZZZZZZZZZZZZ","version":1,"minTime":0,"maxTime":1}',
+    );
+    await writeFile(join(block, 'index'), 'garbage');
+    const agent = await world.startAgent(READY);
+    const status = await until('the crash', async () => {
+      const now = await agent.status();
+      return now.prometheus.process?.lastCrash && now;
+    });
+    assert.match(status.problems.join(), /its data are damaged: "tsuru app restart"/);
+  });
+
+  it('that was killed three times before it was ready starts without its write-ahead log, which is told', async () => {
+    await using world = await startWorld({ images: silentImages });
+    const wal = join(world.folder, 'agent', 'data', 'wal');
+    await mkdir(wal, { recursive: true });
+    await writeFile(join(wal, '00000000'), '');
+    const env = await impostor(
+      world,
+      `case "$1" in --version) echo "prometheus, version 2.42.0"; exit;; esac
+      if [ -e ${wal} ]; then kill -9 $$; fi
+      exec ${await real('prometheus')} "$@"`,
+    );
+    const { agent } = await world.startSupervised({ env });
+    const { prometheus } = await agent.status();
+    assert.equal(prometheus.process?.crashes, 3);
+    assert.match(prometheus.process.losses[0]?.what ?? '', /write-ahead log does not fit into memory/);
+    assert.equal(await agent.metric('tsuru_agent_prometheus_wal_losses_total'), 1);
+    assert.deepEqual(await readdir(join(wal, '..', 'wal-set-aside')), ['00000000']);
+  });
+});
+
+describe('the agent as process 1 of a container', () => {
+  it('reaps the orphans of others, and ends in order with its Prometheus', async () => {
+    await using world = await startWorld({ images: silentImages });
+    const { agent } = await world.startSupervised({
+      wrapper: ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'],
+    });
+    const [first = 0] = await childrenOf(agent.program.pid);
+    // As a shell in the container does that leaves something behind.
+    const shell = startProgram({
+      command: 'nsenter',
+      args: ['-t', String(first), '--pid', '--mount', 'sh', '-c', 'sleep 2 >/dev/null 2>&1 &'],
+    });
+    assert.equal(await shell.end, 0);
+    const orphans = await until('the orphan', async () => {
+      const all = await childrenOf(first);
+      return all.length > 1 && all;
+    });
+    await until('it to be reaped', async () => (await childrenOf(first)).length < orphans.length);
+    process.kill(first, 'SIGTERM');
+    assert.equal(await agent.program.end, 0);
+    assert.ok(said(agent, 'Prometheus has stopped'));
+  });
+});
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.trim().split(' ').filter(Boolean).map(Number);
+}
+
+async function real(program: string): Promise<string> {
+  for (const folder of (process.env['PATH'] ?? '').split(':')) {
+    if ((await readdir(folder).catch(() => [])).includes(program)) return join(folder, program);
+  }
+  throw new Error(`${program} is not on the PATH`);
+}
