@@ -69,7 +69,7 @@ export function readAuthentication(
 function readBasic(node: Node, place: Place): Authentication | undefined {
   const fields = readFields(node, place, ['username', 'password_env'], secretAdvice);
   if (fields === undefined) return undefined;
-  const passwordEnv = readEnv(fields.password_env, place, 'password_env');
+  const passwordEnv = readEnv(fields.password_env, node, place, 'password_env');
   if (fields.username === undefined) {
     place.say('has no username.', node);
     return undefined;
@@ -85,7 +85,7 @@ function readBasic(node: Node, place: Place): Authentication | undefined {
 function readAuthorization(node: Node, place: Place): Authentication | undefined {
   const fields = readFields(node, place, ['type', 'credentials_env'], secretAdvice);
   if (fields === undefined) return undefined;
-  const credentialsEnv = readEnv(fields.credentials_env, place, 'credentials_env');
+  const credentialsEnv = readEnv(fields.credentials_env, node, place, 'credentials_env');
   const type = fields.type === undefined ? 'Bearer' : readText(fields.type, place.at('.type'), 'a word such as Bearer');
   if (type !== undefined && !/^[A-Za-z][A-Za-z0-9-]{0,39}$/.test(type)) {
     place.at('.type').say('must be one word such as Bearer.', fields.type);
@@ -101,9 +101,11 @@ function readAuthorization(node: Node, place: Place): Authentication | undefined
 }
 
 /** A variable's name. It is not quoted: what is there may be the secret itself. */
-function readEnv(node: Node | undefined, place: Place, key: string): string | undefined {
+function readEnv(node: Node | undefined, parent: Node, place: Place, key: string): string | undefined {
   if (node === undefined) {
-    place.say(`has no ${key}: it is ${ENV_EXPECTED}.`);
+    // Where the secret itself is given, that it is refused says all.
+    const refused = parent.kind === 'map' && parent.entries.some(([name]) => secretAdvice(name) !== undefined);
+    if (!refused) place.say(`has no ${key}: it is ${ENV_EXPECTED}.`, parent);
     return undefined;
   }
   const name = readText(node, place.at(`.${key}`), ENV_EXPECTED);

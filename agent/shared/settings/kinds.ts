@@ -1,7 +1,7 @@
 import { formatDuration, parseDuration } from '../duration.ts';
 import { formatBytes, parseBytes } from './bytes.ts';
 import type { Json, Node } from './node.ts';
-import { shown, type Place } from './problems.ts';
+import type { Place } from './problems.ts';
 import { bytesAdvice, durationAdvice, numberAdvice } from './slips.ts';
 import { readText, suggest } from './structure.ts';
 
@@ -22,12 +22,13 @@ export interface Ceiling<T> {
   exceeds(value: T, ceiling: T): boolean;
   /** `the most`, or for what costs more the smaller it is `the least`. */
   readonly words: string;
+  show(value: T): string;
 }
 
 /** `below`: the larger, the dearer. `above`: the smaller, the dearer. `0 is unlimited`: the same as `below`, but 0 is the dearest. */
 export type Limit = 'below' | 'above' | '0 is unlimited';
 
-const CEILINGS: Readonly<Record<Limit, Ceiling<number>>> = {
+const CEILINGS: Readonly<Record<Limit, Omit<Ceiling<number>, 'show'>>> = {
   below: { exceeds: (value, ceiling) => value > ceiling, words: 'the most' },
   above: { exceeds: (value, ceiling) => value < ceiling, words: 'the least' },
   '0 is unlimited': {
@@ -38,7 +39,7 @@ const CEILINGS: Readonly<Record<Limit, Ceiling<number>>> = {
 
 interface NumberKind {
   readonly parse: (text: string) => number | undefined;
-  readonly write: (value: number) => Json;
+  readonly write: (value: number) => string | number;
   readonly advice: (text: string) => string | undefined;
   readonly least: string;
   readonly most: string;
@@ -83,10 +84,10 @@ function numeric({ parse, write, advice, least, most, noun, limit }: NumberKind)
   const mostValue = parse(most) ?? Infinity;
   const unlimited = limit === '0 is unlimited';
   const range = `${unlimited ? '0 (no limit) or ' : ''}${least} to ${most}`;
-  const expected = `${noun}, ${unlimited ? '0 for no limit or ' : ''}from ${least} to ${most}`;
+  const expected = `${noun}${unlimited ? ', 0 for no limit or' : ''} from ${least} to ${most}`;
   return {
     range,
-    ceiling: CEILINGS[limit],
+    ceiling: { ...CEILINGS[limit], show: (value) => String(write(value)) },
     write,
     read(node, place) {
       const text = readText(node, place, expected)?.trim();
@@ -95,7 +96,8 @@ function numeric({ parse, write, advice, least, most, noun, limit }: NumberKind)
       if (value !== undefined && ((unlimited && value === 0) || (value >= leastValue && value <= mostValue)))
         return value;
       const why = value === undefined ? advice(text) : undefined;
-      place.say(`= ${shown(text)} cannot be used: ${why === undefined ? '' : `${why}. It`} must be ${expected}.`, node);
+      const reason = why === undefined ? 'it' : `${why}. It`;
+      place.say(`cannot be used: ${reason} must be ${expected}.`, node, text);
       return undefined;
     },
   };
@@ -110,7 +112,7 @@ export function choice<T extends string>(...words: readonly T[]): Kind<T> {
       const text = readText(node, place, `one of ${words.join(', ')}`)?.trim();
       if (text === undefined) return undefined;
       const value = words.find((word) => word === text.toLowerCase());
-      if (value === undefined) place.say(`= ${shown(text)} is not known${suggest(text, words)}`, node);
+      if (value === undefined) place.say(`is not known${suggest(text, words)}`, node, text);
       return value;
     },
   };

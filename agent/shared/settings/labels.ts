@@ -11,7 +11,7 @@ export const REPLICA_LABEL = 'prometheus_replica';
 export type Labels = Readonly<Record<string, string>>;
 
 const EXPECTED = 'labels as name=value,name=value, or a map of them';
-const PAIRS = /^\s*[^\s:={}"',]*\s*=/;
+const PAIRS = /^[^\s:={}"',]*\s*=/;
 
 /** External labels: `a=b,c=d`, a YAML or JSON map, or a map. */
 export const labels: Kind<Labels> = {
@@ -29,7 +29,7 @@ export const labels: Kind<Labels> = {
 };
 
 function parseLabels(text: string, place: Place): Node | undefined {
-  if (PAIRS.test(text)) return parsePairs(text, place);
+  if (PAIRS.test(text.trimStart())) return parsePairs(text, place);
   const yaml = readYaml(text);
   if (!yaml.ok) place.say(`is neither name=value,name=value nor a map in YAML: ${yaml.reason}.`);
   return yaml.ok ? yaml.node : undefined;

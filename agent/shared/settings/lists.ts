@@ -18,10 +18,11 @@ export function readEndpoints(node: Node, place: Place): readonly Node[] | undef
   return readItems(yaml.node, place, expected);
 }
 
-/** `http://a:9093,http://b:9093`. A comma within a URL is one of its own. */
+/** `http://a:9093,http://b:9093`. A URL with a comma of its own needs a list in YAML. */
 function urls(text: string): readonly Node[] {
   return text
-    .split(/[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]{0,20}:\/\/)/)
+    .split(/[\s,]+/)
+    .filter((url) => url !== '')
     .map((url) => ({ kind: 'scalar', type: 'text', text: url }));
 }
 

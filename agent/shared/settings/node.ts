@@ -29,16 +29,23 @@ export const MOST_NODES = 20_000;
 /** So many lists and maps inside each other at most: no setting has more than 6. */
 export const DEEPEST = 20;
 
-/** A value as JSON or YAML have it, or what is wrong with it. */
-export function fromJson(value: unknown): Node | string {
+/** A value as JSON or YAML have it, or what is wrong with it. Its texts together may have so many characters. */
+export function fromJson(value: unknown, mostCharacters: number): Node | string {
   let nodes = 0;
+  let characters = 0;
+  function checked(text: string): string {
+    characters += text.length;
+    if (characters > mostCharacters) throw new TooMuch(`is too long: ${mostCharacters} characters are the most`);
+    if (!text.isWellFormed()) throw new TooMuch('holds half a character (a lone surrogate), which is no text');
+    return text;
+  }
   function convert(part: unknown, depth: number): Node {
     if (++nodes > MOST_NODES) throw new TooMuch('holds too many values');
     if (depth > DEEPEST) throw new TooMuch('is nested too deep');
     if (part === null || part === undefined) return { kind: 'scalar', type: 'null', text: 'null' };
     switch (typeof part) {
       case 'string':
-        return { kind: 'scalar', type: 'text', text: part };
+        return { kind: 'scalar', type: 'text', text: checked(part) };
       case 'number':
       case 'bigint':
         return { kind: 'scalar', type: 'number', text: String(part) };
@@ -46,7 +53,10 @@ export function fromJson(value: unknown): Node | string {
         return { kind: 'scalar', type: 'boolean', text: String(part) };
       case 'object':
         if (Array.isArray(part)) return { kind: 'list', items: part.map((item: unknown) => convert(item, depth + 1)) };
-        return { kind: 'map', entries: Object.entries(part).map(([key, item]) => [key, convert(item, depth + 1)]) };
+        return {
+          kind: 'map',
+          entries: Object.entries(part).map(([key, item]) => [checked(key), convert(item, depth + 1)]),
+        };
       default:
         throw new TooMuch('is no text, number, list or map');
     }

@@ -9,8 +9,8 @@ const LONGEST_SHOWN = 60;
 /** Where in the settings something is, and how to say what is wrong there. */
 export interface Place {
   readonly path: string;
-  /** Notes a problem: the place's path, its line where it has one, and these words. */
-  say(words: string, node?: Node): void;
+  /** Notes a problem: the place's path, the value where it may be told, its line where it has one, and these words. */
+  say(words: string, node?: Node, value?: string): void;
   /** A place within this one: its path is this one's with the step added. */
   at(step: string): Place;
 }
@@ -36,8 +36,9 @@ export function createProblems(): Problems {
   function place(path: string): Place {
     return {
       path,
-      say: (words, node) => {
-        add(`${path}${node?.line === undefined ? '' : ` (line ${node.line})`} ${words}`);
+      say: (words, node, value) => {
+        const told = value === undefined ? '' : `=${shown(value)}`;
+        add(`${path}${told}${node?.line === undefined ? '' : ` (line ${node.line})`} ${words}`);
       },
       at: (step) => place(`${path}${step}`),
     };
@@ -52,8 +53,8 @@ export function createProblems(): Problems {
 }
 
 /**
- * What a user wrote, as a sentence can show it: short, on one line, and nothing at all where it may hold a secret, as the user in front of
- * an address' @ or its query.
+ * What a user wrote, as a sentence can show it: short, on one line, and nothing at all where it may hold a secret, as an address does
+ * with the user in front of its @.
  */
 export function shown(text: string): string {
   const line = text

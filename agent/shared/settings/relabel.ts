@@ -1,5 +1,5 @@
 import type { Node } from './node.ts';
-import { shown, type Place } from './problems.ts';
+import type { Place } from './problems.ts';
 import { readFields, readItems, readText, suggest, whole } from './structure.ts';
 
 /** One entry of `write_relabel_configs` as Prometheus' configuration takes it; promtool checks what it means. */
@@ -48,7 +48,7 @@ function readField(key: (typeof FIELDS)[number], node: Node, place: Place): Rela
   if (key === 'action') {
     const action = text.toLowerCase();
     if (ACTIONS.includes(action)) return action;
-    place.say(`= ${shown(text)} is not known${suggest(text, ACTIONS)}`, node);
+    place.say(`is not known${suggest(text, ACTIONS)}`, node, text);
     return undefined;
   }
   return text;

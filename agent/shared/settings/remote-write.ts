@@ -93,9 +93,7 @@ function readHeaders(node: Node, place: Place): Readonly<Record<string, string>>
   const entries = readEntries(node, place, 'a map of names and values');
   if (entries === undefined) return undefined;
   const headers = whole(entries.map(([name, value]) => readHeader(name, value, place)));
-  return headers === undefined
-    ? undefined
-    : Object.fromEntries([...headers].sort(([a], [b]) => compareText(a, b)));
+  return headers === undefined ? undefined : Object.fromEntries([...headers].sort(([a], [b]) => compareText(a, b)));
 }
 
 function readHeader(name: string, node: Node, place: Place): readonly [string, string] | undefined {

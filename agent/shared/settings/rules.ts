@@ -33,8 +33,7 @@ export const rules: Kind<string> = {
 /** Whether the rules have the shape that Prometheus wants; the problems are noted. */
 function checkFile(file: Node, place: Place): boolean {
   let sound = true;
-  const noting: Place = { ...place, say: place.say, at: place.at };
-  const watched = watch(noting, () => {
+  const watched = watch(place, () => {
     sound = false;
   });
   const hint = misplaced(file);
@@ -47,9 +46,9 @@ function checkFile(file: Node, place: Place): boolean {
 function watch(place: Place, onProblem: () => void): Place {
   return {
     path: place.path,
-    say(words, node) {
+    say(words, node, value) {
       onProblem();
-      place.say(words, node);
+      place.say(words, node, value);
     },
     at: (step) => watch(place.at(step), onProblem),
   };
@@ -74,7 +73,8 @@ function checkGroups(file: Node, place: Place): void {
   for (const [index, group] of items.entries()) {
     const name = checkGroup(group, place.at(`.groups[${index}]`));
     if (name === undefined) continue;
-    if (names.has(name)) place.at(`.groups[${index}]`).say(`has the name ${shown(name)} again: each group needs its own.`, group);
+    if (names.has(name))
+      place.at(`.groups[${index}]`).say(`has the name ${shown(name)} again: each group needs its own.`, group);
     names.set(name, index);
   }
 }
@@ -87,7 +87,8 @@ function checkGroup(group: Node, place: Place): string | undefined {
   if (fields.limit !== undefined && !/^\d{1,15}$/.test(readText(fields.limit, place.at('.limit'), 'a number') ?? '0'))
     place.at('.limit').say('must be a whole number.', fields.limit);
   checkTexts(fields.labels, place.at('.labels'));
-  const items = fields.rules === undefined ? [] : (readItems(fields.rules, place.at('.rules'), 'a list of rules') ?? []);
+  const items =
+    fields.rules === undefined ? [] : (readItems(fields.rules, place.at('.rules'), 'a list of rules') ?? []);
   for (const [index, rule] of items.entries()) checkRule(rule, place.at(`.rules[${index}]`));
   if (fields.name === undefined) {
     place.say('has no name.', group);
@@ -124,12 +125,13 @@ function checkDuration(node: Node | undefined, place: Place): void {
   if (node === undefined) return;
   const text = readText(node, place, 'a duration such as 5m');
   if (text !== undefined && parseDuration(text) === undefined)
-    place.say(`= ${shown(text)} is no duration: it must be like 30s or 5m.`, node);
+    place.say('is no duration: it must be like 30s or 5m.', node, text);
 }
 
 function checkTexts(node: Node | undefined, place: Place): void {
   if (node === undefined || (node.kind === 'scalar' && node.type === 'null')) return;
   for (const [key, value] of readEntries(node, place, 'a map') ?? []) {
-    if (value.kind !== 'scalar') place.at(`.${shown(key)}`).say(`cannot be ${kindOf(value)}: it must be a text.`, value);
+    if (value.kind !== 'scalar')
+      place.at(`.${shown(key)}`).say(`cannot be ${kindOf(value)}: it must be a text.`, value);
   }
 }

@@ -31,7 +31,7 @@ export interface Settings {
 export type Storage = 'tmpfs' | 'ephemeral';
 
 /** One setting: everything there is to know of it. */
-interface Entry<T> {
+export interface Entry<T> {
   /** As users type it. */
   readonly name: string;
   /** What else it is called by people who know Prometheus, to be told the right name. */
@@ -39,7 +39,7 @@ interface Entry<T> {
   readonly meaning: string;
   readonly kind: Kind<T>;
   /** What it is when nobody gives it, from the settings above it. */
-  readonly fallback?: (known: Partial<Settings>) => T;
+  readonly fallback?: (known: Partial<Settings>) => T | undefined;
   /** How the fallback is told. */
   readonly default: string;
 }
@@ -47,12 +47,28 @@ interface Entry<T> {
 type Schema = { readonly [K in keyof Settings]-?: Entry<NonNullable<Settings[K]>> };
 
 const SECOND = 1_000;
+const MEGABYTE = 1024 ** 2;
+/** What is left free for a compaction: a full disk ends Prometheus. */
+const USUAL_SHARE = 0.8;
 /** Prometheus' own. */
 const USUAL_TIMEOUT_MS = 10 * SECOND;
 const USUAL_INTERVAL_MS = 15 * SECOND;
 
 /** To add a setting, add it to Settings and here: both programs, the README's table and the advice on slips know it then. */
 export const SCHEMA: Schema = {
+  storage: {
+    name: 'storage',
+    meaning: 'where samples are kept while the unit lives: in memory (`tmpfs`) or on the disk (`ephemeral`)',
+    kind: choice('tmpfs', 'ephemeral'),
+    fallback: () => 'tmpfs',
+    default: 'tmpfs',
+  },
+  storageSizeBytes: {
+    name: 'storage_size',
+    meaning: 'the size of the storage, at least `retention_size`',
+    kind: bytes('32MB', '100TB'),
+    default: "the plan's",
+  },
   retentionMs: {
     name: 'retention',
     alsoCalled: ['retention_time', 'storage.tsdb.retention.time', 'storage.tsdb.retention'],
@@ -66,7 +82,9 @@ export const SCHEMA: Schema = {
     alsoCalled: ['storage.tsdb.retention.size'],
     meaning: 'the oldest samples go when all take more than this',
     kind: bytes('16MB', '100TB'),
-    default: 'no limit',
+    fallback: ({ storageSizeBytes }) =>
+      storageSizeBytes === undefined ? undefined : Math.floor((storageSizeBytes * USUAL_SHARE) / MEGABYTE) * MEGABYTE,
+    default: '80 % of `storage_size`, no limit without one',
   },
   scrapeIntervalMs: {
     name: 'scrape_interval',
@@ -160,18 +178,5 @@ export const SCHEMA: Schema = {
     kind: duration('1s', '1h'),
     fallback: () => 120 * SECOND,
     default: '2m',
-  },
-  storage: {
-    name: 'storage',
-    meaning: 'where samples are kept while the unit lives: in memory (`tmpfs`) or on the disk (`ephemeral`)',
-    kind: choice('tmpfs', 'ephemeral'),
-    fallback: () => 'tmpfs',
-    default: 'tmpfs',
-  },
-  storageSizeBytes: {
-    name: 'storage_size',
-    meaning: 'the size of the storage, at least `retention_size`',
-    kind: bytes('16MB', '100TB'),
-    default: "the plan's",
   },
 };
