@@ -4,7 +4,7 @@ const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
 /** Reads a size as Prometheus writes it (`512MB`, `2GB`): bytes, or undefined when it is none. */
 export function parseBytes(text: string): number | undefined {
   if (text === '0') return 0;
-  const parts = /^(\d{1,15})([KMGT]?B)$/.exec(text);
+  const parts = /^(\d{1,16})([KMGT]?B)$/.exec(text);
   const exponent = UNITS.findIndex((unit) => unit === parts?.[2]);
   const bytes = Number(parts?.[1]) * 1024 ** exponent;
   return exponent >= 0 && Number.isSafeInteger(bytes) ? bytes : undefined;

@@ -68,7 +68,7 @@ function misplaced(file: Node): string | undefined {
 
 function checkGroups(file: Node, place: Place): void {
   const groups = readFields(file, place, ['groups'])?.groups;
-  const items = groups === undefined ? [] : (readItems(groups, place.at('.groups'), 'a list') ?? []);
+  const items = itemsOf(groups, place.at('.groups'));
   const names = new Map<string, number>();
   for (const [index, group] of items.entries()) {
     const name = checkGroup(group, place.at(`.groups[${index}]`));
@@ -87,8 +87,7 @@ function checkGroup(group: Node, place: Place): string | undefined {
   if (fields.limit !== undefined && !/^\d{1,15}$/.test(readText(fields.limit, place.at('.limit'), 'a number') ?? '0'))
     place.at('.limit').say('must be a whole number.', fields.limit);
   checkTexts(fields.labels, place.at('.labels'));
-  const items =
-    fields.rules === undefined ? [] : (readItems(fields.rules, place.at('.rules'), 'a list of rules') ?? []);
+  const items = itemsOf(fields.rules, place.at('.rules'));
   for (const [index, rule] of items.entries()) checkRule(rule, place.at(`.rules[${index}]`));
   if (fields.name === undefined) {
     place.say('has no name.', group);
@@ -119,6 +118,12 @@ function checkRule(rule: Node, place: Place): void {
   checkDuration(fields.keep_firing_for, place.at('.keep_firing_for'));
   checkTexts(fields.labels, place.at('.labels'));
   checkTexts(fields.annotations, place.at('.annotations'));
+}
+
+/** To Prometheus, a list with nothing behind its colon is empty. */
+function itemsOf(node: Node | undefined, place: Place): readonly Node[] {
+  if (node === undefined || (node.kind === 'scalar' && node.type === 'null')) return [];
+  return readItems(node, place, 'a list') ?? [];
 }
 
 function checkDuration(node: Node | undefined, place: Place): void {

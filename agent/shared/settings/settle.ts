@@ -41,10 +41,14 @@ export function settle(problems: Problems, { user, plan, ceilings }: Sources): S
     if (value !== undefined) {
       known.set(key, value);
       given.add(key);
-      if (ceiling === undefined || kind.ceiling?.exceeds(value, ceiling) !== true) continue;
-      const { show, words } = kind.ceiling;
+      const limit = kind.ceiling;
+      if (ceiling === undefined || limit?.exceeds(value, ceiling) !== true) continue;
       const place = problems.place(`${user.has(key) ? '' : "the plan's "}${name}`);
-      place.say(`cannot be used: ${show(ceiling)} is ${words} that the plan allows.`, undefined, show(value));
+      place.say(
+        `cannot be used: ${limit.show(ceiling)} is ${limit.words} that the plan allows.`,
+        undefined,
+        limit.show(value),
+      );
       continue;
     }
     const usual = fallback?.(Object.fromEntries(known));
