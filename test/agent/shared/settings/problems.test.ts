@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseSettings, readSettings, type SettingsOptions } from '../../../../agent/shared/settings/settings.ts';
+import { REPLICA_LABEL } from '../../../../agent/shared/settings/labels.ts';
+import {
+  parseSettings,
+  readSettings,
+  SETTINGS_ANNOTATION,
+  type SettingsOptions,
+} from '../../../../agent/shared/settings/settings.ts';
 import type { SettingsResult } from '../../../../agent/shared/settings/settle.ts';
 
 function problemsOf(result: SettingsResult): readonly string[] {
@@ -99,7 +105,7 @@ describe('what is wrong with a setting', () => {
         " has the label __proto__, which is Prometheus' own: names that start with __ never leave it.",
       ],
       [
-        'prometheus_replica=a',
+        `${REPLICA_LABEL}=a`,
         ' has the label prometheus_replica, which is set by the instance itself: choose another name.',
       ],
       ['a=', '.a is empty, which to Prometheus is no label: leave it out.'],
@@ -276,7 +282,7 @@ describe('an annotation', () => {
   });
 
   it('that is none is refused', () => {
-    const start = 'the annotation prometheus-service/settings';
+    const start = `the annotation ${SETTINGS_ANNOTATION}`;
     const table: readonly (readonly [string, string])[] = [
       ['', `${start} is not JSON: set the settings again with "tsuru service-instance-update".`],
       ['{"retention":', `${start} is not JSON: set the settings again with "tsuru service-instance-update".`],
