@@ -249,7 +249,8 @@ describe('any settings', () => {
       (_, level) => `a${level + 1}: &a${level + 1} [${`*a${level},`.repeat(9)}]`,
     );
     const result = readYaml(`a0: &a0 x\n${levels.join('\n')}\n`);
-    assert.deepEqual(result, { ok: false, reason: 'too many values (line 6)' });
+    // A value that was read would be too large to be shown.
+    assert.equal(result.ok ? 'read' : result.reason, 'too many values (line 6)');
   });
 });
 
