@@ -79,6 +79,20 @@ export default tseslint.config(
     },
   },
   {
+    files: ['agent/shared/*/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            NO_MAIN,
+            { regex: '^\\.\\./\\.\\./', message: 'agent/shared/ stands alone: the broker uses it too.' },
+          ],
+        },
+      ],
+    },
+  },
+  {
     files: ['**/*.mjs', '**/*.js'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
   },

@@ -1,0 +1,117 @@
+import { compareText } from '../text.ts';
+import {
+  AUTHENTICATION_FIELDS,
+  readAuthentication,
+  readUrl,
+  secretAdvice,
+  writeAuthentication,
+  type Authentication,
+} from './endpoint.ts';
+import type { Kind } from './kinds.ts';
+import { asEndpoint, readEndpoints } from './lists.ts';
+import type { Json, Node } from './node.ts';
+import { shown, type Place } from './problems.ts';
+import { readRelabelConfig, type RelabelConfig } from './relabel.ts';
+import { readEntries, readFields, readItems, readText, whole } from './structure.ts';
+
+export interface RemoteWrite {
+  readonly url: string;
+  readonly name?: string;
+  readonly authentication?: Authentication;
+  /** None of them is secret. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** As Prometheus' configuration takes them. */
+  readonly writeRelabelConfigs: readonly RelabelConfig[];
+}
+
+const FIELDS = ['url', 'name', ...AUTHENTICATION_FIELDS, 'headers', 'write_relabel_configs'] as const;
+/** Headers that Prometheus sets itself, and refuses in its configuration. */
+const PROMETHEUS_HEADERS =
+  /^(?:host|content-.*|accept-encoding|user-agent|connection|keep-alive|transfer-encoding|te|trailer|upgrade|x-prometheus-remote-.*|x-amz-.*)$/;
+const SECRET_HEADERS = /auth|token|secret|password|cookie|key|credential|signature/;
+
+export const remoteWrite: Kind<readonly RemoteWrite[]> = {
+  range: 'URLs or YAML',
+  write: (value) => value.map(writeOne),
+  read(node, place) {
+    const read = readEndpoints(node, place)?.map((item, index) => readOne(asEndpoint(item), place.at(`[${index}]`)));
+    const all = read === undefined ? undefined : whole(read);
+    if (all === undefined) return undefined;
+    const names = all.flatMap(({ name }) => (name === undefined ? [] : [name]));
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) place.say(`has the name ${shown(twice)} twice: each must have its own.`);
+    else if (new Set(all.map((one) => JSON.stringify(writeOne(one)))).size < all.length)
+      place.say('has the same entry twice: give it once.');
+    else return all;
+    return undefined;
+  },
+};
+
+function writeOne(remote: RemoteWrite): Json {
+  return {
+    url: remote.url,
+    ...(remote.name === undefined ? {} : { name: remote.name }),
+    ...writeAuthentication(remote.authentication),
+    ...(Object.keys(remote.headers).length === 0 ? {} : { headers: remote.headers }),
+    ...(remote.writeRelabelConfigs.length === 0 ? {} : { write_relabel_configs: remote.writeRelabelConfigs }),
+  };
+}
+
+function readOne(node: Node, place: Place): RemoteWrite | undefined {
+  const fields = readFields(node, place, FIELDS, secretAdvice);
+  if (fields === undefined) return undefined;
+  const authentication = readAuthentication(fields, place);
+  const headers = fields.headers === undefined ? {} : readHeaders(fields.headers, place.at('.headers'));
+  const relabel = fields.write_relabel_configs;
+  const writeRelabelConfigs = relabel === undefined ? [] : readRelabel(relabel, place.at('.write_relabel_configs'));
+  const name = fields.name === undefined ? '' : readText(fields.name, place.at('.name'), 'a name')?.trim();
+  if (name !== undefined && !/^[\w .:/-]{0,100}$/.test(name)) {
+    place.at('.name').say('must be at most 100 letters, digits, spaces and _ . : / -', fields.name);
+    return undefined;
+  }
+  if (fields.url === undefined) place.say('has no url.', node);
+  const url = fields.url === undefined ? undefined : readUrl(fields.url, place.at('.url'));
+  if (url === undefined || name === undefined || authentication === false) return undefined;
+  if (headers === undefined || writeRelabelConfigs === undefined) return undefined;
+  return {
+    url,
+    ...(name === '' ? {} : { name }),
+    ...(authentication === undefined ? {} : { authentication }),
+    headers,
+    writeRelabelConfigs,
+  };
+}
+
+function readRelabel(node: Node, place: Place): readonly RelabelConfig[] | undefined {
+  const items = readItems(node, place, 'a list of maps');
+  return items === undefined
+    ? undefined
+    : whole(items.map((item, index) => readRelabelConfig(item, place.at(`[${index}]`))));
+}
+
+function readHeaders(node: Node, place: Place): Readonly<Record<string, string>> | undefined {
+  const entries = readEntries(node, place, 'a map of names and values');
+  if (entries === undefined) return undefined;
+  const headers = whole(entries.map(([name, value]) => readHeader(name, value, place)));
+  return headers === undefined ? undefined : Object.fromEntries([...headers].sort(([a], [b]) => compareText(a, b)));
+}
+
+function readHeader(name: string, node: Node, place: Place): readonly [string, string] | undefined {
+  const lower = name.toLowerCase();
+  if (!/^[A-Za-z0-9-]{1,100}$/.test(name)) {
+    place.say(`has ${shown(name)}, which is no header's name: it must be letters, digits and -.`, node);
+  } else if (PROMETHEUS_HEADERS.test(lower)) {
+    place.say(`has ${shown(name)}, which Prometheus sets itself: leave it out.`, node);
+  } else if (SECRET_HEADERS.test(lower)) {
+    place.say(
+      `has ${shown(name)}, which looks like a secret, and settings are no place for one: use authorization with type and credentials_env.`,
+      node,
+    );
+  } else {
+    const value = readText(node, place.at(`.${name}`), 'a text');
+    if (value === undefined) return undefined;
+    if (/^[\x20-\x7e]*$/.test(value)) return [name, value];
+    place.at(`.${name}`).say('can hold only visible ASCII characters and spaces.', node);
+  }
+  return undefined;
+}

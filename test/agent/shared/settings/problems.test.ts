@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { REPLICA_LABEL } from '../../../../agent/shared/settings/labels.ts';
+import {
+  parseSettings,
+  readSettings,
+  SETTINGS_ANNOTATION,
+  type SettingsOptions,
+} from '../../../../agent/shared/settings/settings.ts';
+import type { SettingsResult } from '../../../../agent/shared/settings/settle.ts';
+
+function problemsOf(result: SettingsResult): readonly string[] {
+  return result.ok ? [] : result.problems;
+}
+
+function refused(input: Readonly<Record<string, unknown>>, options?: SettingsOptions): readonly string[] {
+  return problemsOf(readSettings(input, options));
+}
+
+const DURATION = 'must be a duration from 1h to 10y.';
+const SIZE = 'must be a size in bytes from 16MB to 100TB.';
+const NUMBER = 'must be a whole number from 1 to 100000.';
+const PUT = `put the secret in an environment variable of the instance's app ("tsuru env-set -p") and name it in`;
+const REFUSED = 'is refused, as settings are no place for a secret:';
+const ENV =
+  'must be the name of an environment variable that holds the secret: capital letters, digits and _, such as REMOTE_WRITE_PASSWORD.';
+
+/** One setting's value, and all that is said of it behind its name. */
+type Table = readonly (readonly [value: unknown, ...sentences: string[]])[];
+
+function check(name: string, table: Table): void {
+  for (const [value, ...sentences] of table) {
+    const expected = sentences.map((sentence) => `${name}${sentence}`);
+    assert.deepEqual(refused({ [name]: value }), expected, JSON.stringify(value).slice(0, 100));
+  }
+}
+
+describe('what is wrong with a setting', () => {
+  it('is told of a duration, with what was probably meant', () => {
+    check('retention', [
+      ['15', `=15 cannot be used: it has no unit: write 15s, 15m, 15h or 15d. It ${DURATION}`],
+      [15, `=15 cannot be used: it has no unit: write 15s, 15m, 15h or 15d. It ${DURATION}`],
+      ['15 d', `=15 d cannot be used: a duration has no spaces: write 15d. It ${DURATION}`],
+      ['1.5h', `=1.5h cannot be used: a duration has no fractions: write 1h30m. It ${DURATION}`],
+      ['30days', `=30days cannot be used: write 30d. It ${DURATION}`],
+      ['15D', `=15D cannot be used: write 15d. It ${DURATION}`],
+      ['30m2h', `=30m2h cannot be used: write 2h30m. It ${DURATION}`],
+      ['off', `=off cannot be used: it cannot be switched off, only left out for its default. It ${DURATION}`],
+      ['soon', `=soon cannot be used: it ${DURATION}`],
+      ['0', `=0 cannot be used: it ${DURATION}`],
+      ['59m', `=59m cannot be used: it ${DURATION}`],
+      ['11y', `=11y cannot be used: it ${DURATION}`],
+      [true, ' cannot be true: it must be a duration from 1h to 10y.'],
+      [null, ' cannot be null: leave it out for its default.'],
+      [['15d'], ' cannot be a list: it must be a duration from 1h to 10y.'],
+      [{ days: 15 }, ' cannot be a map: it must be a duration from 1h to 10y.'],
+      ['\ud800', ' holds half a character (a lone surrogate), which is no text.'],
+      ['9'.repeat(1_000_000), ' is too long: 65536 characters are the most.'],
+      ['http://me:secret@host', `=… cannot be used: it ${DURATION}`],
+    ]);
+  });
+
+  it('is told of a size', () => {
+    const units = "(Prometheus' units are powers of two)";
+    check('retention_size', [
+      ['512mb', `=512mb cannot be used: write 512MB ${units}. It ${SIZE}`],
+      ['512MiB', `=512MiB cannot be used: write 512MB ${units}. It ${SIZE}`],
+      ['512 MB', `=512 MB cannot be used: write 512MB ${units}. It ${SIZE}`],
+      ['1.5GB', `=1.5GB cannot be used: write 1536MB ${units}. It ${SIZE}`],
+      ['512', `=512 cannot be used: it has no unit: write 512MB, 512GB or 512B. It ${SIZE}`],
+      ['off', `=off cannot be used: it cannot be switched off by a word, only left out. It ${SIZE}`],
+      ['15MB', `=15MB cannot be used: it ${SIZE}`],
+      ['101TB', `=101TB cannot be used: it ${SIZE}`],
+      ['999999999999999TB', `=999999999999999TB cannot be used: it ${SIZE}`],
+    ]);
+  });
+
+  it('is told of a number and of a word', () => {
+    check('targets_per_app', [
+      ['10_000', `=10_000 cannot be used: write 10000. It ${NUMBER}`],
+      ['10,000', `=10,000 cannot be used: write 10000. It ${NUMBER}`],
+      ['10k', `=10k cannot be used: write 10000. It ${NUMBER}`],
+      [1.5, `=1.5 cannot be used: it ${NUMBER}`],
+      [-1, `=-1 cannot be used: it ${NUMBER}`],
+      [0, `=0 cannot be used: it ${NUMBER}`],
+    ]);
+    check('storage', [
+      ['tmpf', '=tmpf is not known, did you mean "tmpfs"?'],
+      ['disk', '=disk is not known: there are tmpfs, ephemeral.'],
+    ]);
+  });
+
+  it('is told of external labels', () => {
+    check('external_labels', [
+      ['a=b,a=c', ' has a twice: give it once.'],
+      ['a: b\na: c', ' (line 2) has a twice: give it once.'],
+      ['a=b,c', ' must be name=value,name=value: one part has no =. A value with a comma needs a map in YAML.'],
+      ['a', ' cannot be a text: it must be labels as name=value,name=value, or a map of them.'],
+      [['a=b'], ' cannot be a list: it must be labels as name=value,name=value, or a map of them.'],
+      ['a-b=c', ' has the label a-b, which is no name: it must be letters, digits and _, and not start with a digit.'],
+      ['=c', ' has the label "", which has no name.'],
+      ['__a=b', " has the label __a, which is Prometheus' own: names that start with __ never leave it."],
+      [
+        '{"__proto__": "x"}',
+        " has the label __proto__, which is Prometheus' own: names that start with __ never leave it.",
+      ],
+      [
+        `${REPLICA_LABEL}=a`,
+        ' has the label prometheus_replica, which is set by the instance itself: choose another name.',
+      ],
+      ['a=', '.a is empty, which to Prometheus is no label: leave it out.'],
+      ['a: ', '.a cannot be null: it must be a text.'],
+      ['a=$TSURU_TOKEN', '.a cannot hold a $: Prometheus 3 would put a variable there.'],
+      [
+        'a: b\n c: d',
+        ' is neither name=value,name=value nor a map in YAML: bad indentation of a mapping entry (line 2).',
+      ],
+    ]);
+  });
+
+  it('is told of rules, with the line', () => {
+    const group = 'groups:\n- name: shop\n  rules:\n';
+    check('rules', [
+      [
+        'rules.yml',
+        ' must be the text of the rules, not the name of a file: use --plan-param rules="$(cat rules.yml)".',
+      ],
+      ['- name: shop', ' must be a map with groups: put "groups:" above the list.'],
+      [
+        'kind: PrometheusRule\nspec: {}',
+        ' (line 1) is a Kubernetes object: give what is below its spec, which starts with "groups:".',
+      ],
+      ['a: b', ' has no groups: it must be a rule file of Prometheus, which starts with "groups:".'],
+      ['groups: [', ' is no valid YAML: unexpected end of the stream within a flow collection (line 1).'],
+      ['groups: []\n---\ngroups: []', ' is no valid YAML: more than one document (separated by ---).'],
+      [
+        `${group}  - exp: up\n    record: x`,
+        '.groups[0].rules[0] (line 4) has exp, which is not known, did you mean "expr"?',
+        '.groups[0].rules[0] (line 4) has no expr.',
+      ],
+      [`${group}  - expr: up`, '.groups[0].rules[0] (line 4) has neither record nor alert.'],
+      [
+        `${group}  - {record: a, alert: b, expr: up}`,
+        '.groups[0].rules[0] (line 4) has both record and alert: make two rules of it.',
+      ],
+      [
+        `${group}  - record: a\n    expr: up\n    for: 5m`,
+        '.groups[0].rules[0] (line 6) has for, which only an alert can have.',
+      ],
+      [
+        `${group}  - alert: a\n    expr: up\n    for: 5`,
+        '.groups[0].rules[0].for=5 (line 6) is no duration: it must be like 30s or 5m.',
+      ],
+      [`${group}- name: shop`, '.groups[1] (line 4) has the name shop again: each group needs its own.'],
+      ['groups:\n- rules: []', '.groups[0] (line 2) has no name.'],
+    ]);
+  });
+
+  it('is told of endpoints, and how a secret is given', () => {
+    check('remote_write', [
+      ['metrics:9090', '[0].url must be a URL that starts with http:// or https://.'],
+      ['ftp://metrics', '[0].url must be a URL that starts with http:// or https://.'],
+      [
+        'https://me:hunter2@metrics/write',
+        `[0].url has a user or password in its URL, as settings are no place for a secret: put the password in an environment variable of the instance's app ("tsuru env-set -p") and name it in basic_auth.password_env, beside basic_auth.username.`,
+      ],
+      [
+        { url: 'https://metrics', basic_auth: { username: 'me', password: 'hunter2' } },
+        `[0].basic_auth.password ${REFUSED} ${PUT} basic_auth.password_env.`,
+      ],
+      [
+        { url: 'https://metrics', bearer_token: 'hunter2' },
+        `[0].bearer_token ${REFUSED} ${PUT} authorization.credentials_env.`,
+      ],
+      [
+        'url: https://metrics\nauthorization:\n  credentials: hunter2',
+        `[0].authorization.credentials (line 3) ${REFUSED} ${PUT} authorization.credentials_env.`,
+      ],
+      [
+        { url: 'https://metrics', basic_auth: { username: 'me', password_env: 'hunter2' } },
+        `[0].basic_auth.password_env ${ENV}`,
+      ],
+      [
+        { url: 'https://metrics', authorization: { credentials_env: 'TSURU_TOKEN' } },
+        '[0].authorization.credentials_env names a variable of Tsuru or of the agent itself: choose a name of your own, such as REMOTE_WRITE_PASSWORD.',
+      ],
+      [
+        { url: 'https://metrics', authorization: { type: 'Basic', credentials_env: 'X' } },
+        '[0].authorization.type cannot be Basic: use basic_auth with username and password_env.',
+      ],
+      [
+        { url: 'https://metrics', headers: { 'X-Api-Key': 'hunter2' } },
+        '[0].headers has X-Api-Key, which looks like a secret, and settings are no place for one: use authorization with type and credentials_env.',
+      ],
+      [
+        { url: 'https://metrics', headers: { Host: 'other' } },
+        '[0].headers has Host, which Prometheus sets itself: leave it out.',
+      ],
+      [{ url: 'https://metrics', ur: 'x' }, '[0] has ur, which is not known, did you mean "url"?'],
+      [{ name: 'x' }, '[0] has no url.'],
+      [
+        [
+          { url: 'https://a', name: 'x' },
+          { url: 'https://b', name: 'x' },
+        ],
+        ' has the name x twice: each must have its own.',
+      ],
+      [['https://a', 'https://a'], ' has the same entry twice: give it once.'],
+      [
+        { url: 'https://a', write_relabel_configs: [{ action: 'dro', modulus: 0 }] },
+        '[0].write_relabel_configs[0].modulus must be a whole number of at least 1.',
+        '[0].write_relabel_configs[0].action=dro is not known, did you mean "drop"?',
+      ],
+    ]);
+    check('alertmanagers', [
+      ['http://a,http://a/', ' has an Alertmanager twice: give each URL once.'],
+      [
+        'http://a/?token=hunter2',
+        '[0].url has a query, which Prometheus cannot send to an Alertmanager: leave it out.',
+      ],
+      ['- *hunter2', ' is no valid YAML: an alias without its anchor before it.'],
+    ]);
+  });
+
+  it('is told of names that are no settings', () => {
+    const names = ['retenion', 'sample_limit', 'pool', 'poool', '__proto__'];
+    const input = Object.fromEntries(names.map((name) => [name, '1d']));
+    const [first, second, third, fourth, ...rest] = refused(input, { others: ['pool'] });
+    assert.deepEqual(
+      [first, second, third],
+      [
+        'retenion is not a setting, did you mean "retention"?',
+        'sample_limit is not a setting, did you mean "samples_per_scrape"?',
+        'poool is not a setting, did you mean "pool"?',
+      ],
+    );
+    assert.match(fourth ?? '', /^__proto__ is not a setting: there are storage, .*query_timeout, pool\.$/);
+    assert.deepEqual(rest, []);
+  });
+
+  it('is told of values that do not go together', () => {
+    assert.deepEqual(refused({ scrape_timeout: '20s' }), [
+      'scrape_timeout=20s cannot be used: it must not be above scrape_interval, which is 15s.',
+    ]);
+    assert.deepEqual(refused({ retention_size: '2GB', storage_size: '1GB' }), [
+      'retention_size=2GB cannot be used: it must not be above storage_size, which is 1GB.',
+    ]);
+  });
+
+  it('is told with the plan it comes from', () => {
+    const ceilings = { retention: '15d', scrape_interval: '10s', samples_per_scrape: 1000 };
+    assert.deepEqual(refused({ retention: '16d', scrape_interval: '9s', samples_per_scrape: '0' }, { ceilings }), [
+      'retention=16d cannot be used: 15d is the most that the plan allows.',
+      'scrape_interval=9s cannot be used: 10s is the least that the plan allows.',
+      'samples_per_scrape=0 cannot be used: 1000 is the most that the plan allows.',
+    ]);
+    assert.deepEqual(refused({}, { defaults: { retention: '30d' }, ceilings }), [
+      "the plan's retention=30d cannot be used: 15d is the most that the plan allows.",
+    ]);
+    assert.deepEqual(refused({}, { defaults: { retenion: 1 }, ceilings: { storage: 'tmpfs', query_timeout: 5 } }), [
+      'the plan\'s retenion is not a setting, did you mean "retention"?',
+      "the plan's ceiling for query_timeout=5 cannot be used: it has no unit: write 5s, 5m, 5h or 5d. It must be a duration from 1s to 1h.",
+      "the plan's ceiling for storage is not possible: leave it out.",
+    ]);
+  });
+
+  it('comes all at once, but not without end', () => {
+    assert.equal(refused({ retention: 'x', rules: 'x', storage: 'x' }).length, 3);
+    const many = refused(Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`x${index}`, 1])));
+    assert.equal(many.length, 21);
+    assert.equal(many.at(-1), '981 more problems are not shown.');
+  });
+});
+
+describe('an annotation', () => {
+  it('of a newer broker is refused with the setting that is not known', () => {
+    const [problem] = problemsOf(parseSettings('{"retention":"1d","quantum":"yes"}'));
+    assert.match(
+      problem ?? '',
+      /^quantum is not known to this agent \(version [^)]+\), which may be older than the broker: update the instance\.$/,
+    );
+  });
+
+  it('that is none is refused', () => {
+    const start = `the annotation ${SETTINGS_ANNOTATION}`;
+    const table: readonly (readonly [string, string])[] = [
+      ['', `${start} is not JSON: set the settings again with "tsuru service-instance-update".`],
+      ['{"retention":', `${start} is not JSON: set the settings again with "tsuru service-instance-update".`],
+      ['[]', `${start} is not a JSON object.`],
+      ['null', `${start} is not a JSON object.`],
+      [' '.repeat(65_537), `${start} is larger than 65536 bytes.`],
+    ];
+    for (const [text, expected] of table) assert.deepEqual(problemsOf(parseSettings(text)), [expected]);
+  });
+
+  it('has room for 64 KiB, counted in bytes', () => {
+    const rules = (length: number): string => `groups: []\n#${'é'.repeat(length)}`;
+    assert.deepEqual(refused({ rules: rules(30_000) }), []);
+    assert.deepEqual(refused({ rules: rules(33_000) }), [
+      'the settings take 66027 bytes, but only 65536 fit: shorten the longest, such as rules.',
+    ]);
+  });
+});
