@@ -188,7 +188,7 @@ async function childrenOf(pid: number): Promise<number[]> {
 
 async function real(program: string): Promise<string> {
   for (const folder of (process.env['PATH'] ?? '').split(':')) {
-    if ((await readdir(folder).catch(() => [])).includes(program)) return join(folder, program);
+    if ((await readdir(folder).catch((): string[] => [])).includes(program)) return join(folder, program);
   }
   throw new Error(`${program} is not on the PATH`);
 }
