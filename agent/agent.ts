@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import Registry from 'prom-client/lib/registry.js';
 import type { Clock } from './clock.ts';
 import { hostPort, type Config, type Environment } from './config.ts';
@@ -6,9 +7,15 @@ import { createPoller } from './poll/poller.ts';
 import { createPrometheusClient } from './prometheus/client.ts';
 import { createConfiguration } from './prometheus/configuration.ts';
 import { createHealth } from './prometheus/health.ts';
-import { createOwnPrometheus } from './prometheus/own.ts';
+import { createOwnPrometheus, ownVersion } from './prometheus/own.ts';
 import { createProver } from './prometheus/prover.ts';
 import { createReporter } from './reporter.ts';
+import { createInstanceSettings } from './settings.ts';
+import { SETTINGS_ANNOTATION } from './shared/settings/settings.ts';
+import { createCredentials, variablesOf } from './prometheus/credentials.ts';
+import { flagsOf } from './prometheus/launch.ts';
+import { featuresOf } from './prometheus/version.ts';
+import type { DiscoveryOptions } from './discovery/discover.ts';
 import { createPages } from './pages.ts';
 import { serve } from './server.ts';
 import type { Log } from './shared/log.ts';
@@ -43,18 +50,69 @@ export async function startAgent(
   const troubles = createTroubles(log, clock.wallMs);
   const tsuru = createTsuruClient({ url: config.tsuruUrl, token: config.tsuruToken, onCall: metrics.called });
   const prometheus = createPrometheusClient(config.prometheus.url);
-  const health = createHealth(prometheus, clock.nowMs);
   const file = createTargetFile(config.dataFolder, clock.wallMs);
   const state = createStateFile(config.dataFolder);
   const reporter = createReporter({ log, metrics, troubles, wallMs: clock.wallMs });
 
+  let features = featuresOf(undefined);
+  const settings = createInstanceSettings({
+    dataFolder: config.dataFolder,
+    defaults: config.settings,
+    clock,
+    check: (candidate) => configuration.check(candidate, signal),
+    onOutcome(outcome) {
+      reporter.onSettings(outcome);
+      if (outcome.kind !== 'accepted') return;
+      applySettings();
+      configuration.update();
+      void publisher.publishAgain();
+      relaunch();
+    },
+  });
+  let scraping: DiscoveryOptions;
+  let externalUrl: string | undefined;
+
+  function applySettings(): void {
+    const { scrapeIntervalMs, scrapeTimeoutMs, targetsPerApp } = settings.current();
+    scraping = { scrape: { intervalMs: scrapeIntervalMs, timeoutMs: scrapeTimeoutMs }, targetsPerApp };
+    const missing = [...variablesOf(settings.current())].filter((name) => (environment[name] ?? '') === '');
+    reporter.onMissingCredentials(missing);
+  }
+
+  function relaunch(): void {
+    own?.want({
+      externalUrl,
+      flags: flagsOf({
+        settings: settings.current(),
+        features,
+        retentionSizeBytes: settings.current().retentionSizeBytes,
+      }),
+      goMemLimitBytes: undefined,
+    });
+  }
+
+  applySettings();
+  const health = createHealth(prometheus, clock.nowMs, (version) => {
+    const now = featuresOf(version);
+    if (isDeepStrictEqual(now, features)) return;
+    features = now;
+    configuration.update();
+  });
   const configuration = createConfiguration({
     baseFile: config.baseConfig,
     rulesFolder: config.rulesFolder,
     dataFolder: config.dataFolder,
-    targetsFile: file.path,
-    scrape: { intervalMs: config.scrapeIntervalMs, timeoutMs: config.scrapeTimeoutMs },
-    addresses: { prometheus: config.prometheus.url.host, agent: hostPort(config.listen) },
+    inForce: () => ({
+      settings: settings.current(),
+      features,
+      retentionSizeBytes: settings.current().retentionSizeBytes,
+    }),
+    credentials: createCredentials(config.dataFolder, environment),
+    fixed: {
+      targetsFile: file.path,
+      replica: config.replica,
+      addresses: { prometheus: config.prometheus.url.host, agent: hostPort(config.listen) },
+    },
     client: prometheus,
     clock,
     onStatus: reporter.onConfiguration,
@@ -65,7 +123,7 @@ export async function startAgent(
   const prover = createProver({
     client: prometheus,
     targetsFile: file.path,
-    scrape: { intervalMs: config.scrapeIntervalMs, timeoutMs: config.scrapeTimeoutMs },
+    scrape: () => scraping.scrape,
     clock,
     onSync: reporter.onSync,
     onLoaded: reporter.onLoaded,
@@ -93,10 +151,7 @@ export async function startAgent(
     state,
     file,
     clock,
-    discovery: {
-      scrape: { intervalMs: config.scrapeIntervalMs, timeoutMs: config.scrapeTimeoutMs },
-      targetsPerApp: config.targetsPerApp,
-    },
+    discovery: () => scraping,
     onChange(discovery, changes) {
       // What comes back from disk is no news.
       reporter.onChange(discovery, isRestoring ? [] : changes);
@@ -116,6 +171,14 @@ export async function startAgent(
 
   // A disk that refuses is told with the first write.
   await file.makeFolder().catch(() => undefined);
+  if (own !== undefined) {
+    const { version, problem } = await ownVersion();
+    features = featuresOf(version);
+    if (problem !== undefined) log.warn(problem);
+  }
+  const lost = await settings.restore();
+  if (lost !== undefined) log.warn(lost);
+  applySettings();
   await configuration.prepare(signal);
   const { known, problems } = await restore(state, file, clock.wallMs());
   problems.forEach((problem) => {
@@ -144,6 +207,12 @@ export async function startAgent(
       onGone: publisher.explain,
       onPoll: reporter.onPoll,
       onDetails: reporter.onDetails,
+      onOwnApp(app) {
+        reporter.onOwnApp(app);
+        if (app?.address === undefined) return;
+        if (app.address !== '') externalUrl = urlOf(app.address);
+        void settings.offer(app.app.annotations[SETTINGS_ANNOTATION]).then(relaunch);
+      },
       onWait(waitMs) {
         nextPollAtMs = clock.nowMs() + waitMs;
         reporter.onWait(waitMs);
@@ -188,7 +257,7 @@ export async function startAgent(
   const server = await serve(pages, config.listen, [config.tsuruToken], log);
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: file.path }, 'the agent follows Tsuru');
 
-  own?.want({ externalUrl: undefined, flags: [], goMemLimitBytes: undefined });
+  relaunch();
   const stopped = Promise.all([
     poller.run(signal),
     prover.run(signal),
@@ -199,4 +268,9 @@ export async function startAgent(
     log.info('the agent has stopped');
   });
   return { url: server.url, stopped };
+}
+
+/** Where users find an app: Tsuru tells most routers' addresses without a scheme. */
+function urlOf(address: string): string {
+  return address.includes('://') ? address : `http://${address}`;
 }

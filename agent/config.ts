@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatDuration, parseDuration } from './shared/duration.ts';
+import type { SettingsInput } from './shared/settings/settings.ts';
 import { LOG_LEVELS, type LogLevel } from './shared/log.ts';
 import { didYouMean } from './shared/text.ts';
 
@@ -19,9 +21,10 @@ export interface Config {
   readonly baseConfig: string;
   readonly rulesFolder: string;
   readonly pollIntervalMs: number;
-  readonly scrapeIntervalMs: number;
-  readonly scrapeTimeoutMs: number;
-  readonly targetsPerApp: number;
+  /** Settings for what the instance's own do not say. */
+  readonly settings: SettingsInput;
+  /** The name of this unit. */
+  readonly replica: string;
   readonly logLevel: LogLevel;
 }
 
@@ -229,10 +232,18 @@ export function readConfig(environment: Environment): ConfigResult {
   }
   const gateway = readGateway(config.prometheus?.kind === 'supervised');
   if (problems.length > 0 || !isWhole(config) || gateway === undefined) return { ok: false, problems };
+  const { scrapeIntervalMs: interval, scrapeTimeoutMs: timeout, targetsPerApp, ...rest } = config;
   return {
     ok: true,
     config: Object.freeze({
-      ...config,
+      ...rest,
+      settings: {
+        scrape_interval: formatDuration(interval),
+        scrape_timeout: formatDuration(timeout),
+        targets_per_app: targetsPerApp,
+      },
+      // The name of its pod.
+      replica: environment['HOSTNAME'] ?? hostname(),
       ownApp: config.ownApp === '' ? undefined : config.ownApp,
       gateway: gateway ?? undefined,
     }),
@@ -247,7 +258,7 @@ function maySay(name: Name, value: string): boolean {
 type Partly<T> = { readonly [K in keyof T]: T[K] | undefined };
 
 function isWhole<T extends object>(config: Partly<T>): config is T {
-  return Object.entries(config).every(([key, value]) => value !== undefined || key === 'ownApp');
+  return Object.values(config).every((value) => value !== undefined);
 }
 
 function absolute(path: string): string | undefined {

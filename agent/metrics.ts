@@ -9,6 +9,7 @@ import { CRASHES } from './prometheus/ending.ts';
 import { RELOAD_FAILURES, type ReloadOutcome } from './prometheus/reload.ts';
 import type { SupervisorEvent } from './prometheus/supervisor.ts';
 import { VERSION } from './shared/version.ts';
+import type { SettingsOutcome } from './settings.ts';
 import type { WriteOutcome } from './targets/publisher.ts';
 
 const PREFIX = 'tsuru_agent_';
@@ -29,6 +30,7 @@ export interface Metrics {
   reloaded(outcome: ReloadOutcome, wallMs: number): void;
   restored(isRestored: boolean): void;
   supervised(event: SupervisorEvent): void;
+  settled(outcome: SettingsOutcome, wallMs: number): void;
 }
 
 export function createMetrics(registry: Registry): Metrics {
@@ -91,6 +93,14 @@ export function createMetrics(registry: Registry): Metrics {
   RELOAD_FAILURES.forEach((reason) => {
     reloadsFailed.inc({ reason }, 0);
   });
+  const settingsRefused = gauge(
+    'settings_refused',
+    'Whether the newest settings are refused, and older ones in force: 1 or 0.',
+  );
+  const settingsAccepted = gauge(
+    'settings_accepted_timestamp_seconds',
+    'When settings were last accepted; 0 if none were since the start.',
+  );
   const starts = counter('prometheus_starts_total', 'How often the agent started its Prometheus.');
   const restarts = counter('prometheus_restarts_total', 'Restarts of Prometheus because its flags changed.');
   const crashes = counter('prometheus_crashes_total', 'How often Prometheus ended by itself, by how.', ['how']);
@@ -163,6 +173,10 @@ export function createMetrics(registry: Registry): Metrics {
     },
     restored(isRestored) {
       restored.set(isRestored ? 1 : 0);
+    },
+    settled(outcome, wallMs) {
+      if (outcome.kind === 'accepted') settingsAccepted.set(wallMs / 1000);
+      if (outcome.kind !== 'not_saved') settingsRefused.set(outcome.kind === 'refused' ? 1 : 0);
     },
     supervised(event) {
       if (event.kind === 'started') starts.inc();

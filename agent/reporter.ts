@@ -4,6 +4,8 @@ import type { Metrics } from './metrics.ts';
 import type { DetailsFailure } from './poll/details.ts';
 import type { PollOutcome } from './poll/poller.ts';
 import type { ConfigurationStatus } from './prometheus/configuration.ts';
+import type { ListedApp } from './poll/answers.ts';
+import type { SettingsOutcome } from './settings.ts';
 import type { SyncStatus } from './prometheus/prover.ts';
 import { lineText, type LogLine } from './prometheus/child.ts';
 import type { ReloadOutcome } from './prometheus/reload.ts';
@@ -22,6 +24,7 @@ export interface Progress {
   /** How many targets are in the target file. */
   readonly writtenTargets: number;
   readonly configuration: ConfigurationStatus;
+  readonly settingsAcceptedMs?: number;
   /** Of the agent's own Prometheus. */
   readonly supervised: {
     readonly startedAtMs?: number;
@@ -52,6 +55,10 @@ export interface Reporter {
   readonly onReload: (outcome: ReloadOutcome) => void;
   readonly onPolling: (reason: string) => void;
   readonly onSupervisor: (event: SupervisorEvent) => void;
+  readonly onSettings: (outcome: SettingsOutcome) => void;
+  /** The variables that settings name for secrets, and that are not set. */
+  readonly onMissingCredentials: (names: readonly string[]) => void;
+  readonly onOwnApp: (app: ListedApp | undefined) => void;
   /** A line of Prometheus' own log. */
   readonly onPrometheusLine: (line: LogLine) => void;
 }
@@ -167,6 +174,47 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     onPolling(reason) {
       log.warn(
         `the kernel has no watches left (${reason}): changes of configuration and rules are looked for each second instead`,
+      );
+    },
+    onSettings(outcome) {
+      metrics.settled(outcome, wallMs());
+      if (outcome.kind === 'not_saved') {
+        trouble(
+          'settings-saved',
+          `the settings cannot be saved, so a restart while Tsuru is down would lose them: ${outcome.reason}`,
+          '',
+        );
+        return;
+      }
+      if (outcome.kind === 'accepted') {
+        progress = { ...progress, settingsAcceptedMs: wallMs() };
+        log.info('new settings are in force');
+        troubles.end('settings-saved', 'the settings are saved again');
+      }
+      const problems = outcome.kind === 'refused' ? outcome.problems.join(' ') : undefined;
+      trouble(
+        'settings',
+        problems && `the new settings are refused, the old ones stay in force: ${problems}`,
+        'the settings are accepted',
+      );
+    },
+    onMissingCredentials(names) {
+      const set = names.map((name) => `"tsuru env-set -p ${name}=..."`).join(' and ');
+      trouble(
+        'credentials',
+        names.length === 0
+          ? undefined
+          : `nothing is sent to where ${listNames(names, 10)} is needed, as it is not set: set it on this instance's app with ${set}`,
+        'every secret that the settings name is set',
+      );
+    },
+    onOwnApp(app) {
+      const lost =
+        'its settings cannot be followed, those in force stay: bind the role prometheus-reader for it to the token';
+      trouble(
+        'own-app',
+        app === undefined ? `this instance's own app is not in Tsuru's list, so ${lost}` : undefined,
+        "this instance's own app is in Tsuru's list",
       );
     },
     onSupervisor(event) {

@@ -7,6 +7,8 @@ export interface ListedApp {
   readonly app: App;
   readonly units:
     { readonly kind: 'known'; readonly units: readonly Unit[] } | { readonly kind: 'unknown'; readonly reason: string };
+  /** Where its users find it: its first name of their own, else that of its router. '' for none, undefined when its entry cannot be read. */
+  readonly address: string | undefined;
 }
 
 /** A list of apps as Tsuru answers it: by name, with what of it could not be read. */
@@ -45,17 +47,27 @@ function readListedApp(name: string, raw: JsonObject): ListedApp {
       team: asOptionalText(raw['teamowner'], 'teamowner'),
       ...metadata,
     };
+    const address = readAddress(raw);
     const error = raw['error'];
     if (error !== undefined && error !== null && error !== '') {
-      return { app, units: { kind: 'unknown', reason: `Tsuru says: ${oneLine(error)}` } };
+      return { app, address, units: { kind: 'unknown', reason: `Tsuru says: ${oneLine(error)}` } };
     }
-    return { app, units: { kind: 'known', units: asArray(raw['units'], 'units').map(readUnit) } };
+    return { app, address, units: { kind: 'known', units: asArray(raw['units'], 'units').map(readUnit) } };
   } catch (error) {
     return {
       app: bare,
+      address: undefined,
       units: { kind: 'unknown', reason: `Tsuru's answer about it cannot be read: ${errorText(error)}` },
     };
   }
+}
+
+function readAddress(raw: JsonObject): string {
+  const [name] = orEmpty(raw['cname'], 'cname');
+  const [router] = orEmpty(raw['routers'], 'routers');
+  const routed = isObject(router) ? router['address'] : undefined;
+  const all = [name, routed, raw['ip']];
+  return all.find((address): address is string => typeof address === 'string' && address !== '') ?? '';
 }
 
 function readUnit(raw: unknown, index: number): Unit {

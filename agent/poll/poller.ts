@@ -4,7 +4,7 @@ import type { KnownApps } from '../apps.ts';
 import { parseJson, ShapeError } from '../shared/shape.ts';
 import { TSURU_FAILURES, TsuruError, type TsuruClient } from '../shared/tsuru.ts';
 import { errorText } from '../shared/text.ts';
-import { readAppList, type AppList } from './answers.ts';
+import { readAppList, type AppList, type ListedApp } from './answers.ts';
 import { CALLS } from './calls.ts';
 import { confirmMissing, type MissingState } from './confirm.ts';
 import { createDetails, type DetailsFailure } from './details.ts';
@@ -36,6 +36,8 @@ export interface PollSink {
   onGone(gone: ReadonlyMap<string, string>): void;
   onPoll(outcome: PollOutcome, durationMs: number): void;
   onDetails(failures: readonly DetailsFailure[]): void;
+  /** Takes what each list says of the instance's own app; undefined when it is not in it. */
+  onOwnApp(own: ListedApp | undefined): void;
   /** Told when the next poll is, in milliseconds from now. */
   onWait(waitMs: number): void;
   /** When targets last changed, on the clock that only goes forward; undefined if never. */
@@ -49,7 +51,7 @@ export interface PollerOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly intervalMs: number;
-  /** The instance's own app: it is in the list, but nothing to be scraped. */
+  /** The instance's own app: it is in the list, with its settings, but nothing to be scraped. */
   readonly ownApp: string | undefined;
   /** What was known before the first poll. */
   readonly restored: KnownApps;
@@ -125,6 +127,7 @@ export function createPoller(options: PollerOptions): Poller {
     const digest = `${status} ${hash.digest('base64')}`;
     if (digest === lastList?.digest) return lastList.list;
     const { apps, problems } = readAppList(status === 204 ? [] : parseJson(chunks));
+    if (ownApp !== undefined) sink.onOwnApp(apps.get(ownApp));
     const list = { apps: new Map([...apps].filter(([name]) => name !== ownApp)), problems };
     lastList = { digest, list };
     return list;

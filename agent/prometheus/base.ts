@@ -1,16 +1,34 @@
 import { dump, load } from 'js-yaml';
-import { asArray, asObject, ShapeError, type JsonObject } from '../shared/shape.ts';
-import type { ScrapeDefaults } from '../discovery/annotations.ts';
 import { formatDuration } from '../shared/duration.ts';
+import { formatBytes } from '../shared/settings/bytes.ts';
+import type { Authentication } from '../shared/settings/endpoint.ts';
+import { REPLICA_LABEL } from '../shared/settings/labels.ts';
+import type { Settings } from '../shared/settings/schema.ts';
+import { asArray, asObject, ShapeError, type JsonObject } from '../shared/shape.ts';
+import { variableOf } from './credentials.ts';
 import { APPS_JOB } from './observation.ts';
+import type { Features } from './version.ts';
+
+/**
+ * The oldest text format, for apps whose /metrics has no content type, or a wrong one: Prometheus 2 read those as text, Prometheus 3 fails
+ * their scrapes.
+ */
+const FALLBACK_PROTOCOL = 'PrometheusText0.0.4';
 
 /** What differs from one place to another in the configuration that Prometheus runs. */
 export interface RenderOptions {
   readonly targetsFile: string;
   /** Of the file discovery. A change of it begins a dead discovery anew. */
   readonly refreshSeconds: number;
-  /** For `global`: what targets without their own are scraped with. */
-  readonly scrape: ScrapeDefaults;
+  readonly settings: Settings;
+  /** What the Prometheus that will read it can do. */
+  readonly features: Features;
+  /** How much its data may take; undefined for no limit. */
+  readonly retentionSizeBytes: number | undefined;
+  /** The name of this unit, by which its series can be told from those of another one of the same instance. */
+  readonly replica: string;
+  /** The file of each secret that settings name, by its variable. */
+  readonly credentials: ReadonlyMap<string, string>;
   /** Where the rules are, as patterns of paths. */
   readonly ruleFiles: readonly string[];
   /** `host:port` of Prometheus and of the agent itself, for the jobs of these names. */
@@ -18,31 +36,54 @@ export interface RenderOptions {
 }
 
 /**
- * What Prometheus runs: the base configuration with the places of this instance, and everything else as the base has it. The same input
- * gives the same text.
+ * What Prometheus runs: the base configuration with the settings and the places of this instance, and everything else as the base has it. The
+ * same input gives the same text.
  * @throws {ShapeError} or js-yaml's exception, whose messages say what is wrong with the base.
  */
 export function renderConfig(base: string, options: RenderOptions): string {
   const config = asObject(load(base), 'the base configuration');
+  const { settings, replica, features, ruleFiles } = options;
   const jobs = asArray(config['scrape_configs'], 'scrape_configs').map((job, index) =>
     asObject(job, `scrape_configs[${index}]`),
   );
   if (!jobs.some((job) => job['job_name'] === APPS_JOB)) {
     throw new ShapeError(`scrape_configs has no job called ${APPS_JOB}, which scrapes the apps`);
   }
-  const rendered = jobs.map((job) => renderJob(job, options));
-  const global = {
-    ...asObject(config['global'] ?? {}, 'global'),
-    scrape_interval: formatDuration(options.scrape.intervalMs),
-    scrape_timeout: formatDuration(options.scrape.timeoutMs),
+  const global = asObject(config['global'] ?? {}, 'global');
+  const rendered: Record<string, unknown> = {
+    ...config,
+    global: {
+      ...global,
+      scrape_interval: formatDuration(settings.scrapeIntervalMs),
+      scrape_timeout: formatDuration(settings.scrapeTimeoutMs),
+      evaluation_interval: formatDuration(settings.evaluationIntervalMs),
+      external_labels: {
+        ...asObject(global['external_labels'] ?? {}, 'external_labels'),
+        ...settings.externalLabels,
+        [REPLICA_LABEL]: replica,
+      },
+    },
+    rule_files: ruleFiles,
+    scrape_configs: jobs.map((job) => renderJob(job, options)),
+    alerting: renderAlerting(config['alerting'], options),
   };
-  return dump({ ...config, global, rule_files: options.ruleFiles, scrape_configs: rendered }, { lineWidth: -1 });
+  const remoteWrite = [...listOf(config['remote_write'], 'remote_write'), ...renderRemoteWrite(options)];
+  if (remoteWrite.length > 0) rendered['remote_write'] = remoteWrite;
+  if (features.retentionInFile) rendered['storage'] = renderStorage(config['storage'], options);
+  return dump(rendered, { lineWidth: -1, noRefs: true });
 }
 
-function renderJob(job: JsonObject, { targetsFile, refreshSeconds, addresses }: RenderOptions): JsonObject {
+function renderJob(job: JsonObject, options: RenderOptions): JsonObject {
+  const { targetsFile, refreshSeconds, addresses, features, settings } = options;
   switch (job['job_name']) {
     case APPS_JOB:
-      return { ...job, file_sd_configs: [{ files: [targetsFile], refresh_interval: `${refreshSeconds}s` }] };
+      return {
+        ...job,
+        file_sd_configs: [{ files: [targetsFile], refresh_interval: `${refreshSeconds}s` }],
+        ...(settings.samplesPerScrape === 0 ? {} : { sample_limit: settings.samplesPerScrape }),
+        ...(settings.bodySizeLimitBytes === 0 ? {} : { body_size_limit: formatBytes(settings.bodySizeLimitBytes) }),
+        ...(features.fallbackProtocol ? { fallback_scrape_protocol: FALLBACK_PROTOCOL } : {}),
+      };
     case 'prometheus':
       return { ...job, static_configs: [{ targets: [addresses.prometheus] }] };
     case 'agent':
@@ -50,4 +91,80 @@ function renderJob(job: JsonObject, { targetsFile, refreshSeconds, addresses }: 
     default:
       return job;
   }
+}
+
+/** Two units that run side by side for a while must not send each alert twice: the label that tells them apart does not leave with alerts. */
+function renderAlerting(base: unknown, { settings, credentials }: RenderOptions): JsonObject {
+  const alerting = asObject(base ?? {}, 'alerting');
+  return {
+    ...alerting,
+    alert_relabel_configs: [
+      { action: 'labeldrop', regex: REPLICA_LABEL },
+      ...listOf(alerting['alert_relabel_configs'], 'alert_relabel_configs'),
+    ],
+    alertmanagers: [
+      ...listOf(alerting['alertmanagers'], 'alertmanagers'),
+      ...settings.alertmanagers.flatMap(({ url, authentication }) => {
+        const access = accessOf(authentication, credentials);
+        const { protocol, host, pathname } = new URL(url);
+        return access === undefined
+          ? []
+          : [
+              {
+                scheme: protocol.replace(':', ''),
+                ...(pathname === '/' ? {} : { path_prefix: pathname }),
+                static_configs: [{ targets: [host] }],
+                ...access,
+              },
+            ];
+      }),
+    ],
+  };
+}
+
+function renderRemoteWrite({ settings, credentials }: RenderOptions): JsonObject[] {
+  return settings.remoteWrite.flatMap(({ url, name, authentication, headers, writeRelabelConfigs }) => {
+    const access = accessOf(authentication, credentials);
+    if (access === undefined) return [];
+    return [
+      {
+        url,
+        ...(name === undefined ? {} : { name }),
+        ...access,
+        ...(Object.keys(headers).length === 0 ? {} : { headers }),
+        ...(writeRelabelConfigs.length === 0 ? {} : { write_relabel_configs: writeRelabelConfigs }),
+      },
+    ];
+  });
+}
+
+/** How Prometheus proves who it is; undefined when the secret is missing: nothing is sent to where it would be refused. */
+function accessOf(
+  authentication: Authentication | undefined,
+  credentials: RenderOptions['credentials'],
+): JsonObject | undefined {
+  if (authentication === undefined) return {};
+  const file = credentials.get(variableOf(authentication));
+  if (file === undefined) return undefined;
+  return authentication.kind === 'basic'
+    ? { basic_auth: { username: authentication.username, password_file: file } }
+    : { authorization: { type: authentication.type, credentials_file: file } };
+}
+
+function renderStorage(base: unknown, { settings, retentionSizeBytes }: RenderOptions): JsonObject {
+  const storage = asObject(base ?? {}, 'storage');
+  return {
+    ...storage,
+    tsdb: {
+      ...asObject(storage['tsdb'] ?? {}, 'storage.tsdb'),
+      retention: {
+        time: formatDuration(settings.retentionMs),
+        ...(retentionSizeBytes === undefined ? {} : { size: formatBytes(retentionSizeBytes) }),
+      },
+    },
+  };
+}
+
+function listOf(value: unknown, what: string): readonly unknown[] {
+  return asArray(value ?? [], what);
 }

@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 import { errorText } from '../shared/text.ts';
+import type { Settings } from '../shared/settings/schema.ts';
 import { renderConfig, type RenderOptions } from './base.ts';
 import type { PrometheusClient } from './client.ts';
 import { checkConfig } from './promtool.ts';
 import { reload, type ReloadOutcome } from './reload.ts';
-import { createStaging, readRules } from './staging.ts';
+import type { Credentials } from './credentials.ts';
+import { createStaging, readRules, type RuleFile } from './staging.ts';
 import { watchSources } from './watch.ts';
 
 /** Waits before a reload of which nothing is known is tried again: doubled from the first to the last. */
@@ -18,6 +20,8 @@ const LAST_REFUSED_RETRY_MS = 10 * 60_000;
 const PATIENCE = 4;
 /** The longest a timer can wait, about: 24 days. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+/** The rules of the settings. Files of the rules' folder never begin with a dot. */
+const SETTINGS_RULES = '.settings.yml';
 /** The two refresh intervals between which a dead file discovery is revived: it begins anew only when its configuration changes. */
 const REFRESH_SECONDS = [30, 31] as const;
 
@@ -36,9 +40,11 @@ export interface ConfigurationOptions {
   readonly baseFile: string;
   readonly rulesFolder: string;
   readonly dataFolder: string;
-  readonly targetsFile: string;
-  readonly scrape: RenderOptions['scrape'];
-  readonly addresses: RenderOptions['addresses'];
+  /** What is in force at present, besides base and rules. */
+  readonly inForce: () => Pick<RenderOptions, 'settings' | 'features' | 'retentionSizeBytes'>;
+  readonly credentials: Credentials;
+  /** What never changes. */
+  readonly fixed: Pick<RenderOptions, 'targetsFile' | 'replica' | 'addresses'>;
   readonly client: PrometheusClient;
   readonly clock: Clock;
   readonly onStatus: (status: ConfigurationStatus) => void;
@@ -55,8 +61,12 @@ export interface Configuration {
   /** Makes the file of a first start, if base and rules are valid, so that Prometheus can be started with it. */
   prepare(signal: AbortSignal): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
+  /** Looks again, as what is in force has changed. */
+  readonly update: () => void;
   /** Has Prometheus begin its file discovery anew. */
-  revive(): void;
+  readonly revive: () => void;
+  /** Why a configuration with these settings, base and rules being what they are now, would not be loaded; undefined if it would. */
+  check(settings: Settings, signal: AbortSignal): Promise<string | undefined>;
 }
 
 /** A configuration that was not loaded, by whose word, and when it is tried again. */
@@ -77,6 +87,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   /** What it ran last, or had in place before the first change. */
   let lastGood: string | undefined;
   let refusal: Refusal | undefined;
+  let working: Promise<unknown> = Promise.resolve();
 
   function say(next: ConfigurationStatus): void {
     status = next;
@@ -92,13 +103,22 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return Math.min(lastMs, firstMs * 2 ** failures++);
   }
 
-  /** What base and rules say now, with a copy of the rules. */
-  async function render(): Promise<string> {
+  /** What base, rules and settings say, with a copy of the rules. */
+  async function render(inForce = options.inForce()): Promise<string> {
     const base = await readFile(options.baseFile, 'utf8');
-    const ruleFiles = [await staging.stageRules(await readRules(options.rulesFolder))];
+    const { rules } = inForce.settings;
+    const ofSettings: RuleFile[] = rules === undefined ? [] : [{ name: SETTINGS_RULES, text: rules }];
+    const ruleFiles = [await staging.stageRules([...(await readRules(options.rulesFolder)), ...ofSettings])];
     const refreshSeconds = REFRESH_SECONDS[revivals % 2 === 0 ? 0 : 1];
-    const { targetsFile, scrape, addresses } = options;
-    return renderConfig(base, { targetsFile, scrape, refreshSeconds, ruleFiles, addresses });
+    const credentials = await options.credentials.place(inForce.settings);
+    return renderConfig(base, { ...options.fixed, ...inForce, credentials, refreshSeconds, ruleFiles });
+  }
+
+  /** One at a time: they share the folder with copies of rules. */
+  function alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = working.then(work);
+    working = result.catch(() => undefined);
+    return result;
   }
 
   /** Puts what base and rules say now in place, once promtool has found it valid; returns it, or undefined if it is not. */
@@ -149,6 +169,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       failures = 0;
       say({ loadedAtMs: clock.wallMs() });
       await staging.removeUnused([text]);
+      await options.credentials.removeUnused(options.inForce().settings);
       return Infinity;
     }
     if (outcome.kind !== 'refused') {
@@ -180,7 +201,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   return {
     configFile: staging.configFile,
     async prepare(signal) {
-      await place(signal).catch(failedRound);
+      await alone(() => place(signal)).catch(failedRound);
     },
     async run(signal) {
       const changed = (): void => {
@@ -191,14 +212,26 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       const isStopped = (): boolean => signal.aborted;
       while (!isStopped()) {
         wakeUp = new AbortController();
-        const waitMs = await round(signal).catch(failedRound);
+        const waitMs = await alone(() => round(signal)).catch(failedRound);
         await clock.sleep(Math.min(waitMs, LONGEST_SLEEP_MS), AbortSignal.any([signal, wakeUp.signal]));
       }
       await watching.close();
+    },
+    update() {
+      wakeUp.abort();
     },
     revive() {
       revivals++;
       wakeUp.abort();
     },
+    check: (settings, signal) =>
+      alone(async () => {
+        try {
+          const text = await render({ ...options.inForce(), settings });
+          return await checkConfig(await staging.stageConfig(text), signal);
+        } catch (error) {
+          return `the configuration cannot be made: ${errorText(error)}`;
+        }
+      }),
   };
 }

@@ -20,12 +20,17 @@ export interface Health {
   targets(count: number): Promise<((app: string, unit: string) => TargetHealth | undefined) | undefined>;
 }
 
-export function createHealth(client: PrometheusClient, nowMs: () => number): Health {
-  let version = '';
+/** `onVersion` is told the version whenever Prometheus is ready. */
+export function createHealth(
+  client: PrometheusClient,
+  nowMs: () => number,
+  onVersion: (version: string) => void,
+): Health {
   const readiness = remember(READY_EVERY_MS, nowMs, async (): Promise<Readiness> => {
     try {
       await client.ready();
-      version = await client.version();
+      const version = await client.version();
+      onVersion(version);
       return { ready: true, version };
     } catch (error) {
       return { ready: false, reason: errorText(error) };

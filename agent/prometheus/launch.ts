@@ -1,4 +1,7 @@
 import { hostPort, type Environment, type Listen } from '../config.ts';
+import { formatDuration } from '../shared/duration.ts';
+import { formatBytes } from '../shared/settings/bytes.ts';
+import type { RenderOptions } from './base.ts';
 import type { Launch } from './supervisor.ts';
 
 /** How long Prometheus may take at its end to send what remote_write still has: its own default of 1m is longer than Kubernetes waits. */
@@ -33,6 +36,23 @@ export interface LaunchOptions {
   /** Bytes; undefined for no limit. */
   readonly goMemLimitBytes: number | undefined;
   readonly environment: Environment;
+}
+
+/** The flags of its queries, and of its storage where the configuration file cannot say them. */
+export function flagsOf({
+  settings,
+  features,
+  retentionSizeBytes,
+}: Pick<RenderOptions, 'settings' | 'features' | 'retentionSizeBytes'>): string[] {
+  const size =
+    retentionSizeBytes === undefined ? [] : [`--storage.tsdb.retention.size=${formatBytes(retentionSizeBytes)}`];
+  return [
+    `--query.max-samples=${settings.queryMaxSamples}`,
+    `--query.timeout=${formatDuration(settings.queryTimeoutMs)}`,
+    ...(features.retentionInFile
+      ? []
+      : [`--storage.tsdb.retention.time=${formatDuration(settings.retentionMs)}`, ...size]),
+  ];
 }
 
 /** What Prometheus is started with: on loopback, with a reload by HTTP, and a log in JSON. */

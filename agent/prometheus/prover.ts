@@ -45,7 +45,7 @@ export interface ProverOptions {
   readonly client: PrometheusClient;
   readonly targetsFile: string;
   /** What targets without their own are scraped with. */
-  readonly scrape: ScrapeDefaults;
+  readonly scrape: () => ScrapeDefaults;
   readonly clock: Clock;
   /** Told at each change of the status. */
   readonly onSync: (status: SyncStatus) => void;
@@ -178,7 +178,7 @@ export function createProver({ client, targetsFile, scrape, clock, onSync, onLoa
   async function isTheSame(): Promise<boolean> {
     if (groups.length > MOST_COMPARED) return false;
     try {
-      return sameTargets(groups, await client.targets(), scrape);
+      return sameTargets(groups, await client.targets(), scrape());
     } catch {
       return false;
     }

@@ -23,7 +23,8 @@ export interface PublisherOptions {
   readonly state: StateFile;
   readonly file: TargetFile;
   readonly clock: Clock;
-  readonly discovery: DiscoveryOptions;
+  /** Settings may change it; another object is another one. */
+  readonly discovery: () => DiscoveryOptions;
   readonly onChange: (discovery: Discovery, changes: readonly Change[]) => void;
   /** Called right before the target file is replaced. */
   readonly onReplace: () => void;
@@ -38,6 +39,8 @@ export interface Publisher {
    * Tsuru, on the clock that only goes forward.
    */
   readonly publish: (known: KnownApps, seenAtMs: number) => Promise<void>;
+  /** Publishes what was published last once more, as how it is discovered has changed. */
+  readonly publishAgain: () => Promise<void>;
   /** Why apps that will be missing from the next publish are gone. */
   readonly explain: (gone: ReadonlyMap<string, string>) => void;
   /** The present targets; undefined before the first publish. */
@@ -52,7 +55,8 @@ export interface Publisher {
 
 export function createPublisher(options: PublisherOptions): Publisher {
   const { state, file, clock, onChange, onReplace, onWrite, onState } = options;
-  const discovered: Discovered = new WeakMap();
+  let discovered: Discovered = new WeakMap();
+  let discoveredWith: DiscoveryOptions | undefined;
   let latest: { known: KnownApps; seenAtMs: number } | undefined;
   let published: { known: KnownApps; discovery: Discovery; text: string } | undefined;
   let working: Promise<void> | undefined;
@@ -90,8 +94,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   function prepare(known: KnownApps): { discovery: Discovery; text: string } {
-    if (published?.known === known) return published;
-    const discovery = discover(known, options.discovery, discovered);
+    const discoverWith = options.discovery();
+    if (published?.known === known && discoverWith === discoveredWith) return published;
+    if (discoverWith !== discoveredWith) discovered = new WeakMap();
+    discoveredWith = discoverWith;
+    const discovery = discover(known, discoverWith, discovered);
     const changes = changesBetween(published?.discovery ?? { apps: [], groups: [] }, discovery, gone);
     gone = new Map();
     if (changes.length > 0) changedAtMs = clock.nowMs();
@@ -100,11 +107,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
     return published;
   }
 
+  function publish(known: KnownApps, seenAtMs: number): Promise<void> {
+    latest = { known, seenAtMs };
+    working ??= work();
+    return working;
+  }
+
   return {
-    publish(known, seenAtMs) {
-      latest = { known, seenAtMs };
-      working ??= work();
-      return working;
+    publish,
+    publishAgain: async () => {
+      const known = latest?.known ?? published?.known;
+      if (known !== undefined) await publish(known, clock.nowMs());
     },
     explain(more) {
       gone = new Map([...gone, ...more]);

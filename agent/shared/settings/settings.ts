@@ -49,9 +49,9 @@ export function readSettings(input: SettingsInput, options: SettingsOptions = {}
 
 /**
  * Reads the annotation, as the agent finds it. A setting that is not known is refused, as it may be one of a newer broker: the agent then
- * keeps the settings it has, rather than run with half of the new ones.
+ * keeps the settings it has, rather than run with half of the new ones. `defaults` are for what the annotation does not say.
  */
-export function parseSettings(text: string): SettingsResult {
+export function parseSettings(text: string, defaults: SettingsInput = {}): SettingsResult {
   const problems = createProblems();
   const refuse = (words: string): SettingsResult => ({
     ok: false,
@@ -67,7 +67,11 @@ export function parseSettings(text: string): SettingsResult {
   if (!isObject(json)) return refuse('is not a JSON object.');
   const unknown = (name: string): string =>
     `${shown(name)} is not known to this agent (version ${VERSION}), which may be older than the broker: update the instance.`;
-  return settle(problems, { user: readValues(json, '', problems, [], unknown), plan: new Map(), ceilings: new Map() });
+  return settle(problems, {
+    user: readValues(json, '', problems, [], unknown),
+    plan: readValues(defaults, "the agent's ", problems, [], (name) => `the agent's ${shown(name)} is no setting.`),
+    ceilings: new Map(),
+  });
 }
 
 /** More keys than this are not looked at: there are far fewer settings. */

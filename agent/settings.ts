@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from './clock.ts';
+import { errorCode, writeWhole } from './files.ts';
+import { parseSettings, readSettings, type SettingsInput } from './shared/settings/settings.ts';
+import type { Settings } from './shared/settings/schema.ts';
+import { errorText } from './shared/text.ts';
+
+const MODE = 0o600;
+/** When settings that were refused are tried again though nothing changed: it may have been the disk, promtool, or the base configuration. */
+const RETRY_MS = 60_000;
+
+/** What became of an annotation. */
+export type SettingsOutcome =
+  | { readonly kind: 'accepted'; readonly settings: Settings }
+  /** The old ones stay in force. */
+  | { readonly kind: 'refused'; readonly problems: readonly string[] }
+  /** They are in force, but would be lost with a restart while Tsuru is down. */
+  | { readonly kind: 'not_saved'; readonly reason: string };
+
+export interface InstanceSettingsOptions {
+  readonly dataFolder: string;
+  /** What the environment says for what the annotation does not. */
+  readonly defaults: SettingsInput;
+  readonly clock: Clock;
+  /** What is wrong with a configuration made of these settings; undefined if nothing is. */
+  readonly check: (settings: Settings) => Promise<string | undefined>;
+  readonly onOutcome: (outcome: SettingsOutcome) => void;
+}
+
+/** The settings of this instance: those of the last annotation that could be used. */
+export interface InstanceSettings {
+  /** What is in force. */
+  readonly current: () => Settings;
+  /** Takes what was in force last from disk. Returns what is wrong with it. */
+  restore(): Promise<string | undefined>;
+  /** Takes the annotation as the last poll found it; undefined when it is not there. Resolves when it is in force or refused. */
+  offer(annotation: string | undefined): Promise<void>;
+}
+
+/** @throws {Error} when the defaults are no settings. */
+export function createInstanceSettings(options: InstanceSettingsOptions): InstanceSettings {
+  const { dataFolder, defaults, clock, check, onOutcome } = options;
+  const path = join(dataFolder, 'settings.json');
+  let current = settingsOf(defaults);
+  /** The annotation that is in force, or was on disk. */
+  let accepted: string | undefined;
+  let saved: string | undefined;
+  let refused: { readonly annotation: string | undefined; readonly retryAtMs: number } | undefined;
+  let working: Promise<void> = Promise.resolve();
+
+  function refuse(annotation: string | undefined, problems: readonly string[]): void {
+    refused = { annotation, retryAtMs: clock.nowMs() + RETRY_MS };
+    onOutcome({ kind: 'refused', problems });
+  }
+
+  async function take(annotation: string | undefined): Promise<void> {
+    if (refused !== undefined && refused.annotation === annotation && clock.nowMs() < refused.retryAtMs) return;
+    if (annotation === undefined) {
+      // Without any, the defaults are meant; but settings do not vanish because their annotation does.
+      if (accepted !== undefined)
+        refuse(annotation, ['they are missing from the app: set them again with "tsuru service-instance-update"']);
+      return;
+    }
+    if (annotation !== accepted || refused !== undefined) {
+      const result = parseSettings(annotation, defaults);
+      if (!result.ok) {
+        refuse(annotation, result.problems);
+        return;
+      }
+      const problem = await check(result.settings);
+      if (problem !== undefined) {
+        refuse(annotation, [problem]);
+        return;
+      }
+      refused = undefined;
+      accepted = annotation;
+      current = result.settings;
+      onOutcome({ kind: 'accepted', settings: current });
+    }
+    await save(annotation);
+  }
+
+  async function save(annotation: string): Promise<void> {
+    if (saved === annotation) return;
+    try {
+      await writeWhole({ temporary: join(dataFolder, 'tmp', 'settings.json'), path, text: annotation, mode: MODE });
+      saved = annotation;
+    } catch (error) {
+      onOutcome({ kind: 'not_saved', reason: errorText(error) });
+    }
+  }
+
+  return {
+    current: () => current,
+    async restore() {
+      try {
+        const text = await readFile(path, 'utf8');
+        const result = parseSettings(text, defaults);
+        if (!result.ok) return `the saved settings cannot be used: ${result.problems.join(' ')}`;
+        current = result.settings;
+        accepted = saved = text;
+        return undefined;
+      } catch (error) {
+        return errorCode(error) === 'ENOENT' ? undefined : `the saved settings cannot be read: ${errorText(error)}`;
+      }
+    },
+    offer(annotation) {
+      working = working.then(() => take(annotation));
+      return working;
+    },
+  };
+}
+
+function settingsOf(defaults: SettingsInput): Settings {
+  const result = readSettings({}, { defaults });
+  if (!result.ok) throw new Error(result.problems.join(' '));
+  return result.settings;
+}

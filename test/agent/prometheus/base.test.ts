@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { load } from 'js-yaml';
+import { renderConfig, type RenderOptions } from '../../../agent/prometheus/base.ts';
+import { featuresOf } from '../../../agent/prometheus/version.ts';
+import { checkConfig } from '../../../agent/prometheus/promtool.ts';
+import { readSettings, type SettingsInput } from '../../../agent/shared/settings/settings.ts';
+import type { Settings } from '../../../agent/shared/settings/schema.ts';
+import { temporaryFolder } from '../../support/folder.ts';
+
+const BASE = new URL('../../../image/prometheus.yml', import.meta.url);
+
+function settings(input: SettingsInput): Settings {
+  const result = readSettings(input);
+  assert.ok(result.ok, JSON.stringify(result));
+  return result.settings;
+}
+
+const OPTIONS: RenderOptions = {
+  targetsFile: '/data/targets/apps.json',
+  refreshSeconds: 30,
+  settings: settings({ scrape_interval: '30s', scrape_timeout: '20s' }),
+  features: featuresOf('2.42.0'),
+  retentionSizeBytes: undefined,
+  replica: 'unit-1',
+  credentials: new Map(),
+  ruleFiles: ['/data/config/rules-1/*'],
+  addresses: { prometheus: '127.0.0.1:1', agent: '[::1]:2' },
+};
+
+interface Config {
+  readonly global: unknown;
+  readonly rule_files: unknown;
+  readonly scrape_configs: readonly Readonly<Record<string, unknown>>[];
+  readonly remote_write?: readonly Readonly<Record<string, unknown>>[];
+  readonly storage?: unknown;
+  readonly alerting: { readonly alertmanagers: readonly unknown[]; readonly alert_relabel_configs: readonly unknown[] };
+}
+
+async function rendered(more: Partial<RenderOptions> = {}): Promise<Config> {
+  return load(renderConfig(await readFile(BASE, 'utf8'), { ...OPTIONS, ...more })) as Config;
+}
+
+/** Every setting that is rendered. */
+const ALL = settings({
+  retention: '30d',
+  scrape_interval: '5s',
+  external_labels: 'env=prod,version=1.20',
+  samples_per_scrape: '5000',
+  body_size_limit: '10MB',
+  rules: 'groups:\n  - name: shop\n    rules:\n      - record: up:sum\n        expr: sum(up)\n',
+  alertmanagers: '[{url: "https://am.example.com/alerts", basic_auth: {username: me, password_env: ALERTS_PASSWORD}}]',
+  remote_write:
+    '[{url: "https://metrics.example.com/write", name: far, authorization: {credentials_env: FAR_TOKEN}, headers: {X-Scope-OrgID: shop}, write_relabel_configs: [{action: drop, source_labels: [__name__], regex: go_.*}]}]',
+});
+
+describe('the rendered configuration', () => {
+  it('is the base with the places and times of this instance, the same for the same input', async () => {
+    const base = await readFile(BASE, 'utf8');
+    assert.equal(renderConfig(base, OPTIONS), renderConfig(base, OPTIONS));
+    const config = await rendered();
+    assert.deepEqual(config.global, {
+      scrape_interval: '30s',
+      scrape_timeout: '20s',
+      evaluation_interval: '30s',
+      external_labels: { prometheus_replica: 'unit-1' },
+    });
+    assert.deepEqual(config.rule_files, OPTIONS.ruleFiles);
+    const [apps, prometheus, agent] = config.scrape_configs;
+    assert.deepEqual(apps?.['file_sd_configs'], [{ files: ['/data/targets/apps.json'], refresh_interval: '30s' }]);
+    assert.deepEqual(prometheus?.['static_configs'], [{ targets: ['127.0.0.1:1'] }]);
+    assert.deepEqual(agent?.['static_configs'], [{ targets: ['[::1]:2'] }]);
+    assert.equal(config.remote_write, undefined);
+    assert.equal(config.storage, undefined);
+  });
+
+  it('has what the settings say, and its secrets only as files', async () => {
+    const credentials = new Map([
+      ['ALERTS_PASSWORD', '/data/credentials/ALERTS_PASSWORD'],
+      ['FAR_TOKEN', '/data/credentials/FAR_TOKEN'],
+    ]);
+    const config = await rendered({ settings: ALL, credentials });
+    assert.deepEqual((config.global as Record<string, unknown>)['external_labels'], {
+      env: 'prod',
+      prometheus_replica: 'unit-1',
+      version: '1.20',
+    });
+    const [apps] = config.scrape_configs;
+    assert.equal(apps?.['sample_limit'], 5000);
+    assert.equal(apps['body_size_limit'], '10MB');
+    assert.deepEqual(config.alerting.alertmanagers, [
+      {
+        scheme: 'https',
+        path_prefix: '/alerts',
+        static_configs: [{ targets: ['am.example.com'] }],
+        basic_auth: { username: 'me', password_file: '/data/credentials/ALERTS_PASSWORD' },
+      },
+    ]);
+    assert.deepEqual(config.remote_write, [
+      {
+        url: 'https://metrics.example.com/write',
+        name: 'far',
+        authorization: { type: 'Bearer', credentials_file: '/data/credentials/FAR_TOKEN' },
+        headers: { 'X-Scope-OrgID': 'shop' },
+        write_relabel_configs: [{ action: 'drop', source_labels: ['__name__'], regex: 'go_.*' }],
+      },
+    ]);
+  });
+
+  it('sends nothing to where the secret is missing', async () => {
+    const config = await rendered({ settings: ALL });
+    assert.deepEqual(config.alerting.alertmanagers, []);
+    assert.equal(config.remote_write, undefined);
+  });
+
+  it('takes the label away from alerts by which two units of an instance differ', async () => {
+    const { alerting } = await rendered();
+    assert.deepEqual(alerting.alert_relabel_configs, [{ action: 'labeldrop', regex: 'prometheus_replica' }]);
+  });
+
+  it('has what only newer versions of Prometheus know just for those', async () => {
+    const retentionSizeBytes = 512 * 1024 ** 2;
+    const table = [
+      { version: undefined, fallback: undefined, storage: undefined },
+      { version: '2.53.1', fallback: undefined, storage: undefined },
+      { version: '3.0.0', fallback: 'PrometheusText0.0.4', storage: undefined },
+      { version: '3.10.2', fallback: 'PrometheusText0.0.4', storage: undefined },
+      {
+        version: '3.11.0-rc.0',
+        fallback: 'PrometheusText0.0.4',
+        storage: { tsdb: { retention: { time: '30d', size: '512MB' } } },
+      },
+    ];
+    for (const { version, fallback, storage } of table) {
+      const config = await rendered({ settings: ALL, features: featuresOf(version), retentionSizeBytes });
+      assert.equal(config.scrape_configs[0]?.['fallback_scrape_protocol'], fallback, version);
+      assert.deepEqual(config.storage, storage, version);
+    }
+  });
+
+  it('is valid for the promtool that is here', async () => {
+    await using folder = await temporaryFolder();
+    const version = /version (\S+)/.exec(execFileSync('promtool', ['--version'], { encoding: 'utf8' }))?.[1];
+    const credentials = new Map(
+      ['ALERTS_PASSWORD', 'FAR_TOKEN'].map((name) => [name, join(folder.path, name)] as const),
+    );
+    for (const path of credentials.values()) await writeFile(path, 'secret');
+    await mkdir(join(folder.path, 'rules'));
+    await writeFile(join(folder.path, 'rules', '.settings.yml'), ALL.rules ?? '');
+    const text = renderConfig(await readFile(BASE, 'utf8'), {
+      ...OPTIONS,
+      settings: ALL,
+      features: featuresOf(version),
+      retentionSizeBytes: 1024 ** 3,
+      credentials,
+      ruleFiles: [join(folder.path, 'rules', '*')],
+    });
+    await writeFile(join(folder.path, 'prometheus.yml'), text);
+    const check = (): Promise<string | undefined> =>
+      checkConfig(join(folder.path, 'prometheus.yml'), new AbortController().signal);
+    assert.equal(await check(), undefined);
+    await writeFile(
+      join(folder.path, 'rules', '.settings.yml'),
+      'groups: [{name: a, rules: [{record: b, expr: "sum("}]}]',
+    );
+    assert.match((await check()) ?? '', /parse error/);
+  });
+
+  it('is not made of a base that is none', () => {
+    for (const base of [
+      '',
+      'x',
+      '[]',
+      'scrape_configs: 7',
+      'scrape_configs: [7]',
+      '{',
+      'scrape_configs: [{job_name: other}]',
+    ]) {
+      assert.throws(() => renderConfig(base, OPTIONS), Error, base);
+    }
+  });
+});
