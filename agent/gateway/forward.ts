@@ -50,7 +50,10 @@ export function createForwarder(prometheus: URL): Forwarder {
 
   proxy.on('proxyReq', (upstream, _request, response) => {
     const exchange = exchanges.get(response);
-    if (exchange !== undefined) exchange.upstream = upstream;
+    if (exchange !== undefined) {
+      exchange.upstream = upstream;
+      if (exchange.failure !== undefined) upstream.destroy(new Error(exchange.failure));
+    }
     // The agent's time-out is for idle connections: those at work have the limits' own.
     upstream.setTimeout(0);
   });

@@ -73,7 +73,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       keepAliveTimeout: limits.keepAliveMs,
       connectionsCheckingInterval: CHECK_EVERY_MS,
       insecureHTTPParser: false,
-      requireHostHeader: true,
+      // The handler looks itself, so that this refusal is like all others.
+      requireHostHeader: false,
     },
     take,
   );

@@ -46,8 +46,10 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
     headers: Readonly<Record<string, string>> = {},
   ): void {
     metrics.refused(reason);
-    // A body that nobody reads would be taken for the next request.
-    send(response, pageOf(reason), hasBody(request) ? { ...headers, connection: 'close' } : headers);
+    const page = pageOf(reason);
+    // What comes after a request that was not understood, or after a body that nobody reads, is not to be trusted.
+    const isLast = page.status === 400 || hasBody(request);
+    send(response, page, isLast ? { ...headers, connection: 'close' } : headers);
   }
 
   /** Resolves with what the request is, or undefined when it was refused. */
@@ -57,7 +59,7 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
   ): Promise<{ kind: Kind; path: string } | undefined> {
     const method = request.method ?? '';
     const path = pathOf(request.url ?? '');
-    if (path === undefined || repeatedHeader(request.headersDistinct) !== undefined) {
+    if (path === undefined || !isPlain(request)) {
       refuse(request, response, 'malformed');
       return undefined;
     }
@@ -181,6 +183,12 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
       forwarder.close();
     },
   };
+}
+
+/** Node takes lines without a version for requests of HTTP/0.9, and of a repeated header what comes first. */
+function isPlain({ httpVersion, headers, headersDistinct }: IncomingMessage): boolean {
+  const hasHost = httpVersion === '1.0' || (httpVersion === '1.1' && headers.host !== undefined);
+  return hasHost && repeatedHeader(headersDistinct) === undefined;
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

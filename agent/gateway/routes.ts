@@ -11,8 +11,6 @@ export type Kind =
   /** A stream of notifications, open as long as the tab is. */
   | 'live';
 
-export const KINDS: readonly Kind[] = ['health', 'agent', 'ui', 'query', 'live'];
-
 interface Route {
   readonly kind: Kind;
   readonly post: boolean;

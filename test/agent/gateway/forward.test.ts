@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { request } from 'undici';
 import { until } from '../../support/until.ts';
-import { guard, OBEDIENT, RIGHT, startUpstream } from './guarded.ts';
+import { gone, guard, OBEDIENT, RIGHT, startUpstream } from './guarded.ts';
 
 describe('what the gateway forwards', { concurrency: 4 }, () => {
   it('is the request with its own headers and none of the connection, the client or the password', async () => {
@@ -117,11 +116,11 @@ describe('what the gateway forwards', { concurrency: 4 }, () => {
     await using upstream = await startUpstream(() => undefined);
     await using guarded = await guard(upstream.url);
     const leave = new AbortController();
-    const gone = guarded.get('/api/v1/query', { signal: leave.signal });
+    const leaving = guarded.get('/api/v1/query', { signal: leave.signal });
     const seen = await until('the query', () => upstream.seen[0]);
-    const cancelled = once(seen.socket, 'close');
+    const cancelled = gone(seen.socket);
     leave.abort();
-    await assert.rejects(gone);
+    await assert.rejects(leaving);
     await cancelled;
     await until('its end', async () => (await guarded.metric('requests_total{kind="query",status="cut"}')) === 1);
     assert.equal(await guarded.metric('queries'), 0);
@@ -136,7 +135,7 @@ describe('what the gateway forwards', { concurrency: 4 }, () => {
     const { body } = await request(`${guarded.url}/query`, { headers: { authorization: RIGHT }, signal: leave.signal });
     const [seen] = upstream.seen;
     assert.ok(seen !== undefined);
-    const cancelled = once(seen.socket, 'close');
+    const cancelled = gone(seen.socket);
     leave.abort();
     await assert.rejects(body.text());
     await cancelled;
@@ -168,7 +167,7 @@ describe('what the gateway forwards', { concurrency: 4 }, () => {
     await using guarded = await guard(upstream.url, { limits: { answerMs: 300 } });
     const answer = guarded.get('/api/v1/query');
     const seen = await until('the query', () => upstream.seen[0]);
-    const cancelled = once(seen.socket, 'close');
+    const cancelled = gone(seen.socket);
     assert.deepEqual(
       [(await answer).status, (await answer).body],
       [504, 'Prometheus took too long to answer: ask for less.\n'],

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { Registry } from 'prom-client';
 import { request, type Dispatcher } from 'undici';
 import { startGateway, type GatewayOptions } from '../../../agent/gateway/gateway.ts';
@@ -73,10 +73,9 @@ export async function guard(prometheus: string, options: Partial<GatewayOptions>
     async speak(bytes) {
       const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
       const chunks: Buffer[] = [];
-      socket.on('error', () => undefined);
       socket.on('data', (chunk: Buffer) => chunks.push(chunk));
       socket.on('end', () => socket.end());
-      const closed = once(socket, 'close');
+      const closed = gone(socket);
       socket.write(bytes, 'latin1');
       await closed;
       return Buffer.concat(chunks).toString('latin1');
@@ -101,7 +100,8 @@ export interface Upstream extends AsyncDisposable {
 
 export async function startUpstream(listener: RequestListener): Promise<Upstream> {
   const seen: IncomingMessage[] = [];
-  const server = createServer((incoming, response) => {
+  // Prometheus takes 1 MB of headers.
+  const server = createServer({ maxHeaderSize: 1024 * 1024 }, (incoming, response) => {
     seen.push(incoming);
     listener(incoming, response);
   });
@@ -116,6 +116,16 @@ export async function startUpstream(listener: RequestListener): Promise<Upstream
       await once(server, 'close');
     },
   };
+}
+
+/** Resolves once a connection is gone, however it ended. */
+export function gone(socket: Socket): Promise<void> {
+  socket.on('error', () => undefined);
+  return new Promise((resolve) => {
+    socket.once('close', () => {
+      resolve();
+    });
+  });
 }
 
 /** Answers everything with `ok`, once the request is whole. */
