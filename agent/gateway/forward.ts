@@ -89,7 +89,6 @@ export function createForwarder(prometheus: URL): Forwarder {
         fail('too_slow');
       }, answerMs);
       exchanges.set(response, exchange);
-      request.headers = requestHeaders(request.headers);
       try {
         const body =
           request.method === 'POST'
@@ -97,7 +96,11 @@ export function createForwarder(prometheus: URL): Forwarder {
                 fail('body_too_large');
               })
             : undefined;
-        await proxy.web(request, response, body === undefined ? {} : { buffer: body });
+        const { headers } = request;
+        request.headers = requestHeaders(headers);
+        const done = proxy.web(request, response, body === undefined ? {} : { buffer: body });
+        request.headers = headers;
+        await done;
         return response.writableFinished ? 'answered' : 'cut';
       } catch {
         if (response.destroyed) return 'cut';
