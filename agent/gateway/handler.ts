@@ -146,6 +146,8 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
     const isPageOfUi = kind === 'ui' && !path.startsWith('/api/');
     if (kind === 'health') return health(path, response);
     if (kind === 'agent') {
+      // A status of thousands of units does not fit into the buffers of a connection whose client does not read.
+      response.setTimeout(limits.transferMs, () => response.destroy());
       send(response, page === undefined ? pageOf('not_found') : await runPage(page, path, options.secrets, log));
       return;
     }
