@@ -67,22 +67,36 @@ async function answer(
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
   const page = Object.hasOwn(pages, `${method} ${path}`) ? pages[`${method} ${path}`] : undefined;
-  let result: Page;
-  try {
-    result = page === undefined ? missing(pages, path) : await page();
-  } catch (error) {
-    log.error({ path, reason: errorText(error) }, 'a page failed');
-    result = text(500, 'This page failed: see the log.');
-  }
-  // What Tsuru or Prometheus answered is quoted here and there, and may hold a secret.
-  const body = withoutSecrets(result.body, secrets);
-  response.writeHead(result.status, {
-    'content-type': result.type,
+  const { status, type, body } = await runPage(
+    page ?? (() => Promise.resolve(missing(pages, path))),
+    path,
+    secrets,
+    log,
+  );
+  response.writeHead(status, {
+    'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
   });
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** Runs a page. One that fails is a 500, and its reason is in the log. */
+export async function runPage(
+  page: () => Promise<Page>,
+  path: string,
+  secrets: readonly string[],
+  log: Log,
+): Promise<Page> {
+  try {
+    const { body, ...rest } = await page();
+    // What Tsuru or Prometheus answered is quoted here and there, and may hold a secret.
+    return { ...rest, body: withoutSecrets(body, secrets) };
+  } catch (error) {
+    log.error({ path, reason: errorText(error) }, 'a page failed');
+    return text(500, 'This page failed: see the log.');
+  }
 }
 
 function missing(pages: Pages, path: string): Page {
@@ -91,7 +105,8 @@ function missing(pages: Pages, path: string): Page {
   return text(404, `No such page: there are ${Object.keys(pages).join(', ')}.`);
 }
 
-function urlOf(server: Server): string {
+/** Where a server listens. */
+export function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo;
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }

@@ -1,3 +1,5 @@
+import type { GatewayPlan } from './gateway.ts';
+
 /** How much is measured, and at which pace. */
 export interface Plan {
   readonly sizes: readonly { readonly units: number; readonly unitsPerApp: number }[];
@@ -10,6 +12,8 @@ export interface Plan {
   /** About how often the agent polls then: a change comes at any moment in between. */
   readonly paceMs: number;
   readonly steadyMs: number;
+  /** Answers through the gateway, by their size. */
+  readonly gateway: readonly GatewayPlan[];
   /** The pace in words, for the reader of the figures. */
   readonly pace: string;
 }
@@ -27,6 +31,10 @@ export const FULL: Plan = {
   pollInterval: undefined,
   paceMs: 5_000,
   steadyMs: 20_000,
+  gateway: [
+    { bytes: 1_000, requests: 2_000 },
+    { bytes: 10_000_000, requests: 40 },
+  ],
   pace: "the agent's own: every 5 s +-10 % after a change, as here throughout (15 s once nothing has changed for a minute)",
 };
 
@@ -42,5 +50,9 @@ export const QUICK: Plan = {
   pollInterval: '1s',
   paceMs: 1_000,
   steadyMs: 3_000,
+  gateway: [
+    { bytes: 1_000, requests: 300 },
+    { bytes: 10_000_000, requests: 10 },
+  ],
   pace: 'every second +-10 % (--quick), so rounds and waits are not those of an agent as it is shipped',
 };

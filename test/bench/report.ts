@@ -46,3 +46,19 @@ export function renderTimes({ change, rulesMs }: Results): string {
   ].map(({ what, summary }) => [what, String(summary.n), ...cellsOf(summary)]);
   return renderTable(['until Prometheus has it', ...SPREAD], rows);
 }
+
+/** What the gateway costs those who ask through it. */
+export function renderGateway({ gateway }: Results): string {
+  const rows = gateway.flatMap(({ bytes, direct, guarded }) =>
+    [
+      { what: 'direct', way: direct },
+      { what: 'through the gateway', way: guarded },
+    ].map(({ what, way: { latencyMs, perSecond } }) => [
+      `${grouped(bytes)} bytes, ${what}`,
+      String(latencyMs.n),
+      ...cellsOf(latencyMs),
+      grouped(perSecond),
+    ]),
+  );
+  return renderTable(['an answer, ms', ...SPREAD, 'a second, 8 at once'], rows);
+}

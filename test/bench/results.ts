@@ -1,4 +1,5 @@
 import type { ChangeTimes } from './change.ts';
+import type { GatewayTimes } from './gateway.ts';
 import type { ChangedRounds, SteadyRounds } from './rounds.ts';
 import type { Summary } from './statistics.ts';
 
@@ -14,4 +15,5 @@ export interface Results {
   readonly sizes: ReadonlyMap<number, SizeResults>;
   readonly change: ChangeTimes;
   readonly rulesMs: Summary;
+  readonly gateway: readonly GatewayTimes[];
 }

@@ -1,4 +1,5 @@
 import { measureChanges } from './change.ts';
+import { measureGateway } from './gateway.ts';
 import type { Plan } from './plan.ts';
 import type { Results, SizeResults } from './results.ts';
 import { changedRounds, unchangedRounds } from './rounds.ts';
@@ -23,10 +24,12 @@ export async function runPlan(
     const changed = await changedRounds(scene, plan.rounds);
     sizes.set(units, { changed, unchanged: await unchangedRounds(scene, plan.rounds, plan.steadyMs) });
   }
+  say('measuring the gateway ...');
+  const gateway = await measureGateway(owner, plan.gateway);
   const few = { units: UNITS_WHILE_TIMING, unitsPerApp: UNITS_WHILE_TIMING };
   await using scene = await startScene(owner, { ...few, agent, pollInterval });
   say(`measuring ${plan.changes} changes in Tsuru ...`);
   const change = await measureChanges(scene, plan.changes, plan.paceMs);
   say(`measuring ${plan.rules} changes of rules ...`);
-  return { sizes, change, rulesMs: await measureRules(scene, plan.rules) };
+  return { sizes, change, rulesMs: await measureRules(scene, plan.rules), gateway };
 }

@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
+import { urlOf, type Pages } from '../server.ts';
+import type { Log } from '../shared/log.ts';
+import { send, sendRaw } from './answer.ts';
+import type { Credentials } from './credentials.ts';
+import { createHandler } from './handler.ts';
+import { LIMITS, type Limits } from './limits.ts';
+import type { GatewayMetrics } from './metrics.ts';
+import { pageOf, type RefusalPage } from './refusals.ts';
+
+/** How often time-outs are looked after: Node's own 30 s would make them as long. */
+const CHECK_EVERY_MS = 500;
+
+export interface GatewayOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly prometheus: URL;
+  readonly credentials: Credentials;
+  /** The agent's own; `GET /metrics` and `GET /tsuru/status` of them are shown. */
+  readonly pages: Pages;
+  /** What no page of the agent may show. */
+  readonly secrets: readonly string[];
+  readonly readiness: () => Promise<{ readonly targetsKnown: boolean; readonly prometheusReady: boolean }>;
+  readonly log: Log;
+  readonly metrics: GatewayMetrics;
+  /** Milliseconds that only go forward. */
+  readonly nowMs: () => number;
+  readonly limits?: Partial<Limits>;
+}
+
+export interface Gateway {
+  readonly url: string;
+  /** Takes no more connections; answers under way have a moment to end. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the port of an instance: Prometheus' UI and its query API behind a password, with limits, and nothing that changes Prometheus.
+ * @throws when the credentials cannot be used, or the port cannot be opened.
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { metrics, listen } = options;
+  const limits: Limits = { ...LIMITS, ...options.limits };
+  const handler = createHandler(options, limits);
+  /** The answer that is under way on a connection. */
+  const underWay = new WeakMap<Duplex, ServerResponse>();
+
+  function take(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    // Requests in a row without waiting for the answers would pass by all limits that count connections.
+    if (underWay.has(socket)) {
+      metrics.refused('pipelined');
+      send(response, pageOf('pipelined'), { connection: 'close' });
+      return;
+    }
+    underWay.set(socket, response);
+    response.once('close', () => underWay.delete(socket));
+    void handler.handle(request, response);
+  }
+
+  function refuse(socket: Duplex, reason: RefusalPage): void {
+    metrics.refused(reason);
+    sendRaw(socket, pageOf(reason));
+  }
+
+  const server = createServer(
+    {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: CHECK_EVERY_MS,
+      insecureHTTPParser: false,
+      // The handler looks itself, so that this refusal is like all others.
+      requireHostHeader: false,
+    },
+    take,
+  );
+  // Each header counts: those above a number would not be seen, and `headerBytes` limits them all.
+  server.maxHeadersCount = 0;
+  server.maxConnections = limits.connections;
+  server.on('drop', () => {
+    metrics.refused('connections');
+  });
+  // Handled like all others: who may not send a body is told so before it is sent.
+  server.on('checkContinue', take);
+  server.on('checkExpectation', (_request, response: ServerResponse) => {
+    metrics.refused('malformed');
+    send(response, pageOf('malformed'), { connection: 'close' });
+  });
+  server.on('connect', (_request, socket: Duplex) => {
+    socket.on('error', () => socket.destroy());
+    refuse(socket, 'method');
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // A second answer in the middle of one would be read as a part of it.
+    if (!socket.writable || underWay.get(socket)?.headersSent === true) socket.destroy();
+    else refuse(socket, reasonOf(error.code));
+  });
+  server.listen(listen.port, listen.host);
+  await once(server, 'listening');
+  return {
+    url: urlOf(server),
+    async close() {
+      handler.drain();
+      await close(server, limits.closeMs);
+      handler.close();
+    },
+  };
+}
+
+function reasonOf(code: string | undefined): RefusalPage {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large';
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return 'body_too_large';
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'slow_request' : 'malformed';
+}
+
+async function close(server: Server, patienceMs: number): Promise<void> {
+  const closed = once(server, 'close');
+  const patience = new AbortController();
+  server.close();
+  await Promise.race([closed, wait(patienceMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
+  patience.abort();
+  server.closeAllConnections();
+  await closed;
+}

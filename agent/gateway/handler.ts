@@ -1,0 +1,198 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { runPage, text } from '../server.ts';
+import { errorText } from '../shared/text.ts';
+import { send } from './answer.ts';
+import { createCheck } from './credentials.ts';
+import { createForwarder, type Forwarded } from './forward.ts';
+import type { GatewayOptions } from './gateway.ts';
+import { repeatedHeader, securityHeaders } from './headers.ts';
+import type { Limits } from './limits.ts';
+import { createQueries } from './queries.ts';
+import { FAILED, pageOf, TOO_SLOW, UNREACHABLE, type RefusalPage } from './refusals.ts';
+import { routeOf, type Kind } from './routes.ts';
+import { pathOf } from './target.ts';
+import { createWrongPasswords } from './wrong-passwords.ts';
+
+const CHALLENGE = { 'www-authenticate': 'Basic realm="Prometheus", charset="UTF-8"' };
+
+/** Answers the requests of a gateway. */
+export interface Handler {
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Ends streams, and each connection with the answer that is under way on it. */
+  drain(): void;
+  close(): void;
+}
+
+/** @throws when the credentials cannot be used. */
+export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: Limits): Handler {
+  const { pages, log, metrics, nowMs } = options;
+  const verdictOf = createCheck(options.credentials);
+  const forwarder = createForwarder(options.prometheus);
+  const queries = createQueries({
+    atOnce: limits.queriesAtOnce,
+    waiting: limits.queriesWaiting,
+    waitMs: limits.queryWaitMs,
+    onChange: metrics.queries,
+  });
+  const wrongPasswords = createWrongPasswords(limits.wrongPasswordMs, limits.wrongPasswordsWaiting);
+  const retryLater = { 'retry-after': String(Math.ceil(limits.retryAfterMs / 1000)) };
+  const streams = new Set<ServerResponse>();
+  let isDraining = false;
+
+  function refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    reason: RefusalPage,
+    headers: Readonly<Record<string, string>> = {},
+  ): void {
+    metrics.refused(reason);
+    const page = pageOf(reason);
+    // What comes after a request that was not understood, or after a body that nobody reads, is not to be trusted.
+    const isLast = page.status === 400 || hasBody(request);
+    send(response, page, isLast ? { ...headers, connection: 'close' } : headers);
+  }
+
+  /** Resolves with what the request is, or undefined when it was refused. */
+  async function admit(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<{ kind: Kind; path: string } | undefined> {
+    const method = request.method ?? '';
+    const path = pathOf(request.url ?? '');
+    if (path === undefined || !isPlain(request)) {
+      refuse(request, response, 'malformed');
+      return undefined;
+    }
+    if (request.headers.upgrade !== undefined) {
+      refuse(request, response, 'upgrade');
+      return undefined;
+    }
+    const route = routeOf(method, path);
+    const isOpen = route.found && route.kind === 'health';
+    if (!isOpen) {
+      const verdict = verdictOf(request.headers.authorization);
+      if (verdict === 'none') {
+        refuse(request, response, 'no_credentials', CHALLENGE);
+        return undefined;
+      }
+      if (verdict === 'wrong') {
+        if (await wrongPasswords.wait()) refuse(request, response, 'wrong_credentials', CHALLENGE);
+        else refuse(request, response, 'too_many_wrong', retryLater);
+        return undefined;
+      }
+    }
+    if (!route.found) {
+      if (route.allowed.length === 0) refuse(request, response, 'not_found');
+      else refuse(request, response, 'method', { allow: route.allowed.join(', ') });
+      return undefined;
+    }
+    if (method !== 'POST' && hasBody(request)) {
+      refuse(request, response, 'malformed');
+      return undefined;
+    }
+    if (Number(request.headers['content-length'] ?? 0) > limits.bodyBytes) {
+      refuse(request, response, 'body_too_large');
+      return undefined;
+    }
+    return { kind: route.kind, path };
+  }
+
+  async function health(path: string, response: ServerResponse): Promise<void> {
+    if (path === '/-/healthy') {
+      send(response, text(200, 'Healthy.'));
+      return;
+    }
+    const { targetsKnown, prometheusReady } = await options.readiness();
+    const missing = [
+      ...(targetsKnown ? [] : ['the targets are not known yet']),
+      ...(prometheusReady ? [] : ['Prometheus is not ready']),
+    ];
+    send(response, missing.length === 0 ? text(200, 'Ready.') : text(503, `Not ready: ${missing.join(', and ')}.`));
+  }
+
+  async function forward(request: IncomingMessage, response: ServerResponse, transferMs: number): Promise<void> {
+    if (request.headers.expect !== undefined) response.writeContinue();
+    const { bodyBytes, answerMs } = limits;
+    const forwarded: Forwarded = await forwarder.forward(request, response, { bodyBytes, answerMs, transferMs });
+    if (forwarded === 'body_too_large') refuse(request, response, 'body_too_large');
+    else if (forwarded === 'unreachable') send(response, UNREACHABLE);
+    else if (forwarded === 'too_slow') send(response, TOO_SLOW);
+  }
+
+  async function query(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const left = new AbortController();
+    response.once('close', () => {
+      left.abort();
+    });
+    const result = await queries.run(() => forward(request, response, limits.transferMs), left.signal);
+    if (result === 'busy') refuse(request, response, 'busy', retryLater);
+  }
+
+  async function live(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (streams.size >= limits.liveStreams) {
+      refuse(request, response, 'too_many_streams', retryLater);
+      return;
+    }
+    streams.add(response);
+    try {
+      await forward(request, response, limits.liveStreamMs);
+    } finally {
+      streams.delete(response);
+    }
+  }
+
+  async function answer(kind: Kind, path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const page = pages[`GET ${path}`];
+    const isPageOfUi = kind === 'ui' && !path.startsWith('/api/');
+    if (kind === 'health') return health(path, response);
+    if (kind === 'agent') {
+      // A status of thousands of units does not fit into the buffers of a connection whose client does not read.
+      response.setTimeout(limits.transferMs, () => response.destroy());
+      send(response, page === undefined ? pageOf('not_found') : await runPage(page, path, options.secrets, log));
+      return;
+    }
+    Object.entries(securityHeaders(isPageOfUi)).forEach(([name, value]) => response.setHeader(name, value));
+    if (kind === 'query') return query(request, response);
+    if (kind === 'live') return live(request, response);
+    return forward(request, response, limits.transferMs);
+  }
+
+  return {
+    async handle(request, response) {
+      const startedMs = nowMs();
+      let kind: Kind | 'none' = 'none';
+      response.once('close', () => {
+        metrics.answered(kind, response.writableFinished ? response.statusCode : 'cut', nowMs() - startedMs);
+      });
+      if (isDraining) response.shouldKeepAlive = false;
+      try {
+        const admitted = await admit(request, response);
+        if (admitted === undefined) return;
+        ({ kind } = admitted);
+        await answer(kind, admitted.path, request, response);
+      } catch (error) {
+        log.error({ reason: errorText(error) }, 'the gateway failed to answer');
+        send(response, FAILED);
+      }
+    },
+    drain() {
+      isDraining = true;
+      forwarder.drain();
+      wrongPasswords.close();
+      streams.forEach((stream) => stream.destroy());
+    },
+    close() {
+      forwarder.close();
+    },
+  };
+}
+
+/** Node takes lines without a version for requests of HTTP/0.9, and of a repeated header what comes first. */
+function isPlain({ httpVersion, headers, headersDistinct }: IncomingMessage): boolean {
+  const hasHost = httpVersion === '1.0' || (httpVersion === '1.1' && headers.host !== undefined);
+  return hasHost && repeatedHeader(headersDistinct) === undefined;
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+}

@@ -1,0 +1,39 @@
+/** What a gateway allows, unless a test wants it to be less. Times are in milliseconds. */
+export const LIMITS = {
+  /** Many more than the people and dashboards of one instance need; an idle connection takes some 10 kB. */
+  connections: 512,
+  /** A GET carries its query in its first line: twice what Node takes by default. */
+  headerBytes: 32 * 1024,
+  /** A query is a text of at most some kilobytes; the longest that dashboards were seen to send are below 100 kB. */
+  bodyBytes: 1024 * 1024,
+  /** From the connection, or the last answer's successor, until all headers are there: they fit into a few packets. */
+  headersMs: 10_000,
+  /** Until the body is there as well: 1 MB at 35 kB/s. */
+  requestMs: 30_000,
+  /** How long an idle connection is kept: longer than routers keep theirs (60 s), so that they never use one that is being closed. */
+  keepAliveMs: 65_000,
+  /** Prometheus answers 20 queries at once, the rest waits in it unseen: 4 of them stay for its rules. */
+  queriesAtOnce: 16,
+  /** A dashboard of 30 panels sends 30 queries at once, so two of them may wait. */
+  queriesWaiting: 64,
+  /** Longer than this nobody waits for the first sign of an answer. */
+  queryWaitMs: 10_000,
+  /** What the 429 tells a client to wait. */
+  retryAfterMs: 5_000,
+  /** Prometheus gives a query up after 2 minutes and says so; 10 s more, so that its own words arrive. */
+  answerMs: 130_000,
+  /** From the first byte of an answer to its last: 10 MB at 90 kB/s. It bounds those who read slowly. */
+  transferMs: 120_000,
+  /** Open streams of notifications: one for each open tab of the UI. */
+  liveStreams: 32,
+  /** A stream whose client is gone without a word ends by then; the UI opens a new one by itself. */
+  liveStreamMs: 15 * 60_000,
+  /** At this pace all that sent a wrong password get their answer, together. */
+  wrongPasswordMs: 1_000,
+  /** Far below `connections`, so that those who wait for a wrong password's answer keep nobody out. */
+  wrongPasswordsWaiting: 64,
+  /** How long answers under way may take when the gateway closes: less than the 10 s that Tsuru's routers need to notice. */
+  closeMs: 5_000,
+} as const;
+
+export type Limits = Readonly<Record<keyof typeof LIMITS, number>>;

@@ -1,0 +1,33 @@
+import { text, type Page } from '../server.ts';
+
+/** Why a request is refused by the gateway itself: the page that says so. All sentences say what to do instead. */
+const PAGES = {
+  malformed: text(400, 'This request cannot be read in one way only: send plain HTTP/1.1 with a plain path.'),
+  pipelined: text(400, 'Send one request at a time on a connection.'),
+  upgrade: text(400, 'Nothing but HTTP/1.1 is spoken here: leave the Upgrade header out.'),
+  no_credentials: text(401, 'Log in with the user and the password of this instance.'),
+  wrong_credentials: text(401, 'This is not the user and the password of this instance.'),
+  too_many_wrong: text(429, 'Too many wrong passwords: try again later.'),
+  not_found: text(404, 'There is no such page here: only those of the UI and of the query API of Prometheus.'),
+  method: text(405, 'This page does not take this method.'),
+  slow_request: text(408, 'The request took too long to arrive.'),
+  body_too_large: text(413, 'The query is too large.'),
+  headers_too_large: text(431, 'The headers are too large: send a long query with POST.'),
+  busy: text(429, 'Too many queries are running: try again in a few seconds.'),
+  too_many_streams: text(429, 'Too many streams of notifications are open: close some tabs.'),
+} as const satisfies Readonly<Record<string, Page>>;
+
+/** A reason that is told to the client; above the limit of connections there is nobody to tell. */
+export type RefusalPage = keyof typeof PAGES;
+export type RefusalReason = RefusalPage | 'connections';
+
+export const REFUSAL_REASONS = [...(Object.keys(PAGES) as RefusalPage[]), 'connections'] as const;
+
+export function pageOf(reason: RefusalPage): Page {
+  return PAGES[reason];
+}
+
+/** What is answered when Prometheus does not. */
+export const UNREACHABLE = text(502, 'Prometheus does not answer: it may be starting. Try again in a moment.');
+export const TOO_SLOW = text(504, 'Prometheus took too long to answer: ask for less.');
+export const FAILED = text(500, 'The gateway failed.');

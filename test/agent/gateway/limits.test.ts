@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { describe, it } from 'node:test';
+import { until } from '../../support/until.ts';
+import { gone, guard, OBEDIENT, RIGHT, startUpstream } from './guarded.ts';
+
+describe('the limits of the gateway', { concurrency: 4 }, () => {
+  it('refuse a body that is said to be too large, and one that turns out to be', async () => {
+    await using upstream = await startUpstream(OBEDIENT);
+    await using guarded = await guard(upstream.url, { limits: { bodyBytes: 1_000 } });
+    const body = 'x'.repeat(1_001);
+    const said = await guarded.get('/api/v1/query', { method: 'POST', body });
+    assert.deepEqual([said.status, said.body], [413, 'The query is too large.\n']);
+    assert.equal(upstream.seen.length, 0);
+    const head = `POST /api/v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: ${RIGHT}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    assert.match(await guarded.speak(`${head}3e9\r\n${body}\r\n0\r\n\r\n`), /^HTTP\/1.1 413/);
+    assert.equal((await guarded.get('/api/v1/query', { method: 'POST', body: body.slice(1) })).status, 200);
+    await until('no query', async () => (await guarded.metric('queries')) === 0);
+  });
+
+  it('refuse headers that are too large', async () => {
+    await using upstream = await startUpstream(OBEDIENT);
+    await using guarded = await guard(upstream.url);
+    const answer = await guarded.speak(`GET /query?${'x'.repeat(40_000)} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    assert.match(answer, /^HTTP\/1.1 431 [^]*send a long query with POST/);
+    assert.equal(await guarded.metric('refused_total{reason="headers_too_large"}'), 1);
+    assert.equal((await guarded.get(`/api/v1/query?query=${'x'.repeat(20_000)}`)).status, 200);
+  });
+
+  it('end connections that bring no request, half a head, or half a body', async () => {
+    await using upstream = await startUpstream(OBEDIENT);
+    await using guarded = await guard(upstream.url, { limits: { headersMs: 300, requestMs: 900 } });
+    const head = `POST /api/v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: ${RIGHT}\r\nContent-Length: 100\r\n\r\n`;
+    const [nothing, halfHead, halfBody] = await Promise.all([
+      guarded.speak(''),
+      guarded.speak('GET /query HTTP/1.1\r\nHost: '),
+      guarded.speak(`${head}query=`),
+    ]);
+    assert.match(nothing, /^(HTTP\/1.1 408 |$)/);
+    assert.match(halfHead, /^HTTP\/1.1 408 /);
+    assert.match(halfBody, /^HTTP\/1.1 408 /);
+    await until('no query', async () => (await guarded.metric('queries')) === 0);
+  });
+
+  it('drip by drip: a head that comes slowly but steadily is given up, too', async () => {
+    await using upstream = await startUpstream(OBEDIENT);
+    await using guarded = await guard(upstream.url, { limits: { headersMs: 300 } });
+    const socket = connect(guarded.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write('GET /query HTTP/1.1\r\nHost: x\r\n');
+    const drip = setInterval(() => socket.write('X-A: b\r\n'), 50);
+    await gone(socket);
+    clearInterval(drip);
+    assert.equal(upstream.seen.length, 0);
+  });
+
+  it('bound those who read slowly: the answer is cut, and Prometheus is free of it', async () => {
+    await using upstream = await startUpstream((incoming, response) => {
+      const piece = Buffer.alloc(64 * 1024);
+      const send = (): void => {
+        while (!response.destroyed && response.write(piece));
+      };
+      response.on('drain', send);
+      send();
+      incoming.resume();
+    });
+    await using guarded = await guard(upstream.url, { limits: { transferMs: 500, queriesAtOnce: 1 } });
+    const socket = connect(guarded.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(`GET /api/v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: ${RIGHT}\r\n\r\n`);
+    const seen = await until('the query', () => upstream.seen[0]);
+    await gone(seen.socket);
+    await until('its end', async () => (await guarded.metric('requests_total{kind="query",status="cut"}')) === 1);
+    assert.equal(await guarded.metric('queries'), 0);
+    socket.destroy();
+  });
+
+  it('let a few queries run, a few wait, and refuse the rest; the UI is not counted', async () => {
+    const go = Promise.withResolvers<undefined>();
+    await using upstream = await startUpstream((incoming, response) => {
+      if (incoming.url?.startsWith('/api/v1/query') === true) void go.promise.then(() => response.end('ok'));
+      else response.end('ui');
+    });
+    await using guarded = await guard(upstream.url, { limits: { queriesAtOnce: 2, queriesWaiting: 3 } });
+    const queries = Array.from({ length: 5 }, () => guarded.get('/api/v1/query'));
+    await until('2 to run and 3 to wait', async () => {
+      const [running, waiting] = [await guarded.metric('queries'), await guarded.metric('queries_waiting')];
+      return running === 2 && waiting === 3;
+    });
+    const refused = await guarded.get('/api/v1/query');
+    assert.deepEqual([refused.status, refused.headers['retry-after']], [429, '5']);
+    assert.equal((await guarded.get('/classic/graph')).status, 200);
+    assert.equal(upstream.seen.filter(({ url }) => url === '/api/v1/query').length, 2);
+    go.resolve(undefined);
+    assert.deepEqual(new Set((await Promise.all(queries)).map(({ status }) => status)), new Set([200]));
+    assert.equal(await guarded.metric('refused_total{reason="busy"}'), 1);
+    assert.equal(await guarded.metric('queries'), 0);
+    assert.equal(await guarded.metric('queries_waiting'), 0);
+  });
+
+  it('let a query wait for a while only, and not at all when its client has gone', async () => {
+    await using upstream = await startUpstream(() => undefined);
+    await using guarded = await guard(upstream.url, { limits: { queriesAtOnce: 1, queryWaitMs: 700 } });
+    const [leaveFirst, leaveSecond] = [new AbortController(), new AbortController()];
+    const first = guarded.get('/api/v1/query', { signal: leaveFirst.signal });
+    await until('the first', () => upstream.seen[0]);
+    const second = guarded.get('/api/v1/query', { signal: leaveSecond.signal });
+    await until('the second to wait', async () => (await guarded.metric('queries_waiting')) === 1);
+    leaveSecond.abort();
+    await assert.rejects(second);
+    await until('nobody to wait', async () => (await guarded.metric('queries_waiting')) === 0);
+    assert.equal((await guarded.get('/api/v1/query')).status, 429);
+    leaveFirst.abort();
+    await assert.rejects(first);
+    await until('a place', async () => (await guarded.metric('queries')) === 0);
+    assert.equal(upstream.seen.length, 1);
+  });
+
+  it('turn connections away above a number, and take new ones when others have ended', async () => {
+    await using upstream = await startUpstream(OBEDIENT);
+    await using guarded = await guard(upstream.url, { limits: { connections: 5 } });
+    const sockets = Array.from({ length: 5 }, () => connect(guarded.port, '127.0.0.1'));
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    await until('one more to be turned away', async () => {
+      await guarded.get('/-/healthy').catch(() => undefined);
+      return (await guarded.metric('refused_total{reason="connections"}')) > 0;
+    });
+    sockets.forEach((socket) => socket.destroy());
+    await until('a place', async () => (await guarded.get('/-/healthy')).status === 200);
+  });
+});

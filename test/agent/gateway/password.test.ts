@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { until } from '../../support/until.ts';
+import { basic, guard, OBEDIENT, RIGHT, startUpstream } from './guarded.ts';
+
+describe('the password of the gateway', { concurrency: 4 }, () => {
+  for (const [username, password] of [
+    ['', 'x'],
+    ['x', ''],
+    ['', ''],
+    ['a:b', 'x'],
+  ] as const) {
+    it(`must be whole: ${JSON.stringify([username, password])} does not start`, async () => {
+      await assert.rejects(guard('http://127.0.0.1:1', { credentials: { username, password } }), /user/);
+    });
+  }
+
+  it('is asked for at once, with the realm, before anything is told or forwarded', async () => {
+    await using upstream = await startUpstream(OBEDIENT);
+    await using guarded = await guard(upstream.url, { limits: { wrongPasswordMs: 60_000 } });
+    for (const path of ['/', '/api/v1/query', '/metrics', '/tsuru/status', '/-/quit', '/unknown']) {
+      const { status, headers, body } = await guarded.get(path, { authorization: null });
+      assert.equal(status, 401, path);
+      assert.equal(headers['www-authenticate'], 'Basic realm="Prometheus", charset="UTF-8"');
+      assert.equal(body, 'Log in with the user and the password of this instance.\n');
+    }
+    assert.equal(upstream.seen.length, 0);
+    assert.equal(await guarded.metric('refused_total{reason="no_credentials"}'), 6);
+  });
+
+  it('is the whole one, by the scheme Basic in any case', async () => {
+    await using upstream = await startUpstream(OBEDIENT);
+    await using guarded = await guard(upstream.url, { limits: { wrongPasswordMs: 1 } });
+    assert.equal((await guarded.get('/query', { authorization: RIGHT.replace('Basic', 'bAsIc') })).status, 200);
+    for (const authorization of [
+      basic('shop', 'a long'),
+      basic('shop', ''),
+      basic('', 'a long: password, ünïcode'),
+      basic('shop:', 'a long: password, ünïcode'),
+      basic('SHOP', 'a long: password, ünïcode'),
+      RIGHT.replace('Basic', 'Bearer'),
+      'Basic',
+      'Basic !!!',
+      '',
+      `${RIGHT}, ${RIGHT}`,
+    ]) {
+      assert.equal((await guarded.get('/query', { authorization })).status, 401, authorization);
+    }
+    assert.equal(upstream.seen.length, 1);
+  });
+
+  it('when wrong is answered slowly, all wrong ones together, and never slows the right one', async () => {
+    await using upstream = await startUpstream(OBEDIENT);
+    await using guarded = await guard(upstream.url, { limits: { wrongPasswordMs: 1_500, wrongPasswordsWaiting: 10 } });
+    const startedMs = performance.now();
+    const ended: number[] = [];
+    const attack = Array.from({ length: 10 }, async () => {
+      const { status } = await guarded.get('/query', { authorization: basic('shop', 'guess') });
+      ended.push(performance.now() - startedMs);
+      return status;
+    });
+    await until('the attack to be under way', async () => {
+      // One above those that may wait is refused at once.
+      const { status, headers } = await guarded.get('/query', { authorization: basic('shop', 'one more') });
+      return status === 429 && headers['retry-after'] !== undefined;
+    });
+    for (let n = 0; n < 20; n++) assert.equal((await guarded.get('/query')).status, 200);
+    const rightMs = performance.now() - startedMs;
+    assert.equal(ended.length, 0, `20 right ones took ${rightMs} ms, longer than the wrong ones`);
+    assert.deepEqual(new Set(await Promise.all(attack)), new Set([401]));
+    assert.ok(Math.min(...ended) >= 1_400 && Math.max(...ended) - Math.min(...ended) < 500, String(ended));
+    assert.equal(upstream.seen.length, 20);
+    assert.equal(await guarded.metric('refused_total{reason="wrong_credentials"}'), 10);
+  });
+
+  it('leaves the health open, which says in plain words what is missing', async () => {
+    const now = { targetsKnown: false, prometheusReady: false };
+    await using guarded = await guard('http://127.0.0.1:1', { readiness: () => Promise.resolve({ ...now }) });
+    const ready = async (): Promise<unknown[]> => {
+      const { status, body } = await guarded.get('/-/ready', { authorization: null });
+      return [status, body];
+    };
+    assert.deepEqual((await guarded.get('/-/healthy', { authorization: null })).body, 'Healthy.\n');
+    assert.deepEqual(await ready(), [503, 'Not ready: the targets are not known yet, and Prometheus is not ready.\n']);
+    now.targetsKnown = true;
+    assert.deepEqual(await ready(), [503, 'Not ready: Prometheus is not ready.\n']);
+    now.prometheusReady = true;
+    assert.deepEqual(await ready(), [200, 'Ready.\n']);
+    assert.equal((await guarded.get('/-/ready', { authorization: null, method: 'HEAD' })).status, 200);
+    assert.equal((await guarded.get('/-/ready', { authorization: null, method: 'POST' })).status, 401);
+  });
+
+  it("shows the agent's own metrics and status, without a secret, and no other page of it", async () => {
+    await using upstream = await startUpstream(OBEDIENT);
+    const page = (body: string) => () => Promise.resolve({ status: 200, type: 'text/plain', body });
+    await using guarded = await guard(upstream.url, {
+      secrets: ['s3cret'],
+      pages: {
+        'GET /metrics': page('a_metric 1\n'),
+        'GET /tsuru/status': page('Tsuru said: s3cret\n'),
+        'POST /tsuru/poll': page('polled'),
+        'GET /healthz': page('alive'),
+      },
+    });
+    assert.equal((await guarded.get('/metrics')).body, 'a_metric 1\n');
+    assert.equal((await guarded.get('/tsuru/status')).body, 'Tsuru said: <secret>\n');
+    assert.equal((await guarded.get('/tsuru/poll', { method: 'POST' })).status, 404);
+    assert.equal((await guarded.get('/healthz')).status, 404);
+    assert.equal(upstream.seen.length, 0);
+  });
+});
