@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import Registry from 'prom-client/lib/registry.js';
 import type { Clock } from './clock.ts';
-import { hostPort, type Config, type Environment } from './config.ts';
+import { hostPort, secretsOf, type Config, type Environment } from './config.ts';
 import { createMetrics } from './metrics.ts';
 import { createPoller } from './poll/poller.ts';
 import { createPrometheusClient } from './prometheus/client.ts';
@@ -16,6 +17,8 @@ import { createCredentials, variablesOf } from './prometheus/credentials.ts';
 import { flagsOf } from './prometheus/launch.ts';
 import { featuresOf } from './prometheus/version.ts';
 import type { DiscoveryOptions } from './discovery/discover.ts';
+import { startGateway } from './gateway/gateway.ts';
+import { createGatewayMetrics } from './gateway/metrics.ts';
 import { createPages } from './pages.ts';
 import { serve } from './server.ts';
 import type { Log } from './shared/log.ts';
@@ -26,6 +29,9 @@ import { statusOf, type Status } from './status.ts';
 import { createTargetFile } from './targets/file.ts';
 import { createPublisher } from './targets/publisher.ts';
 import { createTroubles } from './troubles.ts';
+
+/** How long Prometheus waits at the start for what the first poll tells: less than anybody waits for a container. */
+const FIRST_LOOK_LIMIT_MS = 5_000;
 
 export interface Agent {
   /** Where its own pages are. */
@@ -194,6 +200,8 @@ export async function startAgent(
 
   isRestoring = false;
   let nextPollAtMs = clock.nowMs();
+  const polled = Promise.withResolvers<void>();
+  let offered: Promise<void> = Promise.resolve();
 
   const poller = createPoller({
     tsuru,
@@ -205,13 +213,16 @@ export async function startAgent(
     sink: {
       publish: publisher.publish,
       onGone: publisher.explain,
-      onPoll: reporter.onPoll,
+      onPoll(outcome, durationMs) {
+        reporter.onPoll(outcome, durationMs);
+        polled.resolve();
+      },
       onDetails: reporter.onDetails,
       onOwnApp(app) {
         reporter.onOwnApp(app);
         if (app?.address === undefined) return;
         if (app.address !== '') externalUrl = urlOf(app.address);
-        void settings.offer(app.app.annotations[SETTINGS_ANNOTATION]).then(relaunch);
+        offered = settings.offer(app.app.annotations[SETTINGS_ANNOTATION]).then(relaunch);
       },
       onWait(waitMs) {
         nextPollAtMs = clock.nowMs() + waitMs;
@@ -254,20 +265,52 @@ export async function startAgent(
       return { outcome, targets: publisher.current()?.groups.length ?? 0 };
     },
   });
-  const server = await serve(pages, config.listen, [config.tsuruToken], log);
+  const server = await serve(pages, config.listen, secretsOf(config), log);
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: file.path }, 'the agent follows Tsuru');
 
-  relaunch();
+  /** Its settings and its address come with the first poll: waited for, they need no restart a moment later. */
+  async function firstLook(): Promise<void> {
+    const limit = new AbortController();
+    const patience = config.ownApp === undefined ? 0 : FIRST_LOOK_LIMIT_MS;
+    await Promise.race([polled.promise.then(() => offered), clock.sleep(patience, limit.signal), aborted(signal)]);
+    limit.abort();
+    relaunch();
+  }
+
+  const gateway =
+    config.gateway === undefined
+      ? undefined
+      : await startGateway({
+          listen: config.gateway.listen,
+          prometheus: config.prometheus.url,
+          credentials: config.gateway,
+          pages,
+          secrets: secretsOf(config),
+          readiness: async () => ({
+            targetsKnown: publisher.isOnDisk(),
+            prometheusReady: (await health.readiness()).ready,
+          }),
+          log,
+          metrics: createGatewayMetrics(registry),
+          nowMs: clock.nowMs,
+        });
+  if (gateway !== undefined) log.info({ listen: gateway.url }, 'the public port is open');
   const stopped = Promise.all([
     poller.run(signal),
     prover.run(signal),
     configuration.run(signal),
-    own?.run(signal),
+    firstLook().then(() => own?.run(signal)),
+    // Who asks now is told to go elsewhere, while Prometheus closes its storage.
+    aborted(signal).then(() => gateway?.close()),
   ]).then(async () => {
     await Promise.all([server.close(), tsuru.close(), prometheus.close()]);
     log.info('the agent has stopped');
   });
   return { url: server.url, stopped };
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
 }
 
 /** Where users find an app: Tsuru tells most routers' addresses without a scheme. */

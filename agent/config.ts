@@ -296,6 +296,11 @@ function parseListen(value: string): Listen | undefined {
   return isIP(host) !== 0 && port !== undefined ? { host, port } : undefined;
 }
 
+/** What no log and no page may show. */
+export function secretsOf({ tsuruToken, gateway }: Config): readonly string[] {
+  return [tsuruToken, ...(gateway === undefined ? [] : [gateway.password])];
+}
+
 /** As it stands in an address: `127.0.0.1:9091`, `[::1]:9091`. */
 export function hostPort({ host, port }: Listen): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

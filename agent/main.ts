@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { startAgent } from './agent.ts';
 import { systemClock } from './clock.ts';
-import { readConfig, VARIABLES } from './config.ts';
+import { hostPort, readConfig, secretsOf, VARIABLES } from './config.ts';
+import { errorCode } from './files.ts';
 import { becomeInitIfFirst } from './init.ts';
 import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/supervisor.ts';
 import { createLog } from './shared/log.ts';
@@ -66,8 +67,7 @@ if (checkOnly) {
 }
 
 const { config } = result;
-const secrets = [config.tsuruToken, ...(config.gateway === undefined ? [] : [config.gateway.password])];
-const log = createLog(config.logLevel, secrets);
+const log = createLog(config.logLevel, secretsOf(config));
 const prometheusLimitMs = config.prometheus.kind === 'supervised' ? PROMETHEUS_STOP_LIMIT_MS : 0;
 const stop = new AbortController();
 for (const name of ['SIGTERM', 'SIGINT'] as const) {
@@ -83,12 +83,10 @@ try {
   const agent = await startAgent(config, process.env, log, systemClock, stop.signal);
   await agent.stopped;
 } catch (error) {
-  const { host, port } = config.listen;
-  const inUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-  fail(
-    1,
-    inUse
-      ? `${host}:${port} is in use: set AGENT_LISTEN to another port, or end what listens there.`
-      : `The agent cannot go on: ${errorText(error)}`,
-  );
+  if (errorCode(error) !== 'EADDRINUSE') fail(1, `The agent cannot go on: ${errorText(error)}`);
+  const { gateway, listen } = config;
+  const isPublic =
+    error instanceof Error && 'port' in error && gateway !== undefined && error.port === gateway.listen.port;
+  const [where, variable] = isPublic ? [gateway.listen, 'PORT'] : [listen, 'AGENT_LISTEN'];
+  fail(1, `${hostPort(where)} is in use: set ${variable} to another port, or end what listens there.`);
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
+import { errorCode } from '../files.ts';
 import { urlOf, type Pages } from '../server.ts';
 import type { Log } from '../shared/log.ts';
 import { send, sendRaw } from './answer.ts';
@@ -99,8 +100,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (!socket.writable || underWay.get(socket)?.headersSent === true) socket.destroy();
     else refuse(socket, reasonOf(error.code));
   });
-  server.listen(listen.port, listen.host);
-  await once(server, 'listening');
+  await open(server, listen);
   return {
     url: urlOf(server),
     async close() {
@@ -109,6 +109,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       handler.close();
     },
   };
+}
+
+/** All addresses are those of IPv4 where the kernel has no IPv6. */
+async function open(server: Server, { host, port }: GatewayOptions['listen']): Promise<void> {
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if (host !== '::' || !['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errorCode(error) ?? '')) throw error;
+    server.listen(port, '0.0.0.0');
+    await once(server, 'listening');
+  }
 }
 
 function reasonOf(code: string | undefined): RefusalPage {

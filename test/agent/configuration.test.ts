@@ -3,8 +3,6 @@ import { appendFile, copyFile, mkdir, readFile, rename, rm, symlink, writeFile }
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { load } from 'js-yaml';
-import { renderConfig } from '../../agent/prometheus/base.ts';
 import type { RunningAgent } from '../support/agent.ts';
 import type { RunningPrometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';

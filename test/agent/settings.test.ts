@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { SETTINGS_ANNOTATION } from '../../agent/shared/settings/settings.ts';
+import { freeAddress } from '../support/address.ts';
+import { configFileOf, type AgentOptions, type RunningAgent } from '../support/agent.ts';
+import type { PrometheusView } from '../support/prometheus.ts';
+import { until } from '../support/until.ts';
+import { startWorld, type World } from '../support/world.ts';
+
+const RULES = 'groups:\n  - name: shop\n    rules:\n      - record: up:sum\n        expr: sum(up)\n';
+
+/** A world in which the instance is an app of its own with these settings, which its token may read. */
+async function startInstance(
+  settings: unknown,
+  options: Partial<AgentOptions> = {},
+): Promise<{
+  world: World;
+  agent: RunningAgent;
+  prometheus: PrometheusView;
+  set: (settings: unknown) => Promise<void>;
+}> {
+  const world = await startWorld();
+  const { app } = world.instance;
+  const set = (now: unknown): Promise<void> =>
+    world.annotate(app, { [SETTINGS_ANNOTATION]: typeof now === 'string' ? now : JSON.stringify(now) });
+  await world.bindNew(app);
+  await world.bindNew('my-app', 2);
+  if (settings !== undefined) await set(settings);
+  const started = await world.startSupervised({ ...options, env: { TSURU_APPNAME: app, ...options.env } });
+  return { world, ...started, set };
+}
+
+async function flag(prometheus: PrometheusView, name: string): Promise<unknown> {
+  return (await prometheus.get('/api/v1/status/flags'))[name];
+}
+
+async function untilProblem(agent: RunningAgent, words: RegExp): Promise<string> {
+  return until('the problem told', async () => (await agent.status()).problems.find((problem) => words.test(problem)));
+}
+
+async function untilConfigured(agent: RunningAgent, text: string): Promise<string> {
+  const path = configFileOf(join(agent.targetsFile, '..', '..'));
+  return until(`a configuration with ${text}`, async () => {
+    const config = await readFile(path, 'utf8');
+    return config.includes(text) && config;
+  });
+}
+
+describe("an instance's settings", { concurrency: 3 }, () => {
+  it('are in force from the start, and its address is Prometheus own', async () => {
+    const { world, prometheus, agent } = await startInstance({
+      scrape_interval: '2s',
+      external_labels: { env: 'prod' },
+      query_timeout: '30s',
+    });
+    await using _ = world;
+    const [target] = await prometheus.untilTargets('both', (all) => all.length === 2);
+    assert.equal(target?.interval, '2s');
+    assert.equal(await flag(prometheus, 'query.timeout'), '30s');
+    assert.match(String(await flag(prometheus, 'web.external-url')), /^http:\/\/prometheus-my-instance\./);
+    const { yaml } = await prometheus.get('/api/v1/status/config');
+    assert.match(String(yaml), /external_labels:\n\s+env: prod\n\s+prometheus_replica: /);
+    assert.equal(
+      await agent.metric('tsuru_agent_prometheus_starts_total'),
+      1,
+      'no restart for what the first poll tells',
+    );
+  });
+
+  it('change live: interval and rules by a reload, which restarts nothing', async () => {
+    const { world, agent, prometheus, set } = await startInstance({ scrape_interval: '5s' });
+    await using _ = world;
+    await prometheus.untilTargets('both', (all) => all.length === 2 && all.every(({ interval }) => interval === '5s'));
+    await set({ scrape_interval: '1s', rules: RULES });
+    await prometheus.untilTargets(
+      'each second',
+      (all) => all.length === 2 && all.every(({ interval }) => interval === '1s'),
+    );
+    await until('the rule', async () => (await prometheus.query('up:sum')).size > 0);
+    assert.equal(await agent.metric('tsuru_agent_prometheus_starts_total'), 1);
+    await until('in sync', async () => (await agent.status()).sync.inSync);
+    await until('no problems', async () => (await agent.status()).problems.length === 0);
+  });
+
+  it('change a flag by one restart of Prometheus only, however many changes come at once', async () => {
+    const { world, agent, prometheus, set } = await startInstance({});
+    await using _ = world;
+    await prometheus.untilTargets('both up', (all) => all.filter(({ health }) => health === 'up').length === 2);
+    for (const query_timeout of ['10s', '20s', '30s']) await set({ query_timeout });
+    await until('the flag', async () => (await flag(prometheus, 'query.timeout')) === '30s');
+    await prometheus.untilTargets('both up', (all) => all.filter(({ health }) => health === 'up').length === 2);
+    assert.equal(await agent.metric('tsuru_agent_prometheus_restarts_total'), 1);
+    assert.equal(await agent.metric('tsuru_agent_prometheus_crashes_total{how="exit"}'), 0);
+  });
+
+  it('that are refused leave the old ones in force, and say all that is wrong', async () => {
+    const { world, agent, prometheus, set } = await startInstance({ scrape_interval: '2s' });
+    await using _ = world;
+    await prometheus.untilTargets('both', (all) => all.length === 2);
+    await set({ scrape_interval: '15', retentoin: '30d' });
+    const problem = await untilProblem(agent, /settings are refused/);
+    assert.match(problem, /the old ones stay in force/);
+    assert.match(problem, /retentoin/);
+    assert.match(problem, /scrape_interval/);
+    assert.equal(await agent.metric('tsuru_agent_settings_refused'), 1);
+    assert.ok((await prometheus.targets()).every(({ interval }) => interval === '2s'));
+    await set({ scrape_interval: '3s' });
+    await prometheus.untilTargets('the new interval', (all) => all.every(({ interval }) => interval === '3s'));
+    assert.equal(await agent.metric('tsuru_agent_settings_refused'), 0);
+  });
+
+  it('whose rules Prometheus would refuse are refused whole, in the words of promtool', async () => {
+    const { world, agent, set, prometheus } = await startInstance({ scrape_interval: '2s' });
+    await using _ = world;
+    await set({ scrape_interval: '3s', query_timeout: '7s', rules: RULES.replace('sum(up)', 'sum(up') });
+    const problem = await untilProblem(agent, /settings are refused.*parse error/s);
+    assert.match(problem, /unclosed left parenthesis/);
+    assert.match(await readFile(configFileOf(join(world.folder, 'agent')), 'utf8'), /scrape_interval: 2s/);
+    assert.equal(await flag(prometheus, 'query.timeout'), '2m');
+  });
+
+  it('are on disk, and in force after a restart while Tsuru is down', async () => {
+    const { world, agent, prometheus } = await startInstance({ scrape_interval: '2s', rules: RULES });
+    await using _ = world;
+    await prometheus.untilTargets('both', (all) => all.length === 2);
+    await agent.stop();
+    await world.tsuru.close();
+    const again = await world.startSupervised({ env: { TSURU_APPNAME: world.instance.app } });
+    await again.prometheus.untilTargets(
+      'both',
+      (all) => all.length === 2 && all.every(({ interval }) => interval === '2s'),
+    );
+    await until('the rule', async () => (await again.prometheus.query('up:sum')).size > 0);
+  });
+
+  it('do not vanish because their annotation does', async () => {
+    const { world, agent } = await startInstance({ scrape_interval: '2s' });
+    await using _ = world;
+    const { app } = world.instance;
+    const metadata = { annotations: [{ name: SETTINGS_ANNOTATION, delete: true }] };
+    await world.admin.call('PUT', `/1.0/apps/${app}`, { json: { metadata, noRestart: true } });
+    await untilProblem(agent, /they are missing from the app/);
+    await untilConfigured(agent, 'scrape_interval: 2s');
+  });
+
+  it('send samples with a password that is only in a file for Prometheus alone', async () => {
+    const authorizations: string[] = [];
+    const receiver = createServer((request, response) => {
+      request.resume();
+      authorizations.push(request.headers.authorization ?? 'none');
+      response.end();
+    });
+    receiver.listen(0, freeAddress());
+    await once(receiver, 'listening');
+    const { address, port } = receiver.address() as { address: string; port: number };
+    const remote_write = [
+      { url: `http://${address}:${port}/write`, basic_auth: { username: 'shop', password_env: 'FAR_PASSWORD' } },
+    ];
+    const { world, agent } = await startInstance({ remote_write }, { env: { FAR_PASSWORD: 'very-secret-indeed' } });
+    await using _ = world;
+    const expected = `Basic ${Buffer.from('shop:very-secret-indeed').toString('base64')}`;
+    await until('samples', () => authorizations.includes(expected));
+    const file = join(world.folder, 'agent', 'credentials', 'FAR_PASSWORD');
+    assert.equal(await readFile(file, 'utf8'), 'very-secret-indeed');
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    assert.doesNotMatch(await readFile(configFileOf(join(world.folder, 'agent')), 'utf8'), /very-secret/);
+    assert.doesNotMatch(agent.program.lines.join('\n'), /very-secret/);
+    receiver.closeAllConnections();
+    receiver.close();
+  });
+
+  it('whose secret is not set send nothing, and say how to set it', async () => {
+    const remote_write = [{ url: 'http://127.0.0.1:9/write', authorization: { credentials_env: 'FAR_TOKEN' } }];
+    const { world, agent } = await startInstance({ remote_write });
+    await using _ = world;
+    const problem = await untilProblem(agent, /FAR_TOKEN/);
+    assert.match(problem, /set it on this instance's app with "tsuru env-set -p FAR_TOKEN=\.\.\."/);
+    assert.doesNotMatch(await readFile(configFileOf(join(world.folder, 'agent')), 'utf8'), /remote_write/);
+  });
+
+  it('are not followed, which is told, while the token may not read the own app', async () => {
+    const { world, agent, set } = await startInstance({ scrape_interval: '2s' });
+    await using _ = world;
+    await world.instance.unbind(world.instance.app);
+    await untilProblem(agent, /own app is not in Tsuru's list/);
+    await set({ scrape_interval: '3s' });
+    await world.instance.bind(world.instance.app);
+    await untilConfigured(agent, 'scrape_interval: 3s');
+  });
+});
