@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readConfig, type Environment } from '../../agent/config.ts';
 
-const VALID: Environment = { TSURU_HOST: 'https://tsuru.example.com', TSURU_TOKEN: 'secret-token' };
+const VALID: Environment = {
+  TSURU_HOST: 'https://tsuru.example.com',
+  TSURU_TOKEN: 'secret-token',
+  GATEWAY_USERNAME: 'instance',
+  GATEWAY_PASSWORD: 'secret-password',
+};
 
 function problems(more: Environment): readonly string[] {
   const result = readConfig({ ...VALID, ...more });
@@ -10,13 +15,30 @@ function problems(more: Environment): readonly string[] {
 }
 
 describe("the agent's configuration", () => {
-  it('needs only the address of Tsuru and a token', () => {
+  it('needs only the address of Tsuru, a token, and who may pass the public port', () => {
     const result = readConfig(VALID);
     assert.ok(result.ok);
     assert.equal(result.config.tsuruUrl.href, 'https://tsuru.example.com/');
     assert.equal(result.config.pollIntervalMs, 15_000);
     assert.deepEqual(result.config.listen, { host: '127.0.0.1', port: 9091 });
     assert.equal(result.config.ownApp, undefined);
+  });
+
+  it('has the agent run its own Prometheus behind the public port, unless there is one already', () => {
+    const own = readConfig(VALID);
+    assert.ok(own.ok);
+    assert.equal(own.config.prometheus.kind, 'supervised');
+    assert.equal(own.config.prometheus.url.href, 'http://127.0.0.1:9090/');
+    assert.deepEqual(own.config.gateway?.listen, { host: '::', port: 8888 });
+    const external = readConfig({
+      ...VALID,
+      PROMETHEUS_URL: 'http://127.0.0.1:9999',
+      GATEWAY_USERNAME: '',
+      GATEWAY_PASSWORD: '',
+    });
+    assert.ok(external.ok);
+    assert.equal(external.config.prometheus.kind, 'external');
+    assert.equal(external.config.gateway, undefined);
   });
 
   it("takes Tsuru's address without a scheme, as the tsuru client does", () => {
@@ -42,6 +64,12 @@ describe("the agent's configuration", () => {
       { TSURU_HOST: 'http://u:p@x' },
       "TSURU_HOST cannot be used: it must be Tsuru's address without user or query, such as https://tsuru.example.com.",
     ],
+    [
+      { GATEWAY_PASSWORD: '' },
+      'GATEWAY_PASSWORD is not set: without user and password the public port would be open to everybody.',
+    ],
+    [{ GATEWAY_USERNAME: 'a:b' }, 'GATEWAY_USERNAME cannot be used: it must be visible characters without a colon.'],
+    [{ PORT: '99999' }, 'PORT=99999 cannot be used: it must be a port.'],
     [{ TSURU_TOKEN: undefined }, 'TSURU_TOKEN is not set: it must be a token of visible characters in one line.'],
     [
       { TSURU_TOKEN: 'two\nlines' },
@@ -79,7 +107,7 @@ describe("the agent's configuration", () => {
     [{ AGENT_POLL_INTERVALL: '15s' }, 'AGENT_POLL_INTERVALL is not known, did you mean "AGENT_POLL_INTERVAL"?'],
     [
       { AGENT_COLOUR: 'red' },
-      'AGENT_COLOUR is not known: there are AGENT_LISTEN, AGENT_DATA_DIR, AGENT_BASE_CONFIG, AGENT_RULES_DIR, AGENT_POLL_INTERVAL, AGENT_SCRAPE_INTERVAL, AGENT_SCRAPE_TIMEOUT, AGENT_TARGETS_PER_APP, AGENT_LOG_LEVEL.',
+      'AGENT_COLOUR is not known: there are AGENT_PROMETHEUS_LISTEN, AGENT_STORAGE_DIR, AGENT_GATEWAY_ADDRESS, AGENT_LISTEN, AGENT_DATA_DIR, AGENT_BASE_CONFIG, AGENT_RULES_DIR, AGENT_POLL_INTERVAL, AGENT_SCRAPE_INTERVAL, AGENT_SCRAPE_TIMEOUT, AGENT_TARGETS_PER_APP, AGENT_LOG_LEVEL.',
     ],
   ];
   for (const [environment, problem] of table) {

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { VARIABLES } from '../../agent/config.ts';
 import { VERSION } from '../../agent/shared/version.ts';
+import { GATEWAY } from '../support/agent.ts';
 import { startProgram } from '../support/program.ts';
 import { until } from '../support/until.ts';
 import { silentImages, startWorld } from '../support/world.ts';
@@ -33,7 +34,7 @@ describe("the agent's command line", { concurrency: 4 }, () => {
   });
 
   it('checks the configuration without starting, and tells every problem', async () => {
-    const valid = { TSURU_HOST: 'http://127.0.0.1:1', TSURU_TOKEN: 'x' };
+    const valid = { TSURU_HOST: 'http://127.0.0.1:1', TSURU_TOKEN: 'x', ...GATEWAY };
     assert.deepEqual(await run(['--check-config'], valid), { exit: 0, lines: ['The configuration is valid.'] });
     const wrong = await run(['--check-config'], { AGENT_LISTEN: 'x' });
     assert.equal(wrong.exit, 2);
@@ -60,6 +61,7 @@ describe("the agent's command line", { concurrency: 4 }, () => {
     const env = {
       TSURU_HOST: world.tsuru.url,
       TSURU_TOKEN: 'x',
+      ...GATEWAY,
       AGENT_LISTEN: listen,
       AGENT_DATA_DIR: `${world.folder}/second`,
     };

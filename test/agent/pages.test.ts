@@ -31,6 +31,7 @@ describe("the agent's pages", { concurrency: 4 }, () => {
   it('tell of each app and unit, the versions, the last poll and write', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 2);
+    await world.bindNew(world.instance.app);
     const agent = await world.startAgent({ env: { TSURU_APPNAME: world.instance.app } });
     const prometheus = await world.startPrometheus();
     await prometheus.untilTargets(

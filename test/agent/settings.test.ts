@@ -13,16 +13,15 @@ import { startWorld, type World } from '../support/world.ts';
 
 const RULES = 'groups:\n  - name: shop\n    rules:\n      - record: up:sum\n        expr: sum(up)\n';
 
+interface RunningInstance extends AsyncDisposable {
+  readonly world: World;
+  readonly agent: RunningAgent;
+  readonly prometheus: PrometheusView;
+  readonly set: (settings: unknown) => Promise<void>;
+}
+
 /** A world in which the instance is an app of its own with these settings, which its token may read. */
-async function startInstance(
-  settings: unknown,
-  options: Partial<AgentOptions> = {},
-): Promise<{
-  world: World;
-  agent: RunningAgent;
-  prometheus: PrometheusView;
-  set: (settings: unknown) => Promise<void>;
-}> {
+async function startInstance(settings: unknown, options: Partial<AgentOptions> = {}): Promise<RunningInstance> {
   const world = await startWorld();
   const { app } = world.instance;
   const set = (now: unknown): Promise<void> =>
@@ -31,7 +30,7 @@ async function startInstance(
   await world.bindNew('my-app', 2);
   if (settings !== undefined) await set(settings);
   const started = await world.startSupervised({ ...options, env: { TSURU_APPNAME: app, ...options.env } });
-  return { world, ...started, set };
+  return { world, ...started, set, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
 }
 
 async function flag(prometheus: PrometheusView, name: string): Promise<unknown> {
@@ -52,12 +51,12 @@ async function untilConfigured(agent: RunningAgent, text: string): Promise<strin
 
 describe("an instance's settings", { concurrency: 3 }, () => {
   it('are in force from the start, and its address is Prometheus own', async () => {
-    const { world, prometheus, agent } = await startInstance({
+    await using instance = await startInstance({
       scrape_interval: '2s',
       external_labels: { env: 'prod' },
       query_timeout: '30s',
     });
-    await using _ = world;
+    const { world, prometheus, agent } = instance;
     const [target] = await prometheus.untilTargets('both', (all) => all.length === 2);
     assert.equal(target?.interval, '2s');
     assert.equal(await flag(prometheus, 'query.timeout'), '30s');
@@ -72,8 +71,8 @@ describe("an instance's settings", { concurrency: 3 }, () => {
   });
 
   it('change live: interval and rules by a reload, which restarts nothing', async () => {
-    const { world, agent, prometheus, set } = await startInstance({ scrape_interval: '5s' });
-    await using _ = world;
+    await using instance = await startInstance({ scrape_interval: '5s' });
+    const { world, agent, prometheus, set } = instance;
     await prometheus.untilTargets('both', (all) => all.length === 2 && all.every(({ interval }) => interval === '5s'));
     await set({ scrape_interval: '1s', rules: RULES });
     await prometheus.untilTargets(
@@ -87,8 +86,8 @@ describe("an instance's settings", { concurrency: 3 }, () => {
   });
 
   it('change a flag by one restart of Prometheus only, however many changes come at once', async () => {
-    const { world, agent, prometheus, set } = await startInstance({});
-    await using _ = world;
+    await using instance = await startInstance({});
+    const { world, agent, prometheus, set } = instance;
     await prometheus.untilTargets('both up', (all) => all.filter(({ health }) => health === 'up').length === 2);
     for (const query_timeout of ['10s', '20s', '30s']) await set({ query_timeout });
     await until('the flag', async () => (await flag(prometheus, 'query.timeout')) === '30s');
@@ -98,8 +97,8 @@ describe("an instance's settings", { concurrency: 3 }, () => {
   });
 
   it('that are refused leave the old ones in force, and say all that is wrong', async () => {
-    const { world, agent, prometheus, set } = await startInstance({ scrape_interval: '2s' });
-    await using _ = world;
+    await using instance = await startInstance({ scrape_interval: '2s' });
+    const { world, agent, prometheus, set } = instance;
     await prometheus.untilTargets('both', (all) => all.length === 2);
     await set({ scrape_interval: '15', retentoin: '30d' });
     const problem = await untilProblem(agent, /settings are refused/);
@@ -114,8 +113,8 @@ describe("an instance's settings", { concurrency: 3 }, () => {
   });
 
   it('whose rules Prometheus would refuse are refused whole, in the words of promtool', async () => {
-    const { world, agent, set, prometheus } = await startInstance({ scrape_interval: '2s' });
-    await using _ = world;
+    await using instance = await startInstance({ scrape_interval: '2s' });
+    const { world, agent, set, prometheus } = instance;
     await set({ scrape_interval: '3s', query_timeout: '7s', rules: RULES.replace('sum(up)', 'sum(up') });
     const problem = await untilProblem(agent, /settings are refused.*parse error/s);
     assert.match(problem, /unclosed left parenthesis/);
@@ -124,8 +123,8 @@ describe("an instance's settings", { concurrency: 3 }, () => {
   });
 
   it('are on disk, and in force after a restart while Tsuru is down', async () => {
-    const { world, agent, prometheus } = await startInstance({ scrape_interval: '2s', rules: RULES });
-    await using _ = world;
+    await using instance = await startInstance({ scrape_interval: '2s', rules: RULES });
+    const { world, agent, prometheus } = instance;
     await prometheus.untilTargets('both', (all) => all.length === 2);
     await agent.stop();
     await world.tsuru.close();
@@ -138,8 +137,8 @@ describe("an instance's settings", { concurrency: 3 }, () => {
   });
 
   it('do not vanish because their annotation does', async () => {
-    const { world, agent } = await startInstance({ scrape_interval: '2s' });
-    await using _ = world;
+    await using instance = await startInstance({ scrape_interval: '2s' });
+    const { world, agent } = instance;
     const { app } = world.instance;
     const metadata = { annotations: [{ name: SETTINGS_ANNOTATION, delete: true }] };
     await world.admin.call('PUT', `/1.0/apps/${app}`, { json: { metadata, noRestart: true } });
@@ -160,8 +159,8 @@ describe("an instance's settings", { concurrency: 3 }, () => {
     const remote_write = [
       { url: `http://${address}:${port}/write`, basic_auth: { username: 'shop', password_env: 'FAR_PASSWORD' } },
     ];
-    const { world, agent } = await startInstance({ remote_write }, { env: { FAR_PASSWORD: 'very-secret-indeed' } });
-    await using _ = world;
+    await using instance = await startInstance({ remote_write }, { env: { FAR_PASSWORD: 'very-secret-indeed' } });
+    const { world, agent } = instance;
     const expected = `Basic ${Buffer.from('shop:very-secret-indeed').toString('base64')}`;
     await until('samples', () => authorizations.includes(expected));
     const file = join(world.folder, 'agent', 'credentials', 'FAR_PASSWORD');
@@ -175,16 +174,16 @@ describe("an instance's settings", { concurrency: 3 }, () => {
 
   it('whose secret is not set send nothing, and say how to set it', async () => {
     const remote_write = [{ url: 'http://127.0.0.1:9/write', authorization: { credentials_env: 'FAR_TOKEN' } }];
-    const { world, agent } = await startInstance({ remote_write });
-    await using _ = world;
+    await using instance = await startInstance({ remote_write });
+    const { world, agent } = instance;
     const problem = await untilProblem(agent, /FAR_TOKEN/);
     assert.match(problem, /set it on this instance's app with "tsuru env-set -p FAR_TOKEN=\.\.\."/);
     assert.doesNotMatch(await readFile(configFileOf(join(world.folder, 'agent')), 'utf8'), /remote_write/);
   });
 
   it('are not followed, which is told, while the token may not read the own app', async () => {
-    const { world, agent, set } = await startInstance({ scrape_interval: '2s' });
-    await using _ = world;
+    await using instance = await startInstance({ scrape_interval: '2s' });
+    const { world, agent, set } = instance;
     await world.instance.unbind(world.instance.app);
     await untilProblem(agent, /own app is not in Tsuru's list/);
     await set({ scrape_interval: '3s' });
