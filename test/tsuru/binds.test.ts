@@ -164,7 +164,9 @@ it('relays what a service offers beyond that, but nobody else binds', async () =
     assert.equal(broker.asked.at(-1)?.headers['X-Tsuru-User'], undefined);
     const written = await admin.call('POST', `${path}/rules`, { json: { a: 1 } });
     assert.equal(written.body, 'POST /resources/my-instance/rules');
-    const { headers, body } = broker.asked.at(-1) ?? { headers: {}, body: '' };
+    const last = broker.asked.at(-1);
+    assert.ok(last !== undefined);
+    const { headers, body } = last;
     assert.deepEqual([body, headers['content-type']], ['{"a":1}', 'application/json']);
     assert.equal(headers['X-Tsuru-User'], 'admin@example.com');
     assert.ok(!JSON.stringify(headers).includes(tsuru.adminToken));

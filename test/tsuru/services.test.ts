@@ -100,8 +100,8 @@ it('tells the broker of a multi-cluster service the pool and cluster of each ins
       assert.equal(headers['X-Tsuru-Pool-Provisioner'], 'kubernetes');
       assert.equal(headers['X-Tsuru-Cluster-Name'], 'north');
       assert.equal(headers['X-Tsuru-Cluster-Provisioner'], 'kubernetes');
-      // Repeated: the last one is what is left of it here.
-      assert.equal(headers['X-Tsuru-Cluster-Addresses'], 'https://b');
+      // Once for each.
+      assert.equal(headers['X-Tsuru-Cluster-Addresses'], 'https://a\nhttps://b');
       assert.equal(headers['X-Tsuru-Cluster-Kube-Config'], Buffer.from(cluster.kubeConfig).toString('base64'));
     }
   });
