@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { Registry } from 'prom-client';
 import { readWishes } from '../agent/discovery/annotations.ts';
 import { VARIABLES, type Variable } from '../agent/config.ts';
+import { SETTINGS } from '../agent/shared/settings/settings.ts';
 import { createMetrics } from '../agent/metrics.ts';
 import { OPTIONS } from './agent/apps.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from './support/runtime.ts';
@@ -51,6 +52,12 @@ describe('the README', () => {
       cell.split(', ').map((name) => name.replace(/\{.*\}/, '')),
     );
     assert.deepEqual(told.sort(), names.sort());
+  });
+
+  it('tells every setting with its default, range and meaning', async () => {
+    const expected = SETTINGS.map((setting) => [setting.name, setting.default, setting.range, setting.meaning]);
+    const plain = expected.map((cells) => cells.map((cell) => cell.replaceAll('`', '')));
+    assert.deepEqual(await table('setting'), plain);
   });
 
   it('tells every annotation, with an example that the agent takes', async () => {
