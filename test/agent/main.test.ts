@@ -36,7 +36,7 @@ describe("the agent's command line", { concurrency: 4 }, () => {
   it('checks the configuration without starting, and tells every problem', async () => {
     const valid = { TSURU_HOST: 'http://127.0.0.1:1', TSURU_TOKEN: 'x', ...GATEWAY };
     assert.deepEqual(await run(['--check-config'], valid), { exit: 0, lines: ['The configuration is valid.'] });
-    const wrong = await run(['--check-config'], { AGENT_LISTEN: 'x' });
+    const wrong = await run(['--check-config'], { AGENT_LISTEN: 'x', ...GATEWAY });
     assert.equal(wrong.exit, 2);
     assert.equal(wrong.lines.length, 3);
   });
