@@ -1,5 +1,6 @@
-import { readdir, stat, statfs } from 'node:fs/promises';
+import { readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sizeOfFolder } from '../../agent/budget/data-folder.ts';
 
 /** What a data folder of Prometheus takes at a moment, in bytes. */
 export interface Usage {
@@ -23,25 +24,11 @@ export async function usageOf(volume: string, data: string): Promise<Usage> {
   let temporary = 0;
   for (const name of await readdir(data).catch(() => [])) {
     if (BLOCK.test(name)) {
-      blocks += await sizeOf(join(data, name));
+      blocks += await sizeOfFolder(join(data, name));
       blockCount += 1;
-    } else if (name.includes('.tmp')) temporary += await sizeOf(join(data, name));
+    } else if (name.includes('.tmp')) temporary += await sizeOfFolder(join(data, name));
   }
-  const wal = await sizeOf(join(data, 'wal'));
-  const headChunks = await sizeOf(join(data, 'chunks_head'));
+  const wal = await sizeOfFolder(join(data, 'wal'));
+  const headChunks = await sizeOfFolder(join(data, 'chunks_head'));
   return { used: (total - bfree) * bsize, wal, headChunks, blocks, blockCount, temporary };
-}
-
-/** What is allocated, not how long the files are; what vanishes meanwhile counts as nothing. */
-async function sizeOf(path: string): Promise<number> {
-  const names = await readdir(path, { recursive: true }).catch(() => []);
-  const sizes = await Promise.all(
-    names.map((name) =>
-      stat(join(path, name)).then(
-        (found) => (found.isFile() ? found.blocks * 512 : 0),
-        () => 0,
-      ),
-    ),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
 }

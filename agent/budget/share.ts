@@ -1,0 +1,109 @@
+import { compareText } from '../shared/text.ts';
+
+/**
+ * The longest interval that others are stretched to. Prometheus looks back 5 minutes for a sample: with more than 2 minutes a single scrape
+ * that fails leaves a gap.
+ */
+export const LONGEST_STRETCHED_MS = 120_000;
+/** By how much intervals may be stretched: few steps, so that small changes change nothing. */
+const FACTORS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128] as const;
+/** An interval becomes shorter again only where that leaves some of the share free. */
+const SHORTEN_BELOW = 0.9;
+/** An app that uses less of its share than this leaves the rest to the others. */
+const USED_SHARE = 0.9;
+
+/** What an app needs of the budget. */
+export interface Demand {
+  readonly name: string;
+  readonly targets: readonly DemandedTarget[];
+  /** How much its intervals were stretched before. */
+  readonly previousFactor: number;
+}
+
+interface DemandedTarget {
+  readonly key: string;
+  readonly intervalMs: number;
+  readonly samples: number;
+}
+
+/** What an app is given. */
+export interface Settled {
+  readonly factor: number;
+  /** The interval of each target that is scraped. */
+  readonly kept: ReadonlyMap<string, number>;
+  readonly load: number;
+}
+
+type LoadOf = (samples: number, intervalMs: number) => number;
+
+/** Shares the budget, which is 1, among the apps. */
+export function settle(demands: readonly Demand[], loadOf: LoadOf, leastFactor: number): ReadonlyMap<string, Settled> {
+  const wanted = demands.map((demand) => ({ demand, load: stretched(demand, leastFactor, loadOf).load }));
+  const settled = new Map<string, Settled>();
+  let open = wanted;
+  let free = 1;
+  while (open.length > 0) {
+    const level = waterLevel(
+      open.map(({ load }) => load),
+      free,
+    );
+    const now = open.map(({ demand, load }) => ({ demand, load, given: give(demand, level, loadOf, leastFactor) }));
+    // Who cannot use its share leaves it to those who can.
+    const below = now.filter(({ load, given }) => load > level && given.load < level * USED_SHARE);
+    const done = below.length === 0 || below.length === now.length ? now : below;
+    for (const { demand, given } of done) {
+      settled.set(demand.name, given);
+      free -= given.load;
+    }
+    open = open.filter(({ demand }) => !settled.has(demand.name));
+  }
+  return settled;
+}
+
+/** The most that each may take so that all together take no more than there is: those who want less leave theirs to the others. */
+function waterLevel(loads: readonly number[], free: number): number {
+  let left = free;
+  const ascending = loads.toSorted((a, b) => a - b);
+  for (const [index, load] of ascending.entries()) {
+    const level = left / (ascending.length - index);
+    if (load > level) return level;
+    left -= load;
+  }
+  return Infinity;
+}
+
+function give(demand: Demand, level: number, loadOf: LoadOf, leastFactor: number): Settled {
+  let longest = stretched(demand, leastFactor, loadOf);
+  if (longest.load <= level && (level === Infinity || demand.previousFactor === 1)) return longest;
+  for (const factor of FACTORS) {
+    longest = stretched(demand, leastFactor * factor, loadOf);
+    const share = factor < demand.previousFactor ? level * SHORTEN_BELOW : level;
+    if (longest.load <= share) return longest;
+  }
+  return leaveOut(demand, longest, level, loadOf);
+}
+
+function stretched({ targets }: Demand, factor: number, loadOf: LoadOf): Settled {
+  const kept = new Map(targets.map(({ key, intervalMs }) => [key, stretch(intervalMs, factor)]));
+  const load = targets.reduce((sum, { samples, intervalMs }) => sum + loadOf(samples, stretch(intervalMs, factor)), 0);
+  return { factor, kept, load };
+}
+
+function stretch(intervalMs: number, factor: number): number {
+  return Math.max(intervalMs, Math.min(intervalMs * factor, LONGEST_STRETCHED_MS));
+}
+
+/** Keeps as many targets as fit, the small ones first. */
+function leaveOut({ targets }: Demand, longest: Settled, level: number, loadOf: LoadOf): Settled {
+  const kept = new Map<string, number>();
+  let load = 0;
+  const order = targets.toSorted((a, b) => a.samples - b.samples || compareText(a.key, b.key));
+  for (const { key, samples } of order) {
+    const intervalMs = longest.kept.get(key) ?? LONGEST_STRETCHED_MS;
+    const more = loadOf(samples, intervalMs);
+    if (load + more > level) continue;
+    kept.set(key, intervalMs);
+    load += more;
+  }
+  return { factor: longest.factor, kept, load };
+}
