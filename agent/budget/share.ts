@@ -34,6 +34,13 @@ export interface Settled {
   readonly load: number;
 }
 
+interface Levels {
+  /** The most that an app may take. */
+  readonly level: number;
+  /** The most that it may take with shorter intervals than before. */
+  readonly shorten: number;
+}
+
 type LoadOf = (samples: number, intervalMs: number) => number;
 
 /** Shares the budget, which is 1, among the apps. */
@@ -43,11 +50,10 @@ export function settle(demands: readonly Demand[], loadOf: LoadOf, leastFactor: 
   let open = wanted;
   let free = 1;
   while (open.length > 0) {
-    const level = waterLevel(
-      open.map(({ load }) => load),
-      free,
-    );
-    const now = open.map(({ demand, load }) => ({ demand, load, given: give(demand, level, loadOf, leastFactor) }));
+    const loads = open.map(({ load }) => load);
+    const level = waterLevel(loads, free);
+    const levels = { level, shorten: waterLevel(loads, free * SHORTEN_BELOW) };
+    const now = open.map(({ demand, load }) => ({ demand, load, given: give(demand, levels, loadOf, leastFactor) }));
     // Who cannot use its share leaves it to those who can.
     const below = now.filter(({ load, given }) => load > level && given.load < level * USED_SHARE);
     const done = below.length === 0 || below.length === now.length ? now : below;
@@ -72,15 +78,14 @@ function waterLevel(loads: readonly number[], free: number): number {
   return Infinity;
 }
 
-function give(demand: Demand, level: number, loadOf: LoadOf, leastFactor: number): Settled {
-  let longest = stretched(demand, leastFactor, loadOf);
-  if (longest.load <= level && (level === Infinity || demand.previousFactor === 1)) return longest;
+/** Stretches an app's intervals until it fits, and leaves out what does not even so. */
+function give(demand: Demand, { level, shorten }: Levels, loadOf: LoadOf, leastFactor: number): Settled {
+  let given = stretched(demand, leastFactor, loadOf);
   for (const factor of FACTORS) {
-    longest = stretched(demand, leastFactor * factor, loadOf);
-    const share = factor < demand.previousFactor ? level * SHORTEN_BELOW : level;
-    if (longest.load <= share) return longest;
+    given = stretched(demand, leastFactor * factor, loadOf);
+    if (given.load <= (factor < demand.previousFactor ? shorten : level)) return given;
   }
-  return leaveOut(demand, longest, level, loadOf);
+  return leaveOut(demand, given, level, loadOf);
 }
 
 function stretched({ targets }: Demand, factor: number, loadOf: LoadOf): Settled {
