@@ -4,7 +4,6 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { sampleOf } from '../../agent/prometheus/exposition.ts';
-import { memoryMb } from '../bench/process.ts';
 import { freePort } from '../support/port.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { until } from '../support/until.ts';
@@ -45,7 +44,8 @@ export interface Outcome {
   readonly blockMb: number;
   /** After a collection of garbage that was asked for. */
   readonly heapMb: number;
-  readonly rssMb: number;
+  /** Resident, at its peak, without what is mapped from files: what GOMEMLIMIT is about. */
+  readonly anonymousMb: number;
   readonly cpuSeconds: number;
 }
 
@@ -85,7 +85,7 @@ async function watch(test: Case, prometheus: Program, url: string, volume: strin
   const peak = { used: 0, wal: 0, headChunks: 0, blocks: 0, temporary: 0 };
   let last = await usageOf(volume, data);
   let page = '';
-  let rssMb = 0;
+  let anonymousMb = 0;
   let looks = 0;
   while (performance.now() - startedMs < test.seconds * 1000 && !prometheus.exited) {
     last = await usageOf(volume, data);
@@ -94,12 +94,9 @@ async function watch(test: Case, prometheus: Program, url: string, volume: strin
     peak.headChunks = Math.max(peak.headChunks, last.headChunks);
     peak.blocks = Math.max(peak.blocks, last.blocks);
     peak.temporary = Math.max(peak.temporary, last.temporary);
+    anonymousMb = Math.max(anonymousMb, await anonymousMbOf(prometheus.pid));
     if (looks++ % 10 === 0) {
       page = await get(`${url}/metrics`).catch(() => page);
-      rssMb = await readFile(`/proc/${prometheus.pid}/statm`, 'utf8').then(
-        () => Math.max(rssMb, memoryMb(prometheus.pid).peak),
-        () => rssMb,
-      );
     }
     await wait(LOOK_EVERY_MS);
   }
@@ -129,9 +126,15 @@ async function watch(test: Case, prometheus: Program, url: string, volume: strin
     blockCount: last.blockCount,
     blockMb: last.blocks / Math.max(1, last.blockCount) / 1e6,
     heapMb: metric('go_memstats_heap_alloc_bytes') / 1e6,
-    rssMb,
+    anonymousMb,
     cpuSeconds: metric('process_cpu_seconds_total'),
   };
+}
+
+/** 0 when it has ended. */
+async function anonymousMbOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return (Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024) / 1e6;
 }
 
 async function get(url: string): Promise<string> {
