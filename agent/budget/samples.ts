@@ -6,9 +6,6 @@ import type { PrometheusClient } from '../prometheus/client.ts';
  */
 const QUERY = 'max by (tsuru_app, instance) (scrape_samples_post_metric_relabeling{tsuru_app!=""}) > 0';
 
-/** How often samples are asked for: 10,000 targets' are about 1 MB. */
-export const SAMPLES_EVERY_MS = 30_000;
-
 /**
  * How many samples each target exposes, by app and unit (sampleKey).
  * @throws when Prometheus does not answer.

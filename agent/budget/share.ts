@@ -4,7 +4,7 @@ import { compareText } from '../shared/text.ts';
  * The longest interval that others are stretched to. Prometheus looks back 5 minutes for a sample: with more than 2 minutes a single scrape
  * that fails leaves a gap.
  */
-export const LONGEST_STRETCHED_MS = 120_000;
+const LONGEST_STRETCHED_MS = 120_000;
 /** By how much intervals may be stretched: few steps, so that small changes change nothing. */
 const FACTORS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128] as const;
 /** An interval becomes shorter again only where that leaves some of the share free. */

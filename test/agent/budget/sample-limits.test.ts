@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
-import { readSamples } from '../../../agent/budget/samples.ts';
+import { readSamples, sampleKey } from '../../../agent/budget/samples.ts';
 import {
+  limitedJob,
   nextSampleLimit,
   SAMPLE_LIMIT_LABEL,
   SAMPLE_LIMITS,
@@ -48,7 +49,7 @@ describe('jobs by sample limit', () => {
     const jobs = splitBySampleLimit(job);
     assert.equal(jobs.length, SAMPLE_LIMITS.length);
     assert.deepEqual(jobs[2], {
-      job_name: 'apps-1000',
+      job_name: limitedJob('apps', 1_000),
       sample_limit: 1_000,
       file_sd_configs: [{ files: ['a.json'] }],
       relabel_configs: [{ source_labels: [SAMPLE_LIMIT_LABEL], regex: '1000', action: 'keep' }, { target_label: 'x' }],
@@ -102,7 +103,7 @@ describe('jobs by sample limit', () => {
       });
     };
 
-    await become('both scraped', samples, { 'app-0 unit-0': 100, 'app-1 unit-1': 100 });
+    await become('both scraped', samples, { [sampleKey('app-0', 'unit-0')]: 100, [sampleKey('app-1', 'unit-1')]: 100 });
     await (await request(`http://127.0.0.1:${port}/0?series=1000`, { method: 'POST' })).body.dump();
     await become('the first to fail', up, { 'unit-0': 0, 'unit-1': 1 });
     await become('its size to be told all the same', samples, { 'app-0 unit-0': 1_000, 'app-1 unit-1': 100 });
