@@ -76,8 +76,9 @@ const HEAD_RANGES = 1.5;
  */
 const WAL_RANGES = { fewSegments: 4.5, manySegments: 3 } as const;
 
-/** Of the volume, what WAL, head and blocks may take when blocks are deleted. */
-const RETENTION_SHARE = 0.55;
+/** Of the volume, what WAL, head and blocks may take when blocks are deleted. A large one is rather bound by the memory. */
+const RETENTION_SHARE = { small: 0.55, large: 0.7 } as const;
+const LARGE_FROM_BYTES = 4 * GIB;
 /** Of the volume, what may be taken when it is fullest, before blocks are deleted: below the watchdog's 85 %. */
 const PEAK_SHARE = 0.8;
 /** Of the volume, what WAL and head may take: the rest of the retention is for blocks, or none would ever be kept. */
@@ -106,7 +107,7 @@ const LAYOUTS: readonly Layout[] = [
 /** From this size on, blocks are merged up to this: there would be too many. */
 const MERGED = { fromBytes: 16 * GIB, rangeMs: 18 * 60 * MINUTE_MS } as const;
 /** The least segment that Prometheus takes; its default of 128 MiB for large volumes. */
-const WAL_SEGMENT = { smallMib: 10, belowBytes: 4 * GIB } as const;
+const SMALL_WAL_SEGMENT_MIB = 10;
 
 /** How Prometheus is run with these resources. Pure: the broker asks the same of a plan before there is an instance. */
 export function budgetOf(resources: Resources): Budget {
@@ -126,7 +127,7 @@ export function budgetOf(resources: Resources): Budget {
     isTooSmall && memoryLimitBytes !== undefined ? [tooSmall(memoryLimitBytes, agentBytes, tmpfsBytes)] : [];
   if (dataBytes === undefined) return { goMemLimitBytes, retentionSizeBytes, flags: [], limits: memory, problems };
   const layout = layoutOf(dataBytes, blockRangeMs);
-  const fitsBytes = Math.floor((dataBytes * RETENTION_SHARE) / MIB) * MIB;
+  const fitsBytes = Math.floor((dataBytes * retentionShare(dataBytes)) / MIB) * MIB;
   return {
     goMemLimitBytes,
     retentionSizeBytes: Math.min(retentionSizeBytes ?? Infinity, fitsBytes),
@@ -175,7 +176,7 @@ function volumeLimit(dataBytes: number, { rangeMs, segmentMib, walRanges }: Layo
   );
   const passing = limitOf(
     'volume',
-    dataBytes * (PEAK_SHARE - RETENTION_SHARE) - segmentMib * MIB,
+    dataBytes * (PEAK_SHARE - retentionShare(dataBytes)) - segmentMib * MIB,
     INDEX_BYTES_PER_SERIES * (1 + merged) + WAL_BYTES_PER_SERIES + HEAD_CHUNK_BYTES,
     seconds * (WAL_BYTES_PER_SAMPLE + CHUNK_BYTES_PER_SAMPLE * (2 + merged)),
   );
@@ -195,6 +196,10 @@ function limitOf(of: Limit['of'], bytes: number, bytesPerSeries: number, bytesPe
   };
 }
 
+function retentionShare(dataBytes: number): number {
+  return dataBytes < LARGE_FROM_BYTES ? RETENTION_SHARE.small : RETENTION_SHARE.large;
+}
+
 function layoutOf(dataBytes: number, rangeMs: number | undefined): Layout {
   const layout = LAYOUTS.find(({ belowBytes }) => dataBytes < belowBytes) ?? LARGEST;
   return rangeMs === undefined ? layout : { ...layout, rangeMs };
@@ -202,7 +207,7 @@ function layoutOf(dataBytes: number, rangeMs: number | undefined): Layout {
 
 function flagsOf({ rangeMs, segmentMib }: Layout, dataBytes: number): string[] {
   const longestMs = dataBytes < MERGED.fromBytes ? rangeMs : MERGED.rangeMs;
-  const wal = dataBytes < WAL_SEGMENT.belowBytes ? [`--storage.tsdb.wal-segment-size=${WAL_SEGMENT.smallMib}MB`] : [];
+  const wal = dataBytes < LARGE_FROM_BYTES ? [`--storage.tsdb.wal-segment-size=${SMALL_WAL_SEGMENT_MIB}MB`] : [];
   return [
     `--storage.tsdb.min-block-duration=${formatDuration(rangeMs)}`,
     // Where blocks are merged, that takes the room of what is merged once more.
