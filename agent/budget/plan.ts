@@ -134,14 +134,18 @@ function book({ app, targets }: WantedApp, before: ReadonlyMap<string, number>):
 
 /** Gives apps that need more what is free, those first that need least. */
 function raise(apps: readonly BookedApp[], total: (apps: readonly BookedApp[]) => number): readonly BookedApp[] {
-  let result = apps;
-  const extra = (app: BookedApp): number => total([lift(app)]) - total([app]);
-  const wanting = apps.filter(({ bookings }) => bookings.some(({ needs }) => needs !== undefined));
-  for (const { app } of wanting.toSorted((a, b) => extra(a) - extra(b))) {
-    const lifted = result.map((one) => (one.app === app ? lift(one) : one));
-    if (total(lifted) <= 1) result = lifted;
+  const wanting = apps
+    .filter(({ bookings }) => bookings.some(({ needs }) => needs !== undefined))
+    .map((app) => ({ app, extra: total([lift(app)]) - total([app]) }))
+    .toSorted((a, b) => a.extra - b.extra);
+  const lifted = new Set<BookedApp>();
+  let load = total(apps);
+  for (const { app, extra } of wanting) {
+    if (load + extra > 1) break;
+    lifted.add(app);
+    load += extra;
   }
-  return result;
+  return apps.map((app) => (lifted.has(app) ? lift(app) : app));
 }
 
 function lift({ app, bookings }: BookedApp): BookedApp {

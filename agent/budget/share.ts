@@ -63,7 +63,41 @@ export function settle(demands: readonly Demand[], loadOf: LoadOf, leastFactor: 
     }
     open = open.filter(({ demand }) => !settled.has(demand.name));
   }
-  return settled;
+  return fill(demands, settled, free, loadOf);
+}
+
+/** Gives away what no app could use as its share: one more target to each in turn, those first that have least, as long as that fits. */
+function fill(
+  demands: readonly Demand[],
+  settled: ReadonlyMap<string, Settled>,
+  unused: number,
+  loadOf: LoadOf,
+): ReadonlyMap<string, Settled> {
+  let free = unused;
+  let waiting = demands.flatMap(({ name, targets }) => {
+    const given = settled.get(name);
+    if (given === undefined || given.kept.size === targets.length) return [];
+    const rest = smallFirst(targets.filter(({ key }) => !given.kept.has(key)));
+    return [{ name, factor: given.factor, kept: new Map(given.kept), load: given.load, rest, next: 0 }];
+  });
+  const nextSamples = ({ rest, next }: (typeof waiting)[number]): number => rest[next]?.samples ?? 0;
+  const filled = new Map(settled);
+  while (waiting.length > 0) {
+    waiting.sort((a, b) => a.load - b.load || nextSamples(a) - nextSamples(b) || compareText(a.name, b.name));
+    waiting = waiting.filter((app) => {
+      const target = app.rest[app.next++];
+      if (target === undefined) return false;
+      const intervalMs = stretch(target.intervalMs, app.factor);
+      const load = loadOf(target.samples, intervalMs);
+      if (load > free) return false;
+      free -= load;
+      app.load += load;
+      app.kept.set(target.key, intervalMs);
+      filled.set(app.name, { factor: app.factor, kept: app.kept, load: app.load });
+      return true;
+    });
+  }
+  return filled;
 }
 
 /** The most that each may take so that all together take no more than there is: those who want less leave theirs to the others. */
@@ -102,13 +136,16 @@ function stretch(intervalMs: number, factor: number): number {
 function leaveOut({ targets }: Demand, longest: Settled, level: number, loadOf: LoadOf): Settled {
   const kept = new Map<string, number>();
   let load = 0;
-  const order = targets.toSorted((a, b) => a.samples - b.samples || compareText(a.key, b.key));
-  for (const { key, samples } of order) {
-    const intervalMs = longest.kept.get(key) ?? LONGEST_STRETCHED_MS;
+  for (const { key, samples, intervalMs: wantedMs } of smallFirst(targets)) {
+    const intervalMs = stretch(wantedMs, longest.factor);
     const more = loadOf(samples, intervalMs);
     if (load + more > level) continue;
     kept.set(key, intervalMs);
     load += more;
   }
   return { factor: longest.factor, kept, load };
+}
+
+function smallFirst(targets: readonly DemandedTarget[]): readonly DemandedTarget[] {
+  return targets.toSorted((a, b) => a.samples - b.samples || compareText(a.key, b.key));
 }

@@ -66,6 +66,15 @@ describe('the plan of scrapes', () => {
     assert.equal(given(planned, 'shop'), '11x30s<=1000, 0 out');
   });
 
+  it('gives one target to as many apps as it can, and to those with small ones first, when there are too many apps for a share each', () => {
+    const many = Array.from({ length: 100 }, (_, index) => app(`app-${index}`, 2, index < 50 ? 900 : 200));
+    const planned = plan(many);
+    const kept = planned.apps.map(({ targets }) => targets.length);
+    assert.ok(planned.load > 0.95, `load ${planned.load}`);
+    assert.deepEqual(new Set(kept), new Set([0, 1]));
+    assert.deepEqual(new Set(kept.filter((_, index) => Number(planned.apps[index]?.app.slice(4)) >= 50)), new Set([1]));
+  });
+
   it('lets an app that explodes fail alone: it keeps its limit, the others everything', () => {
     const before = plan([app('a', 4, 900), app('b', 4, 900)]);
     const planned = plan([app('a', 4, 9_000), app('b', 4, 900)], before.memory);
