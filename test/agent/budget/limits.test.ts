@@ -66,6 +66,17 @@ describe('the memory limit', () => {
     assert.deepEqual(limit, { kind: 'known', bytes: 536_870_912, source: 'cgroup v1' });
   });
 
+  it('is found below where a part of the tree is mounted', async () => {
+    const limit = await readFrom({
+      ...MEMINFO,
+      'proc/self/cgroup': V1_GROUPS,
+      'proc/self/mountinfo': '35 31 0:32 /kubepods/pod1 /sys/fs/cgroup/memory ro,relatime - cgroup cgroup rw,memory\n',
+      'sys/fs/cgroup/memory/c1/memory.limit_in_bytes': '402653184\n',
+      'sys/fs/cgroup/memory/memory.limit_in_bytes': '536870912\n',
+    });
+    assert.deepEqual(limit, { kind: 'known', bytes: 402_653_184, source: 'cgroup v1' });
+  });
+
   it("is the machine's memory when no group limits it, the huge number of v1 and max included", async () => {
     assert.deepEqual(await readFrom(MEMINFO), MACHINE);
     const unlimited = await readFrom({
@@ -90,6 +101,12 @@ describe('the memory limit', () => {
 
   it('is unknown, and says so, where nothing tells it', async () => {
     assert.equal((await readFrom({})).kind, 'unknown');
+    const unlimited = await readFrom({
+      'proc/self/cgroup': V1_GROUPS,
+      'proc/self/mountinfo': '35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n',
+      'sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712\n',
+    });
+    assert.equal(unlimited.kind, 'unknown');
   });
 
   it('is known on the machine of this test', async () => {
