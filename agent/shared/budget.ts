@@ -68,8 +68,8 @@ const WAL_BYTES_PER_SERIES = 60;
 const HEAD_CHUNK_BYTES = 40;
 /** A series in the index of a block. */
 const INDEX_BYTES_PER_SERIES = 125;
-/** What the head holds, in block ranges: it is cut at one and a half. */
-const HEAD_RANGES = 1.5;
+/** What the head's chunk files hold at most, in block ranges: the head is cut at one and a half, and its files go only whole. */
+const HEAD_RANGES = 3;
 /**
  * What the WAL holds at most, in block ranges, by how much one has in it. It is cut with the head, two thirds of its whole segments at a
  * time: with one segment a range every second cut does nothing. Simulated after Prometheus' rule, and measured.
