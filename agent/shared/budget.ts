@@ -133,7 +133,7 @@ export function budgetOf(resources: Resources): Budget {
     goMemLimitBytes,
     retentionSizeBytes: Math.min(retentionSizeBytes ?? Infinity, fitsBytes),
     flags: flagsOf(layout, dataBytes),
-    limits: [...memory, volumeLimit(dataBytes, layout)],
+    limits: [...memory, ...volumeLimits(dataBytes, layout)],
     problems,
   };
 }
@@ -165,8 +165,8 @@ function memoryLimit(goMemLimitBytes: number): Limit {
   return limitOf('memory', bytes, HEAP_BYTES_PER_SERIES, HEAP_BYTES_PER_RATE);
 }
 
-/** Two things must fit: WAL and head below the retention, and above it what comes before blocks are deleted. The tighter one counts. */
-function volumeLimit(dataBytes: number, { rangeMs, segmentMib, walRanges }: Layout): Limit {
+/** Two things must fit: WAL and head below the retention, and above it what comes before blocks are deleted. */
+function volumeLimits(dataBytes: number, { rangeMs, segmentMib, walRanges }: Layout): Limit[] {
   const seconds = rangeMs / 1000;
   const merged = dataBytes < MERGED.fromBytes ? 0 : MERGED.rangeMs / rangeMs;
   const standing = limitOf(
@@ -181,11 +181,7 @@ function volumeLimit(dataBytes: number, { rangeMs, segmentMib, walRanges }: Layo
     INDEX_BYTES_PER_SERIES * (1 + merged) + WAL_BYTES_PER_SERIES + HEAD_CHUNK_BYTES,
     seconds * (WAL_BYTES_PER_SAMPLE + CHUNK_BYTES_PER_SAMPLE * (2 + merged)),
   );
-  return {
-    of: 'volume',
-    series: Math.min(standing.series, passing.series),
-    samplesPerSecond: Math.min(standing.samplesPerSecond, passing.samplesPerSecond),
-  };
+  return [standing, passing];
 }
 
 /** At least 1 of each, so that a load can be told. */

@@ -54,7 +54,7 @@ describe('the budget of an instance', () => {
     const { limits } = budget(512, 64);
     assert.deepEqual(
       limits.map((limit) => limit.of),
-      ['memory', 'volume'],
+      ['memory', 'volume', 'volume'],
     );
     assert.ok(seriesAt(limits, 15_000) > 15_000 && seriesAt(limits, 15_000) < 30_000);
     assert.ok(seriesAt(limits, 1_000) < 3_000);
