@@ -10,7 +10,7 @@ interface Lapse {
   readonly intervalMs: number;
   readonly blockRangeMs: number;
   readonly seconds: number;
-  readonly goMemLimitMb: number;
+  readonly goMemLimitMb?: number;
 }
 
 /**
@@ -20,7 +20,8 @@ interface Lapse {
 const LAPSES: readonly Lapse[] = [
   { volumeMb: 64, targets: 30, intervalMs: 1_500, blockRangeMs: 30_000, seconds: 240, goMemLimitMb: 200 },
   { volumeMb: 64, targets: 45, intervalMs: 1_500, blockRangeMs: 30_000, seconds: 180, goMemLimitMb: 200 },
-  { volumeMb: 64, targets: 90, intervalMs: 3_000, blockRangeMs: 30_000, seconds: 200, goMemLimitMb: 400 },
+  { volumeMb: 64, targets: 90, intervalMs: 3_000, blockRangeMs: 30_000, seconds: 200 },
+  { volumeMb: 128, targets: 45, intervalMs: 2_500, blockRangeMs: 100_000, seconds: 440, goMemLimitMb: 300 },
   { volumeMb: 256, targets: 60, intervalMs: 2_500, blockRangeMs: 100_000, seconds: 420, goMemLimitMb: 300 },
 ];
 

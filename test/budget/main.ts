@@ -1,4 +1,4 @@
-// Measures how full a tmpfs gets with the flags of the budget: "node test/budget/main.ts", as root, about 18 minutes. Other loads are given
+// Measures how full a tmpfs gets with the flags of the budget: "node test/budget/main.ts", as root, about 25 minutes. Other loads are given
 // as JSON lines on stdin with --stdin. The Prometheus that is first on the PATH is measured.
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
