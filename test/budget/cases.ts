@@ -1,0 +1,43 @@
+import { budgetOf } from '../../agent/shared/budget.ts';
+import type { Case } from './run.ts';
+
+const MIB = 2 ** 20;
+
+/** A load in a time that goes faster than in earnest, so that minutes show what hours would. */
+interface Lapse {
+  readonly volumeMb: number;
+  readonly targets: number;
+  readonly intervalMs: number;
+  readonly blockRangeMs: number;
+  readonly seconds: number;
+  readonly goMemLimitMb?: number;
+}
+
+/**
+ * A volume is as full when blocks are n times shorter and scrapes n times more often: so many samples of so many series a block, and only
+ * the CPU has n times as much to do.
+ */
+const LAPSES: readonly Lapse[] = [
+  { volumeMb: 64, targets: 30, intervalMs: 1_500, blockRangeMs: 30_000, seconds: 240, goMemLimitMb: 200 },
+  { volumeMb: 64, targets: 45, intervalMs: 1_500, blockRangeMs: 30_000, seconds: 180, goMemLimitMb: 200 },
+  { volumeMb: 64, targets: 90, intervalMs: 3_000, blockRangeMs: 30_000, seconds: 200 },
+  { volumeMb: 128, targets: 45, intervalMs: 2_500, blockRangeMs: 100_000, seconds: 440, goMemLimitMb: 300 },
+  { volumeMb: 256, targets: 60, intervalMs: 2_500, blockRangeMs: 100_000, seconds: 420, goMemLimitMb: 300 },
+];
+
+const SERIES_PER_TARGET = 1_000;
+
+/** The loads that are measured, with the flags of the budget. */
+export const CASES: readonly Case[] = LAPSES.map(({ blockRangeMs, ...lapse }) => {
+  const { flags, retentionSizeBytes } = budgetOf({
+    memoryLimitBytes: undefined,
+    volume: { kind: 'tmpfs', sizeBytes: lapse.volumeMb * MIB },
+    agentBytes: 0,
+    blockRangeMs,
+  });
+  return {
+    ...lapse,
+    seriesPerTarget: SERIES_PER_TARGET,
+    flags: [...flags, `--storage.tsdb.retention.size=${retentionSizeBytes}B`],
+  };
+});
