@@ -8,15 +8,14 @@ import { createPoller } from './poll/poller.ts';
 import { createPrometheusClient } from './prometheus/client.ts';
 import { createConfiguration } from './prometheus/configuration.ts';
 import { createHealth } from './prometheus/health.ts';
-import { createOwnPrometheus, ownVersion } from './prometheus/own.ts';
+import { createOwnPrometheus, type OwnPrometheus } from './prometheus/own.ts';
 import { createProver } from './prometheus/prover.ts';
 import { createReporter } from './reporter.ts';
 import { createInstanceSettings } from './settings.ts';
 import { SETTINGS_ANNOTATION } from './shared/settings/settings.ts';
 import { createCredentials, variablesOf } from './prometheus/credentials.ts';
-import { flagsOf } from './prometheus/launch.ts';
 import { featuresOf } from './prometheus/version.ts';
-import type { DiscoveryOptions } from './discovery/discover.ts';
+import type { Discovery, DiscoveryOptions } from './discovery/discover.ts';
 import { startGateway } from './gateway/gateway.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
 import { createPages } from './pages.ts';
@@ -26,7 +25,8 @@ import { count } from './shared/text.ts';
 import { createTsuruClient } from './shared/tsuru.ts';
 import { createStateFile, restore } from './state.ts';
 import { statusOf, type Status } from './status.ts';
-import { createTargetFile } from './targets/file.ts';
+import { parseGroups, type TargetGroup } from './targets/groups.ts';
+import { createTargetFile, type TargetFile } from './targets/file.ts';
 import { createPublisher } from './targets/publisher.ts';
 import { createTroubles } from './troubles.ts';
 
@@ -72,10 +72,11 @@ export async function startAgent(
       applySettings();
       configuration.update();
       void publisher.publishAgain();
-      relaunch();
+      own?.launch(externalUrl);
     },
   });
   let scraping: DiscoveryOptions;
+  let own: OwnPrometheus | undefined;
   let externalUrl: string | undefined;
 
   function applySettings(): void {
@@ -83,18 +84,7 @@ export async function startAgent(
     scraping = { scrape: { intervalMs: scrapeIntervalMs, timeoutMs: scrapeTimeoutMs }, targetsPerApp };
     const missing = [...variablesOf(settings.current())].filter((name) => (environment[name] ?? '') === '');
     reporter.onMissingCredentials(missing);
-  }
-
-  function relaunch(): void {
-    own?.want({
-      externalUrl,
-      flags: flagsOf({
-        settings: settings.current(),
-        features,
-        retentionSizeBytes: settings.current().retentionSizeBytes,
-      }),
-      goMemLimitBytes: undefined,
-    });
+    own?.room.update();
   }
 
   applySettings();
@@ -111,7 +101,8 @@ export async function startAgent(
     inForce: () => ({
       settings: settings.current(),
       features,
-      retentionSizeBytes: settings.current().retentionSizeBytes,
+      hasSampleLimits: own !== undefined,
+      retentionSizeBytes: own === undefined ? settings.current().retentionSizeBytes : own.room.retentionSizeBytes(),
     }),
     credentials: createCredentials(config.dataFolder, environment),
     fixed: {
@@ -138,26 +129,13 @@ export async function startAgent(
       configuration.revive();
     },
   });
-  const own =
-    config.prometheus.kind === 'external'
-      ? undefined
-      : createOwnPrometheus({
-          ...config.prometheus,
-          isTmpfs: false,
-          dataFolder: config.dataFolder,
-          configFile: configuration.configFile,
-          environment,
-          client: prometheus,
-          clock,
-          onLine: reporter.onPrometheusLine,
-          onEvent: reporter.onSupervisor,
-        });
   let isRestoring = true;
   const publisher = createPublisher({
     state,
     file,
     clock,
     discovery: () => scraping,
+    fit: () => own?.room.fit() ?? asDiscovered,
     onChange(discovery, changes) {
       // What comes back from disk is no news.
       reporter.onChange(discovery, isRestoring ? [] : changes);
@@ -177,13 +155,27 @@ export async function startAgent(
 
   // A disk that refuses is told with the first write.
   await file.makeFolder().catch(() => undefined);
-  if (own !== undefined) {
-    const { version, problem } = await ownVersion();
-    features = featuresOf(version);
-    if (problem !== undefined) log.warn(problem);
-  }
   const lost = await settings.restore();
   if (lost !== undefined) log.warn(lost);
+  if (config.prometheus.kind === 'supervised') {
+    own = await createOwnPrometheus({
+      ...config.prometheus,
+      dataFolder: config.dataFolder,
+      configFile: configuration.configFile,
+      environment,
+      settings: settings.current,
+      client: prometheus,
+      clock,
+      troubles,
+      log,
+      onLine: reporter.onPrometheusLine,
+      onEvent: reporter.onSupervisor,
+      onConfiguration: configuration.update,
+      onFit: () => void publisher.publishAgain(),
+    });
+    ({ features } = own);
+    own.room.remember(await lastGroups(file));
+  }
   applySettings();
   await configuration.prepare(signal);
   const { known, problems } = await restore(state, file, clock.wallMs());
@@ -200,7 +192,7 @@ export async function startAgent(
 
   isRestoring = false;
   let nextPollAtMs = clock.nowMs();
-  const polled = Promise.withResolvers<void>();
+  const polled = Promise.withResolvers<undefined>();
   let offered: Promise<void> = Promise.resolve();
 
   const poller = createPoller({
@@ -215,14 +207,14 @@ export async function startAgent(
       onGone: publisher.explain,
       onPoll(outcome, durationMs) {
         reporter.onPoll(outcome, durationMs);
-        polled.resolve();
+        polled.resolve(undefined);
       },
       onDetails: reporter.onDetails,
       onOwnApp(app) {
         reporter.onOwnApp(app);
         if (app?.address === undefined) return;
         if (app.address !== '') externalUrl = urlOf(app.address);
-        offered = settings.offer(app.app.annotations[SETTINGS_ANNOTATION]).then(relaunch);
+        offered = settings.offer(app.app.annotations[SETTINGS_ANNOTATION]).then(() => own?.launch(externalUrl));
       },
       onWait(waitMs) {
         nextPollAtMs = clock.nowMs() + waitMs;
@@ -249,6 +241,7 @@ export async function startAgent(
       file: file.path,
       restored: known !== undefined,
       isSupervised: own !== undefined,
+      room: own?.room.status(),
       readiness,
       healthOf,
     });
@@ -269,12 +262,13 @@ export async function startAgent(
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: file.path }, 'the agent follows Tsuru');
 
   /** Its settings and its address come with the first poll: waited for, they need no restart a moment later. */
-  async function firstLook(): Promise<void> {
+  async function runOwn(): Promise<void> {
     const limit = new AbortController();
     const patience = config.ownApp === undefined ? 0 : FIRST_LOOK_LIMIT_MS;
     await Promise.race([polled.promise.then(() => offered), clock.sleep(patience, limit.signal), aborted(signal)]);
     limit.abort();
-    relaunch();
+    own?.launch(externalUrl);
+    await own?.run(signal);
   }
 
   const gateway =
@@ -299,7 +293,7 @@ export async function startAgent(
     poller.run(signal),
     prover.run(signal),
     configuration.run(signal),
-    firstLook().then(() => own?.run(signal)),
+    runOwn(),
     // Who asks now is told to go elsewhere, while Prometheus closes its storage.
     aborted(signal).then(() => gateway?.close()),
   ]).then(async () => {
@@ -307,6 +301,17 @@ export async function startAgent(
     log.info('the agent has stopped');
   });
   return { url: server.url, stopped };
+}
+
+const asDiscovered = (discovery: Discovery): Discovery => discovery;
+
+/** The groups of the last target file; none if it cannot be read, which is told where it is restored. */
+async function lastGroups(file: TargetFile): Promise<readonly TargetGroup[]> {
+  try {
+    return [...parseGroups((await file.read()) ?? '[]').values()].flat();
+  } catch {
+    return [];
+  }
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 import type { AppDiscovery, Discovery, Target } from './discovery/discover.ts';
 import { UNIT_LABEL } from './discovery/labels.ts';
+import type { RoomStatus } from './budget/room.ts';
 import type { Readiness } from './prometheus/health.ts';
 import type { TargetHealth } from './prometheus/client.ts';
 import type { SyncStatus } from './prometheus/prover.ts';
@@ -38,6 +39,8 @@ export interface Status {
     /** There when the agent runs it. */
     readonly process?: ProcessStatus;
   };
+  /** What there is, in bytes, and how much of it is taken; there when the agent runs Prometheus. */
+  readonly room?: RoomStatus;
   readonly apps: readonly AppStatus[];
 }
 
@@ -98,6 +101,7 @@ export interface StatusInput {
   readonly restored: boolean;
   /** Whether the agent runs its Prometheus. */
   readonly isSupervised: boolean;
+  readonly room: RoomStatus | undefined;
   readonly readiness: Readiness;
   readonly healthOf: ((app: string, unit: string) => TargetHealth | undefined) | undefined;
 }
@@ -140,6 +144,7 @@ export function statusOf(input: StatusInput): Status {
       ...(readiness.ready ? { ready: true } : { ready: false, reason: readiness.reason }),
       ...(input.isSupervised ? { process: processStatus(input.progress.supervised) } : {}),
     },
+    ...(input.room === undefined ? {} : { room: input.room }),
     apps: (discovery?.apps ?? []).map((app) => appStatus(app, input.healthOf)),
   };
 }

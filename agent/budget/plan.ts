@@ -103,8 +103,9 @@ export function planScrapes({ apps, limits, memory, factor = 1 }: PlanInput): Sc
     apps: booked.map((app) => planned(app, settled.get(app.app))),
     load: [...settled.values()].reduce((sum, { load }) => sum + load, 0),
     memory: {
+      // What targets never scraped are given beyond that is only free for now.
       sampleLimits: new Map(
-        booked.flatMap(({ bookings }) => bookings.map(({ key, sampleLimit }) => [key, sampleLimit])),
+        raised.flatMap(({ bookings }) => bookings.map(({ key, sampleLimit }) => [key, sampleLimit])),
       ),
       factors: new Map([...settled].map(([app, { factor: stretched }]) => [app, stretched / factor])),
     },

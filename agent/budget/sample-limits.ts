@@ -32,15 +32,16 @@ export function limitedJob(job: string, limit: number): string {
 }
 
 /**
- * A scrape job of a configuration as one for each sample limit, which take the targets with its label. They share one discovery: Prometheus
+ * A scrape job of a configuration, whose own sample limit is kept where it is less, as one for each sample limit, which take the targets with its label. They share one discovery: Prometheus
  * has one for all equal `file_sd_configs`.
  */
 export function splitBySampleLimit(job: Readonly<Record<string, unknown>>): Record<string, unknown>[] {
   const relabel = job['relabel_configs'];
+  const own = job['sample_limit'];
   return SAMPLE_LIMITS.map((limit) => ({
     ...job,
     job_name: limitedJob(String(job['job_name']), limit),
-    sample_limit: limit,
+    sample_limit: typeof own === 'number' ? Math.min(limit, own) : limit,
     relabel_configs: [
       { source_labels: [SAMPLE_LIMIT_LABEL], regex: String(limit), action: 'keep' },
       ...(Array.isArray(relabel) ? (relabel as unknown[]) : []),

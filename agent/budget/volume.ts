@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { sizeOfFolder } from './data-folder.ts';
 import { errorCode } from '../files.ts';
 
 /** What statfs says of a tmpfs, and of a ramfs, which is one without a size (linux/magic.h). */
@@ -9,8 +10,9 @@ const RAMFS = 0x8584_58f6;
 /** The volume behind a folder. */
 export interface Volume {
   readonly kind: 'tmpfs' | 'disk';
-  /** What can be written in all; undefined when the volume has no size of its own. */
+  /** What the data can take in all; undefined when the volume has no size of its own. */
   readonly sizeBytes: number | undefined;
+  /** All of a tmpfs that is taken; of a disk what the folder takes. */
   readonly usedBytes: number;
 }
 
@@ -30,14 +32,15 @@ export type StatVolume = (path: string) => Promise<{
 export async function readVolume(folder: string, stat: StatVolume = statfs): Promise<Volume> {
   try {
     const { type, bsize, blocks, bfree, bavail } = await stat(folder);
-    const isMemory = type === TMPFS || type === RAMFS;
-    const usedBytes = (blocks - bfree) * bsize;
-    return {
-      kind: isMemory ? 'tmpfs' : 'disk',
-      // Some of a disk is kept for root alone.
-      sizeBytes: blocks === 0 ? undefined : usedBytes + bavail * bsize,
-      usedBytes,
-    };
+    if (type === TMPFS || type === RAMFS)
+      return {
+        kind: 'tmpfs',
+        sizeBytes: blocks === 0 ? undefined : blocks * bsize,
+        usedBytes: (blocks - bfree) * bsize,
+      };
+    // A disk may be full of what is others': what they take is not for the data, and deleting blocks does not bring it back.
+    const usedBytes = await sizeOfFolder(folder);
+    return { kind: 'disk', sizeBytes: blocks === 0 ? undefined : usedBytes + bavail * bsize, usedBytes };
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' || dirname(folder) === folder) throw error;
     return readVolume(dirname(folder), stat);

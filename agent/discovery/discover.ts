@@ -17,6 +17,7 @@ export const LEFT_OUT_REASONS = [
   'opted_out',
   'listed_twice',
   'target_limit',
+  'no_room',
 ] as const;
 export type LeftOutReason = (typeof LEFT_OUT_REASONS)[number];
 

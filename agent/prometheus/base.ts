@@ -3,6 +3,7 @@ import { formatDuration } from '../shared/duration.ts';
 import { formatBytes } from '../shared/settings/bytes.ts';
 import type { Authentication } from '../shared/settings/endpoint.ts';
 import { REPLICA_LABEL } from '../shared/settings/labels.ts';
+import { splitBySampleLimit } from '../budget/sample-limits.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 import { asArray, asObject, ShapeError, type JsonObject } from '../shared/shape.ts';
 import { variableOf } from './credentials.ts';
@@ -23,6 +24,8 @@ export interface RenderOptions {
   readonly settings: Settings;
   /** What the Prometheus that will read it can do. */
   readonly features: Features;
+  /** Whether targets are told apart by sample limits: then the job of the apps is rendered as one for each. */
+  readonly hasSampleLimits: boolean;
   /** How much its data may take; undefined for no limit. */
   readonly retentionSizeBytes: number | undefined;
   /** The name of this unit, by which its series can be told from those of another one of the same instance. */
@@ -64,7 +67,7 @@ export function renderConfig(base: string, options: RenderOptions): string {
       },
     },
     rule_files: ruleFiles,
-    scrape_configs: jobs.map((job) => renderJob(job, options)),
+    scrape_configs: jobs.flatMap((job) => renderJob(job, options)),
     alerting: renderAlerting(config['alerting'], options),
   };
   const remoteWrite = [...listOf(config['remote_write'], 'remote_write'), ...renderRemoteWrite(options)];
@@ -73,24 +76,30 @@ export function renderConfig(base: string, options: RenderOptions): string {
   return dump(rendered, { lineWidth: -1, noRefs: true });
 }
 
-function renderJob(job: JsonObject, options: RenderOptions): JsonObject {
+function renderJob(job: JsonObject, options: RenderOptions): readonly JsonObject[] {
   const { targetsFile, refreshSeconds, addresses, features, settings } = options;
   switch (job['job_name']) {
     case APPS_JOB:
-      return {
+      return splitJob(options, {
         ...job,
         file_sd_configs: [{ files: [targetsFile], refresh_interval: `${refreshSeconds}s` }],
         ...(settings.samplesPerScrape === 0 ? {} : { sample_limit: settings.samplesPerScrape }),
         ...(settings.bodySizeLimitBytes === 0 ? {} : { body_size_limit: formatBytes(settings.bodySizeLimitBytes) }),
         ...(features.fallbackProtocol ? { fallback_scrape_protocol: FALLBACK_PROTOCOL } : {}),
-      };
+      });
     case 'prometheus':
-      return { ...job, static_configs: [{ targets: [addresses.prometheus] }] };
+      return [{ ...job, static_configs: [{ targets: [addresses.prometheus] }] }];
     case 'agent':
-      return { ...job, static_configs: [{ targets: [addresses.agent] }] };
+      return [{ ...job, static_configs: [{ targets: [addresses.agent] }] }];
     default:
-      return job;
+      return [job];
   }
+}
+
+/** Each of the jobs drops the targets of the others, of which none need be remembered. */
+function splitJob({ hasSampleLimits, features }: RenderOptions, job: JsonObject): readonly JsonObject[] {
+  if (!hasSampleLimits) return [job];
+  return splitBySampleLimit({ ...job, ...(features.keepDropped ? { keep_dropped_targets: 1 } : {}) });
 }
 
 /** Two units that run side by side for a while must not send each alert twice: the label that tells them apart does not leave with alerts. */

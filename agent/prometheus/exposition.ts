@@ -7,16 +7,25 @@ export function sampleOf(
   name: string,
   labels: Readonly<Record<string, string>> = {},
 ): number | undefined {
+  for (const { labels: has, value } of samplesOf(page, name)) {
+    if (Object.entries(labels).every(([label, wanted]) => has.get(label) === wanted)) return value;
+  }
+  return undefined;
+}
+
+/** Each sample of this name, in the order of the page. */
+export function* samplesOf(
+  page: string,
+  name: string,
+): Generator<{ readonly labels: ReadonlyMap<string, string>; readonly value: number }> {
   for (let start = page.indexOf(name); start !== -1; start = page.indexOf(name, start + name.length)) {
     if (start > 0 && page[start - 1] !== '\n') continue;
     const end = page.indexOf('\n', start);
     const line = page.slice(start, end === -1 ? undefined : end);
     const parts = /^[\w:]+(?:\{(.*)\})? (\S+)/.exec(line);
     if (parts === null || !line.startsWith(`${name}${parts[1] === undefined ? ' ' : '{'}`)) continue;
-    const has = labelsOf(parts[1] ?? '');
-    if (Object.entries(labels).every(([label, value]) => has.get(label) === value)) return Number(parts[2]);
+    yield { labels: labelsOf(parts[1] ?? ''), value: Number(parts[2]) };
   }
-  return undefined;
 }
 
 function labelsOf(text: string): ReadonlyMap<string, string> {

@@ -1,4 +1,4 @@
-import { sampleOf } from './exposition.ts';
+import { sampleOf, samplesOf } from './exposition.ts';
 import type { Observation } from './proof.ts';
 
 /** The job of the base configuration that scrapes the apps. */
@@ -14,14 +14,23 @@ export interface PrometheusMetrics extends Observation {
   readonly configSuccessful: boolean | undefined;
 }
 
+/** The job that scrapes the apps, or one of those that it is rendered as, one for each sample limit. */
+function isAppsJob(name: string | undefined): boolean {
+  return name === APPS_JOB || name?.startsWith(`${APPS_JOB}-`) === true;
+}
+
 /** Reads Prometheus' `/metrics`, the same in Prometheus 2.42 and 3. */
 export function readMetrics(page: string, targetsFile: string): PrometheusMetrics {
-  const job = { scrape_job: APPS_JOB };
+  const ofPools = (name: string): number[] =>
+    [...samplesOf(page, name)].flatMap(({ labels, value }) => (isAppsJob(labels.get('scrape_job')) ? [value] : []));
+  const syncs = ofPools('prometheus_target_scrape_pool_sync_total');
+  const targets = ofPools('prometheus_target_scrape_pool_targets');
   const successful = sampleOf(page, 'prometheus_config_last_reload_successful');
   return {
     mtimeSeconds: sampleOf(page, 'prometheus_sd_file_mtime_seconds', { filename: targetsFile }),
-    syncs: sampleOf(page, 'prometheus_target_scrape_pool_sync_total', job),
-    poolTargets: sampleOf(page, 'prometheus_target_scrape_pool_targets', job),
+    // What is proven must be so in each of the pools.
+    syncs: syncs.length === 0 ? undefined : Math.min(...syncs),
+    poolTargets: targets.length === 0 ? undefined : targets.reduce((sum, count) => sum + count, 0),
     startSeconds: sampleOf(page, 'process_start_time_seconds'),
     watcherErrors: sampleOf(page, 'prometheus_sd_file_watcher_errors_total') ?? 0,
     configLoadedSeconds: sampleOf(page, 'prometheus_config_last_reload_success_timestamp_seconds'),

@@ -12,6 +12,8 @@ export interface Features {
    * longer than it said (prometheus#18200).
    */
   readonly retentionInFile: boolean;
+  /** `scrape_config.keep_dropped_targets`, since 2.47: what relabelling drops need not be remembered. */
+  readonly keepDropped: boolean;
 }
 
 /** Of a version that is not known, only what all can do. */
@@ -19,7 +21,7 @@ export function featuresOf(version: string | undefined): Features {
   const [, major, minor] = /^v?(\d+)\.(\d+)\./.exec(version ?? '') ?? [];
   const atLeast = (least: number, leastMinor: number): boolean =>
     Number(major) > least || (Number(major) === least && Number(minor) >= leastMinor);
-  return { fallbackProtocol: atLeast(3, 0), retentionInFile: atLeast(3, 11) };
+  return { fallbackProtocol: atLeast(3, 0), retentionInFile: atLeast(3, 11), keepDropped: atLeast(2, 47) };
 }
 
 /** The version of a Prometheus' program, such as `2.42.0+ds`. @throws when it cannot be run or says something else. */

@@ -25,6 +25,8 @@ export interface PublisherOptions {
   readonly clock: Clock;
   /** Settings may change it; another object is another one. */
   readonly discovery: () => DiscoveryOptions;
+  /** Makes what was discovered fit into what this instance can hold; another function is another way. */
+  readonly fit: () => (discovery: Discovery) => Discovery;
   readonly onChange: (discovery: Discovery, changes: readonly Change[]) => void;
   /** Called right before the target file is replaced. */
   readonly onReplace: () => void;
@@ -57,6 +59,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const { state, file, clock, onChange, onReplace, onWrite, onState } = options;
   let discovered: Discovered = new WeakMap();
   let discoveredWith: DiscoveryOptions | undefined;
+  let fittedWith: unknown;
   let latest: { known: KnownApps; seenAtMs: number } | undefined;
   let published: { known: KnownApps; discovery: Discovery; text: string } | undefined;
   let working: Promise<void> | undefined;
@@ -95,10 +98,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   function prepare(known: KnownApps): { discovery: Discovery; text: string } {
     const discoverWith = options.discovery();
-    if (published?.known === known && discoverWith === discoveredWith) return published;
+    const fit = options.fit();
+    if (published?.known === known && discoverWith === discoveredWith && fit === fittedWith) return published;
+    fittedWith = fit;
     if (discoverWith !== discoveredWith) discovered = new WeakMap();
     discoveredWith = discoverWith;
-    const discovery = discover(known, discoverWith, discovered);
+    const discovery = fit(discover(known, discoverWith, discovered));
     const changes = changesBetween(published?.discovery ?? { apps: [], groups: [] }, discovery, gone);
     gone = new Map();
     if (changes.length > 0) changedAtMs = clock.nowMs();

@@ -153,17 +153,17 @@ describe('a change of the base configuration', { concurrency: 4 }, () => {
     const text = await readFile(base, 'utf8');
     const config = async (): Promise<string> => (await fetch(`${prometheus.url}/api/v1/status/config`)).text();
 
-    await writeFile(base, text.replace('evaluation_interval: 15s', 'evaluation_interval: 17s'));
-    await until('the new interval', async () => (await config()).includes('evaluation_interval: 17s'));
-    await writeFile(base, text.replace('evaluation_interval: 15s', 'evaluation_interval: often'));
+    await writeFile(base, text.replace('job_name: agent', 'job_name: this-agent'));
+    await until('the new name', async () => (await config()).includes('job_name: this-agent'));
+    await writeFile(base, text.replace('job_name: agent', 'scrape_interval: often\n    job_name: agent'));
     await untilRefused(agent, /promtool refuses/);
     await writeFile(base, text.replace('job_name: tsuru-apps', 'job_name: others'));
     await untilRefused(agent, /scrape_configs has no job called tsuru-apps/);
     await rm(base);
     await untilRefused(agent, /cannot be made: ENOENT/);
-    assert.ok((await config()).includes('evaluation_interval: 17s'));
+    assert.ok((await config()).includes('job_name: this-agent'));
     await writeFile(base, text);
-    await until('the first interval again', async () => (await config()).includes('evaluation_interval: 15s'));
+    await until('the first name again', async () => (await config()).includes('job_name: agent'));
   });
 
   it('that Prometheus itself refuses is taken back, with its words', async () => {

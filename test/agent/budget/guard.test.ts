@@ -29,7 +29,7 @@ describe('the guard of the volume', () => {
       stat: () =>
         broken
           ? Promise.reject(new Error('broken'))
-          : Promise.resolve({ type: 0, bsize: MIB, blocks: 64, bfree: 64 - usedMib, bavail: 64 - usedMib }),
+          : Promise.resolve({ type: 0x0102_1994, bsize: MIB, blocks: 64, bfree: 64 - usedMib, bavail: 64 - usedMib }),
     });
     const lookAt = async (seconds: number, used: number): Promise<void> => {
       nowMs = seconds * 1000;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { readVolume, type StatVolume } from '../../../agent/budget/volume.ts';
@@ -17,9 +18,11 @@ describe('the volume of a folder', () => {
     assert.deepEqual(volume, { kind: 'tmpfs', sizeBytes: 64 * 2 ** 20, usedBytes: 6_384 * 4096 });
   });
 
-  it('is a disk, less what is kept for root', async () => {
-    const volume = await readVolume('/data', stat(EXT4, 1_000, 400, 350));
-    assert.deepEqual(volume, { kind: 'disk', sizeBytes: 950 * 4096, usedBytes: 600 * 4096 });
+  it('is a disk with what is free, less what is kept for root, and what the folder itself takes', async () => {
+    await using folder = await temporaryFolder();
+    await writeFile(join(folder.path, 'block'), Buffer.alloc(8192));
+    const volume = await readVolume(folder.path, stat(EXT4, 1_000, 400, 350));
+    assert.deepEqual(volume, { kind: 'disk', sizeBytes: 352 * 4096, usedBytes: 2 * 4096 });
   });
 
   it('has no size that is known when it is a tmpfs without one', async () => {

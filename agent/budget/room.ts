@@ -1,0 +1,170 @@
+import type { Clock } from '../clock.ts';
+import type { Discovery } from '../discovery/discover.ts';
+import type { PrometheusClient } from '../prometheus/client.ts';
+import { budgetOf, type Budget } from '../shared/budget.ts';
+import type { Settings } from '../shared/settings/schema.ts';
+import { errorText } from '../shared/text.ts';
+import type { TargetGroup } from '../targets/groups.ts';
+import type { Troubles } from '../troubles.ts';
+import { fit, memoryOf } from './fit.ts';
+import { createGuard } from './guard.ts';
+import type { MemoryLimit } from './limits.ts';
+import type { PlanMemory } from './plan.ts';
+import { readSamples } from './samples.ts';
+import type { Volume } from './volume.ts';
+
+/** What the agent takes of the container's memory, with thousands of units, its gateway and promtool beside it at times. */
+const AGENT_BYTES = 100 * 2 ** 20;
+/** How often the targets' samples are asked for: one query, and an app that explodes fails alone until then. */
+const SAMPLES_EVERY_MS = 30_000;
+/** The same while there are targets that were never scraped, which are taken for more than most are. */
+const UNKNOWN_SAMPLES_EVERY_MS = 10_000;
+
+/** What there is, and how much of it is taken. */
+export interface RoomStatus {
+  readonly memoryLimitBytes: number | undefined;
+  readonly goMemLimitBytes: number | undefined;
+  readonly volume: 'tmpfs' | 'disk';
+  readonly volumeBytes: number | undefined;
+  readonly volumeUsedBytes: number;
+  readonly retentionSizeBytes: number | undefined;
+  /** Of what may be scraped, 1 is all. */
+  readonly load: number;
+  /** How many steps the guard of the volume has taken; 0 when there is room. */
+  readonly steps: number;
+}
+
+export interface RoomOptions {
+  readonly memory: MemoryLimit;
+  readonly volume: Volume;
+  readonly storageFolder: string;
+  readonly settings: () => Settings;
+  readonly client: PrometheusClient;
+  readonly clock: Clock;
+  readonly troubles: Troubles;
+  /** Prometheus is to be run otherwise: another retention. */
+  readonly onRetention: () => void;
+  /** Targets are to be fitted anew. */
+  readonly onFit: () => void;
+}
+
+/** Keeps what is scraped within what this instance can hold, in memory and on its volume. */
+export interface Room {
+  readonly budget: () => Budget;
+  /** What the data may take at present. */
+  readonly retentionSizeBytes: () => number | undefined;
+  /** Makes a discovery fit; another function as soon as it would fit otherwise. */
+  readonly fit: () => (discovery: Discovery) => Discovery;
+  /** Takes the settings anew. */
+  readonly update: () => void;
+  /** Begins with the sample limits that these targets had. */
+  remember(groups: Iterable<TargetGroup>): void;
+  status(): RoomStatus;
+  readonly run: (signal: AbortSignal) => Promise<void>;
+}
+
+export function createRoom(options: RoomOptions): Room {
+  const { memory, volume, settings, client, clock, troubles, onRetention, onFit } = options;
+  const memoryLimitBytes = memory.kind === 'known' ? memory.bytes : undefined;
+  let budget = makeBudget();
+  let samples: ReadonlyMap<string, number> = new Map();
+  let planMemory: PlanMemory | undefined;
+  let load = 0;
+  let targets = 0;
+  let fitNow = makeFit();
+
+  const guard = createGuard({
+    folder: options.storageFolder,
+    retentionSizeBytes: () => budget.retentionSizeBytes ?? Infinity,
+    onChange() {
+      onRetention();
+      refit();
+    },
+    troubles,
+    clock,
+  });
+
+  function makeBudget(): Budget {
+    const { retentionSizeBytes } = settings();
+    const made = budgetOf({ memoryLimitBytes, volume, agentBytes: AGENT_BYTES, retentionSizeBytes });
+    if (made.problems.length > 0) troubles.begin('memory', made.problems.join('; '));
+    else troubles.end('memory', 'the memory suffices');
+    return made;
+  }
+
+  function makeFit(): (discovery: Discovery) => Discovery {
+    return (discovery) => {
+      const { limits } = budget;
+      const { scrapeIntervalMs: intervalMs } = settings();
+      const { factor } = guard.state();
+      const fitted = fit(discovery, { limits, samples, factor, intervalMs, memory: planMemory });
+      ({ memory: planMemory, load } = fitted.plan);
+      targets = fitted.discovery.groups.length;
+      return fitted.discovery;
+    };
+  }
+
+  function refit(): void {
+    fitNow = makeFit();
+    onFit();
+  }
+
+  async function learnSamples(): Promise<void> {
+    try {
+      const now = await readSamples(client);
+      const isSame = now.size === samples.size && [...now].every(([key, count]) => samples.get(key) === count);
+      samples = now;
+      troubles.end('samples', 'Prometheus tells again how much each target exposes');
+      if (!isSame) refit();
+    } catch (error) {
+      // One that starts, or is restarted, is told of elsewhere.
+      const isReady = await client.ready().then(
+        () => true,
+        () => false,
+      );
+      if (isReady)
+        troubles.begin('samples', `Prometheus does not tell how much each target exposes: ${errorText(error)}`);
+    }
+  }
+
+  function retentionSizeNow(): number | undefined {
+    const { steps, retentionSizeBytes } = guard.state();
+    return steps > 0 ? retentionSizeBytes : budget.retentionSizeBytes;
+  }
+
+  return {
+    budget: () => budget,
+    retentionSizeBytes: retentionSizeNow,
+    fit: () => fitNow,
+    update() {
+      budget = makeBudget();
+      fitNow = makeFit();
+    },
+    remember(groups) {
+      planMemory = memoryOf(groups);
+    },
+    status() {
+      const look = guard.lastLook();
+      return {
+        memoryLimitBytes,
+        goMemLimitBytes: budget.goMemLimitBytes,
+        volume: volume.kind,
+        volumeBytes: look?.sizeBytes ?? volume.sizeBytes,
+        volumeUsedBytes: look?.usedBytes ?? volume.usedBytes,
+        retentionSizeBytes: retentionSizeNow(),
+        load,
+        steps: guard.state().steps,
+      };
+    },
+    async run(signal) {
+      const isStopped = (): boolean => signal.aborted;
+      const learn = async (): Promise<void> => {
+        while (!isStopped()) {
+          await clock.sleep(targets > samples.size ? UNKNOWN_SAMPLES_EVERY_MS : SAMPLES_EVERY_MS, signal);
+          if (!isStopped()) await learnSamples();
+        }
+      };
+      await Promise.all([guard.run(signal), learn()]);
+    },
+  };
+}
