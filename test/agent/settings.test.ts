@@ -56,7 +56,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
       external_labels: { env: 'prod' },
       query_timeout: '30s',
     });
-    const { world, prometheus, agent } = instance;
+    const { prometheus, agent } = instance;
     const [target] = await prometheus.untilTargets('both', (all) => all.length === 2);
     assert.equal(target?.interval, '2s');
     assert.equal(await flag(prometheus, 'query.timeout'), '30s');
@@ -72,7 +72,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
 
   it('change live: interval and rules by a reload, which restarts nothing', async () => {
     await using instance = await startInstance({ scrape_interval: '5s' });
-    const { world, agent, prometheus, set } = instance;
+    const { agent, prometheus, set } = instance;
     await prometheus.untilTargets('both', (all) => all.length === 2 && all.every(({ interval }) => interval === '5s'));
     await set({ scrape_interval: '1s', rules: RULES });
     await prometheus.untilTargets(
@@ -87,7 +87,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
 
   it('change a flag by one restart of Prometheus only, however many changes come at once', async () => {
     await using instance = await startInstance({});
-    const { world, agent, prometheus, set } = instance;
+    const { agent, prometheus, set } = instance;
     await prometheus.untilTargets('both up', (all) => all.filter(({ health }) => health === 'up').length === 2);
     for (const query_timeout of ['10s', '20s', '30s']) await set({ query_timeout });
     await until('the flag', async () => (await flag(prometheus, 'query.timeout')) === '30s');
@@ -98,7 +98,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
 
   it('that are refused leave the old ones in force, and say all that is wrong', async () => {
     await using instance = await startInstance({ scrape_interval: '2s' });
-    const { world, agent, prometheus, set } = instance;
+    const { agent, prometheus, set } = instance;
     await prometheus.untilTargets('both', (all) => all.length === 2);
     await set({ scrape_interval: '15', retentoin: '30d' });
     const problem = await untilProblem(agent, /settings are refused/);

@@ -1,16 +1,17 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { errorText } from '../../agent/shared/text.ts';
-import type { ActiveTarget, RunningPrometheus } from '../support/prometheus.ts';
+import { GATEWAY } from '../support/agent.ts';
+import type { ActiveTarget, PrometheusView } from '../support/prometheus.ts';
 import { startDemo, untilUp, walkThrough, type Demo } from './demo.ts';
 import { tableOf } from './table.ts';
 
 const USAGE = `npm run demo [-- --once | --help]
 
-Runs everything on this machine: a Tsuru, an app with three units, and a Prometheus with its agent.
+Runs everything on this machine: a Tsuru, an app with three units, and an agent with its Prometheus, whose data are in memory.
 It stays until Ctrl-C, and leaves nothing behind.
 
-  --once  scales, deploys and unbinds by itself, and ends: exit code 0 only if Prometheus saw it all
+  --once  scales, deploys, changes settings and unbinds by itself, and ends: exit code 0 only if Prometheus saw it all
   --help  this
 `;
 
@@ -27,19 +28,22 @@ function show(targets: readonly ActiveTarget[]): void {
   );
 }
 
+const { GATEWAY_USERNAME: user, GATEWAY_PASSWORD: password } = GATEWAY;
+
 /** Debian's Prometheus has only the classic UI, below a path of its own. */
-async function uiOf({ url }: RunningPrometheus): Promise<string> {
-  const { ok } = await fetch(`${url}/targets`);
+async function uiOf({ url }: PrometheusView): Promise<string> {
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  const { ok } = await fetch(`${url}/targets`, { headers: { authorization } });
   return ok ? url : `${url}/classic`;
 }
 
 async function whatToTry({ tsuru, prometheus, agent }: Demo): Promise<string> {
   const ui = await uiOf(prometheus);
-  return `Look:
+  return `Look (user ${user}, password ${password}):
   ${ui}/targets
   ${ui}/graph?g0.expr=rate(api_http_requests_total[1m])&g0.tab=0&g0.range_input=5m
-  ${agent.url}/tsuru/status   what the agent knows, and why something is not scraped
-  ${agent.url}/metrics
+  ${prometheus.url}/tsuru/status   what the agent knows, and why something is not scraped
+  ${agent.url}/metrics   its own metrics, which Prometheus scrapes as well
 
 Try in another terminal, and watch this one:
   export TSURU_TARGET=${tsuru.url} TSURU_TOKEN=${tsuru.adminToken}

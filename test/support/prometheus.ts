@@ -88,10 +88,15 @@ export async function startPrometheus({
   };
 }
 
-/** Looks at a Prometheus, whoever runs it. */
-export function viewPrometheus(url: string): PrometheusView {
+/** Looks at a Prometheus, whoever runs it, or at one through its gateway with user and password. */
+export function viewPrometheus(
+  url: string,
+  access?: { readonly user: string; readonly password: string },
+): PrometheusView {
+  const authorization = access && `Basic ${Buffer.from(`${access.user}:${access.password}`).toString('base64')}`;
+
   async function get(path: string): Promise<Readonly<Record<string, unknown>>> {
-    const { body } = await request(`${url}${path}`);
+    const { body } = await request(`${url}${path}`, authorization === undefined ? {} : { headers: { authorization } });
     return asObject(asObject(await body.json(), 'answer')['data'], 'data');
   }
 
