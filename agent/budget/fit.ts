@@ -79,11 +79,16 @@ function fitApp(app: AppDiscovery, planned: PlannedApp | undefined, defaultMs: n
 
 /** The sample limits that targets had, so that a restart begins with them. */
 export function memoryOf(groups: Iterable<TargetGroup>): PlanMemory {
-  const limits = [...groups].flatMap((group): [string, number][] => {
+  const sampleLimits = new Map<string, number>();
+  const usual = new Map<string, number>();
+  for (const group of groups) {
+    const app = group.labels[APP_LABEL] ?? '';
     const limit = Number(group.labels[SAMPLE_LIMIT_LABEL]);
-    return limit > 0 ? [[keyOf(group), limit]] : [];
-  });
-  return { sampleLimits: new Map(limits), factors: new Map() };
+    if (!(limit > 0)) continue;
+    sampleLimits.set(keyOf(group), limit);
+    usual.set(app, Math.max(limit, usual.get(app) ?? 0));
+  }
+  return { sampleLimits, usual, factors: new Map() };
 }
 
 function keyOf({ labels }: TargetGroup): string {

@@ -53,6 +53,8 @@ export interface PlanMemory {
   /** The sample limit of each target, by its key. */
   readonly sampleLimits: ReadonlyMap<string, number>;
   readonly factors: ReadonlyMap<string, number>;
+  /** The largest sample limit in each app: a deploy replaces all of its targets by others that most likely expose as much. */
+  readonly usual: ReadonlyMap<string, number>;
 }
 
 export interface PlanInput {
@@ -95,7 +97,7 @@ export function planScrapes({ apps, limits, memory, factor = 1 }: PlanInput): Sc
       .reduce((sum, { sampleLimit, intervalMs }) => sum + loadOfTarget(sampleLimit, intervalMs * factor), 0);
 
   const sorted = apps.toSorted((a, b) => compareText(a.app, b.app));
-  const asBefore = sorted.map((wanted) => book(wanted, memory?.sampleLimits ?? new Map()));
+  const asBefore = sorted.map((wanted) => book(wanted, memory));
   const raised = raise(asBefore, total);
   const booked = giveUnknown(raised, total);
   const settled = settle(booked.map(demandOf), loadOfTarget, factor);
@@ -107,14 +109,19 @@ export function planScrapes({ apps, limits, memory, factor = 1 }: PlanInput): Sc
       sampleLimits: new Map(
         raised.flatMap(({ bookings }) => bookings.map(({ key, sampleLimit }) => [key, sampleLimit])),
       ),
+      usual: new Map(
+        raised.flatMap(({ app, bookings }) =>
+          bookings.length === 0 ? [] : [[app, Math.max(...bookings.map(({ sampleLimit }) => sampleLimit))]],
+        ),
+      ),
       factors: new Map([...settled].map(([app, { factor: stretched }]) => [app, stretched / factor])),
     },
   };
 }
 
-function book({ app, targets }: WantedApp, before: ReadonlyMap<string, number>): BookedApp {
+function book({ app, targets }: WantedApp, memory: PlanMemory | undefined): BookedApp {
   const limits = targets.map(({ key, samples }) => {
-    const previous = before.get(key);
+    const previous = memory?.sampleLimits.get(key);
     if (samples === undefined) return { key, sampleLimit: previous, needs: undefined };
     if (previous === undefined) return { key, sampleLimit: sampleLimitFor(samples), needs: undefined };
     const next = nextSampleLimit(previous, samples);
@@ -122,7 +129,8 @@ function book({ app, targets }: WantedApp, before: ReadonlyMap<string, number>):
   });
   // A new unit is most likely as the others of its app.
   const known = limits.flatMap(({ sampleLimit }) => (sampleLimit === undefined ? [] : [sampleLimit]));
-  const usual = known.length === 0 ? sampleLimitFor(UNKNOWN_SAMPLES) : Math.max(...known);
+  const unknown = memory?.usual.get(app) ?? sampleLimitFor(UNKNOWN_SAMPLES);
+  const usual = known.length === 0 ? unknown : Math.max(...known);
   return {
     app,
     bookings: targets.map((target, index) => ({

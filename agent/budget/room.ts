@@ -18,7 +18,7 @@ const AGENT_BYTES = 100 * 2 ** 20;
 /** How often the targets' samples are asked for: one query, and an app that explodes fails alone until then. */
 const SAMPLES_EVERY_MS = 30_000;
 /** The same while there are targets that were never scraped, which are taken for more than most are. */
-const UNKNOWN_SAMPLES_EVERY_MS = 10_000;
+const UNKNOWN_SAMPLES_EVERY_MS = 5_000;
 
 /** What there is, and how much of it is taken. */
 export interface RoomStatus {

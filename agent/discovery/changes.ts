@@ -1,6 +1,10 @@
+import { SAMPLE_LIMIT_LABEL } from '../budget/sample-limits.ts';
 import { compareText, count } from '../shared/text.ts';
 import type { AppDiscovery, Discovery, LeftOut } from './discover.ts';
 import { UNIT_LABEL } from './labels.ts';
+
+/** The agent's own bookkeeping, which is no change to anybody. */
+const SAMPLE_LIMIT = new RegExp(`,"${SAMPLE_LIMIT_LABEL}":"\\d+"`);
 
 /** A line for the log about an app whose targets, units left out or problems changed. */
 export interface Change {
@@ -70,7 +74,7 @@ function targetsOf(app: AppDiscovery | undefined): Map<string, string> {
   return new Map(
     (app?.groups ?? []).map(({ labels, targets }, index) => [
       labels[UNIT_LABEL] ?? targets.join(),
-      app?.texts[index] ?? '',
+      (app?.texts[index] ?? '').replace(SAMPLE_LIMIT, ''),
     ]),
   );
 }
