@@ -112,7 +112,11 @@ export async function startAgent(
     },
     client: prometheus,
     clock,
-    onStatus: reporter.onConfiguration,
+    onStatus(status) {
+      reporter.onConfiguration(status);
+      // One that somebody else runs tells its version once it runs.
+      if (status.loadedAtMs !== undefined) void health.readiness();
+    },
     onCheck: reporter.onCheck,
     onReload: reporter.onReload,
     onPolling: reporter.onPolling,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { freeAddress } from '../support/address.ts';
 import { GATEWAY, type RunningAgent } from '../support/agent.ts';
 import { startProgram } from '../support/program.ts';
 import { until } from '../support/until.ts';
@@ -49,6 +50,29 @@ describe("the agent's own Prometheus", { concurrency: 4 }, () => {
     assert.ok(said(agent, 'See you next time!'), "Prometheus' own last words");
     assert.deepEqual(await prometheusPids(world), []);
     assert.ok(agent.log().every(({ level }) => level !== 'error'));
+  });
+
+  it('is reached through the public port with the password, and without it only its health is', async () => {
+    await using world = await startWorld({ images: silentImages });
+    await world.bindNew('my-app');
+    const publicHost = freeAddress();
+    const { agent } = await world.startSupervised({ env: { AGENT_GATEWAY_ADDRESS: publicHost } });
+    const ask = (path: string, password?: string): Promise<Response> => {
+      const authorization = `Basic ${Buffer.from(`${GATEWAY.GATEWAY_USERNAME}:${password ?? ''}`).toString('base64')}`;
+      return fetch(`http://${publicHost}:8888${path}`, password === undefined ? {} : { headers: { authorization } });
+    };
+    const right = GATEWAY.GATEWAY_PASSWORD;
+    assert.equal((await ask('/-/ready')).status, 200);
+    assert.equal((await ask('/-/healthy')).status, 200);
+    for (const path of ['/api/v1/query?query=up', '/metrics', '/tsuru/status', '/']) {
+      assert.equal((await ask(path)).status, 401, path);
+    }
+    assert.equal((await ask('/api/v1/query?query=up', 'wrong')).status, 401);
+    assert.equal((await ask('/api/v1/query?query=up', right)).status, 200);
+    assert.match(await (await ask('/metrics', right)).text(), /^tsuru_agent_in_sync /m);
+    assert.match(await (await ask('/tsuru/status', right)).text(), /"my-app"/);
+    assert.equal((await ask('/-/reload', right)).status, 404);
+    assert.ok(((await agent.metric('tsuru_agent_gateway_refused_total{reason="not_found"}')) ?? 0) >= 1);
   });
 
   it('never gets the token or the password, in its environment or on its command line', async () => {
