@@ -31,7 +31,7 @@ export interface Limit {
 export interface Budget {
   /** For the environment variable GOMEMLIMIT. */
   readonly goMemLimitBytes: number | undefined;
-  /** Of WAL, head and blocks together, as Prometheus counts. Where it goes depends on the version: retentionIsReloadable. */
+  /** Of WAL, head and blocks together, as Prometheus counts. Where it goes depends on the version: in the configuration file, or a flag. */
   readonly retentionSizeBytes: number | undefined;
   /** Of the command line, without the retention. */
   readonly flags: readonly string[];
@@ -146,15 +146,6 @@ export function loadOf(limits: readonly Limit[], series: number, samplesPerSecon
 /** How many series fit when all are scraped at this interval; Infinity without limits. */
 export function seriesAt(limits: readonly Limit[], intervalMs: number): number {
   return Math.floor(1 / loadOf(limits, 1, 1000 / intervalMs));
-}
-
-/** The first Prometheus whose `storage.tsdb.retention` in prometheus.yml can be relied on: 3.8 has it, with faults that 3.11 ended. */
-const RELOADABLE_SINCE = { major: 3, minor: 11 } as const;
-
-/** Whether the retention can be in prometheus.yml, where a reload changes it, or is a flag, where only a restart of Prometheus does. */
-export function retentionIsReloadable(prometheusVersion: string): boolean {
-  const [major = 0, minor = 0] = prometheusVersion.split('.').map(Number);
-  return major > RELOADABLE_SINCE.major || (major === RELOADABLE_SINCE.major && minor >= RELOADABLE_SINCE.minor);
 }
 
 const LEAST_GO_BYTES =

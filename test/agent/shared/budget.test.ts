@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import {
-  budgetOf,
-  loadOf,
-  retentionIsReloadable,
-  seriesAt,
-  type Budget,
-  type Resources,
-} from '../../../agent/shared/budget.ts';
+import { budgetOf, loadOf, seriesAt, type Budget, type Resources } from '../../../agent/shared/budget.ts';
 
 const MIB = 2 ** 20;
 
@@ -102,12 +95,5 @@ describe('the budget of an instance', () => {
         assert.ok(loadOf(more.limits, series, series / 15) <= 1);
       }),
     );
-  });
-});
-
-describe('the retention', () => {
-  it('is part of the configuration from Prometheus 3.11 on', () => {
-    const versions = ['2.42.0+ds', '2.99.1', '3.8.1', '3.10.0', '3.11.0', '3.16.0', '4.0.0-rc.0', ''];
-    assert.deepEqual(versions.map(retentionIsReloadable), [false, false, false, false, true, true, true, false]);
   });
 });

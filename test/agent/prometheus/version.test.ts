@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { askVersion, featuresOf } from '../../../agent/prometheus/version.ts';
+
+describe('what a version of Prometheus can do', () => {
+  it('is taken from its number, and the least for one that is not known', () => {
+    const table = [
+      { version: undefined, can: [] },
+      { version: 'dev', can: [] },
+      { version: '2.42.0+ds', can: [] },
+      { version: '2.99.1', can: ['keepDropped'] },
+      { version: '3.8.1', can: ['keepDropped', 'fallbackProtocol'] },
+      { version: '3.10.0', can: ['keepDropped', 'fallbackProtocol'] },
+      { version: '3.11.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile'] },
+      { version: 'v3.16.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile'] },
+      { version: '4.0.0-rc.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile'] },
+    ];
+    for (const { version, can } of table) {
+      const features = Object.entries(featuresOf(version)).flatMap(([name, has]) => (has === true ? [name] : []));
+      assert.deepEqual(features.sort(), can.toSorted(), version);
+    }
+  });
+
+  it('is asked of the program itself', async () => {
+    assert.match(await askVersion('prometheus'), /^\d+\.\d+\.\d+/);
+    await assert.rejects(askVersion('true'), /true --version does not say its version/);
+    await assert.rejects(askVersion('no-such-program'), /ENOENT|does not say/);
+  });
+});
