@@ -12,7 +12,7 @@ const WORK_MS = 5000;
 
 const { env } = process;
 const host = env['TSURU_LOCAL_ADDRESS'] ?? '127.0.0.1';
-const port = Number(env['PORT'] ?? 8888);
+const port = Number(env['TSURU_LOCAL_PORT'] ?? env['PORT'] ?? 8888);
 const listens = env['TSURU_PROCESSNAME'] !== 'worker' || env['DEMO_WORKER_LISTENS'] === 'true';
 
 const ended = new AbortController();

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { authenticate } from './callers.ts';
@@ -13,10 +14,18 @@ export interface AnsweringOptions {
   readonly state: State;
   readonly faults: FaultRules;
   readonly requests: RequestLog;
+  /** The header that names a request; '' for none. */
+  readonly requestIdHeader: string;
 }
 
 /** Answers requests: faults first, then who is asking, then what they ask for. Never rejects. */
-export function createAnswering({ routes, state, faults, requests }: AnsweringOptions) {
+export function createAnswering({ routes, state, faults, requests, requestIdHeader }: AnsweringOptions) {
+  function requestIdOf({ headers }: IncomingMessage): string | undefined {
+    if (requestIdHeader === '') return undefined;
+    const given = headers[requestIdHeader.toLowerCase()];
+    return typeof given === 'string' ? given : randomUUID();
+  }
+
   async function answerOf(
     request: IncomingMessage,
     { method, path: whole, query }: SeenRequest,
@@ -32,7 +41,12 @@ export function createAnswering({ routes, state, faults, requests }: AnsweringOp
       const caller = authenticate(state, request.headers.authorization);
       const body = readBody(text, request.headers['content-type'] ?? '');
       const { params, route } = found;
-      return await route.answer({ version, params, query: new URLSearchParams(query), body, caller, views, over });
+      const { headers } = request;
+      const requestId = requestIdOf(request);
+      return await route.answer({
+        ...{ method, version, params, query: new URLSearchParams(query), headers },
+        ...{ body, caller, requestId, views, over },
+      });
     } catch (error) {
       return errorAnswer(error);
     }

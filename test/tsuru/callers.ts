@@ -1,4 +1,4 @@
-import { forbidden, TsuruError } from './errors.ts';
+import { badRequest, forbidden, TsuruError } from './errors.ts';
 import type { Owner } from './events.ts';
 import { permissionsOf, permits, type Context, type Grant, type Permission } from './permissions.ts';
 import type { App, State } from './state.ts';
@@ -30,8 +30,8 @@ export function authenticate(state: State, authorization: string | undefined): C
 
 export function appContexts({ name, teamOwner, pool }: App): Context[] {
   return [
-    { type: 'app', value: name },
     { type: 'team', value: teamOwner },
+    { type: 'app', value: name },
     { type: 'pool', value: pool },
   ];
 }
@@ -42,6 +42,13 @@ export function mayOnApp(caller: Caller, permission: string, app: App): boolean 
 
 export function demand(caller: Caller, permission: string, contexts: readonly Context[] = []): void {
   if (!permits(caller.permissions, permission, contexts)) throw forbidden();
+}
+
+/** The team of whoever names none; with several, somebody has to choose. */
+export function onlyTeam(teams: readonly string[]): string {
+  const [only] = teams;
+  if (only === undefined || teams.length > 1) throw badRequest('You must provide a team to execute this action.');
+  return only;
 }
 
 function callerOf(state: State, email: string, owner: Owner, grants: readonly Grant[]): Caller {

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { createClient, type Form, type Reply } from './client.ts';
+import { runCommand, type Asked } from './cli-commands.ts';
+import { messagesOf, tableOf, withoutTimes } from './recording.ts';
+import { serviceOf, startScriptedBroker, type AskedOfBroker, type ScriptedBroker } from './scripted-broker.ts';
 import { startTsuru, type LocalTsuru } from './server.ts';
 import { demoApp } from './worlds.ts';
 
@@ -57,27 +60,33 @@ const SENT: Readonly<Record<string, Sent>> = {
 const recorded = JSON.parse(
   await readFile(new URL('../recorded/cli-requests.json', import.meta.url), 'utf8'),
 ) as Recorded[];
-const commands = recorded.filter(({ command }) => !command.startsWith('tsuru service'));
 
 describe('the local Tsuru answers the real client as the recorded one did:', () => {
   let tsuru: LocalTsuru;
+  let broker: ScriptedBroker;
   before(async () => {
+    broker = await startScriptedBroker(answerAsRecorded);
     tsuru = await startTsuru({ images: demoApp() });
   });
-  after(() => tsuru.close());
+  after(async () => {
+    await tsuru.close();
+    await broker.close();
+  });
 
-  for (const { command, requests, output } of commands) {
+  for (const { command, requests, output } of recorded) {
     it(command, async () => {
-      const replies: Reply[] = [];
-      for (const line of requests) replies.push(await send(tsuru, command, line));
+      const isOfService = command.startsWith('tsuru service');
+      const asked = isOfService ? await askOfService(tsuru, broker, command) : await ask(tsuru, command, requests);
       assert.deepEqual(
-        replies.map(({ status }, i) => requests[i]?.replace(/\d+$/, String(status))),
+        asked.map(({ method, path, reply }) => `${method} ${path.split('?')[0] ?? ''} -> ${reply.status}`),
         requests,
       );
-      const last = replies.at(-1);
+      const last = asked.at(-1);
       assert.ok(last !== undefined);
-      if (isStream(last))
-        assert.ok(withoutTimes(output).includes(textOf(last)), `${textOf(last)} instead of ${output}`);
+      if (isStream(last.reply)) {
+        const shown = messagesOf(last.reply);
+        assert.ok(withoutTimes(output).includes(shown), `${shown} instead of ${output}`);
+      }
     });
   }
 
@@ -89,7 +98,7 @@ describe('the local Tsuru answers the real client as the recorded one did:', () 
       Number(memory) < 2 ** 30 ? `${Number(memory) / 2 ** 20}Mi` : `${Number(memory) / 2 ** 30}Gi`,
       String(plan['default'] === true),
     ]);
-    assert.deepEqual(shown, tableOf(commands.find(({ command }) => command === 'tsuru plan list')?.output ?? ''));
+    assert.deepEqual(shown, tableOf(recorded.find(({ command }) => command === 'tsuru plan list')?.output ?? ''));
   });
 
   it('lists the teams with the permissions that the client showed', async () => {
@@ -100,9 +109,29 @@ describe('the local Tsuru answers the real client as the recorded one did:', () 
     const shown = teams.flatMap(({ name, permissions }) =>
       permissions.map((permission, i) => [i === 0 ? name : '', permission, '']),
     );
-    assert.deepEqual(shown, tableOf(commands.find(({ command }) => command === 'tsuru team list')?.output ?? ''));
+    assert.deepEqual(shown, tableOf(recorded.find(({ command }) => command === 'tsuru team list')?.output ?? ''));
   });
 });
+
+async function ask(tsuru: LocalTsuru, command: string, requests: readonly string[]): Promise<Asked[]> {
+  const asked: Asked[] = [];
+  for (const line of requests) {
+    const [method = '', path = ''] = line.split(' ');
+    asked.push({ method, path, reply: await send(tsuru, command, line) });
+  }
+  return asked;
+}
+
+function askOfService(tsuru: LocalTsuru, broker: ScriptedBroker, command: string): Promise<Asked[]> {
+  return runCommand(createClient(tsuru.url, tsuru.adminToken), command, serviceOf(broker));
+}
+
+/** In short what the recorded broker answered. */
+function answerAsRecorded({ method, path }: AskedOfBroker): { status: number; body: string } {
+  if (path === '/resources/plans') return { status: 200, body: '[{"name": "small", "description": "2 GiB"}]' };
+  if (path.endsWith('/status')) return { status: 204, body: '' };
+  return { status: method === 'POST' ? 201 : 200, body: method === 'GET' ? '[]' : '{}' };
+}
 
 function send(tsuru: LocalTsuru, command: string, line: string): Promise<Reply> {
   const [request = ''] = line.split(' -> ');
@@ -119,26 +148,4 @@ function deployed(image: string): Sent {
 
 function isStream({ contentType, body }: Reply): boolean {
   return contentType === 'text' || (contentType === 'application/x-json-stream' && body.startsWith('{"Message"'));
-}
-
-/** What the client prints of a stream: the messages, one after the other. */
-function textOf({ contentType, body }: Reply): string {
-  if (contentType === 'text') return body;
-  const lines = body.trimEnd().split('\n');
-  return lines.map((line) => (JSON.parse(line) as { Message: string }).Message).join('');
-}
-
-function withoutTimes(output: string): string {
-  return output.replaceAll('<time>: ', '');
-}
-
-/** The rows of a table that the client printed, without its head. */
-function tableOf(output: string): string[][] {
-  const rows = output.split('\n').filter((line) => line.startsWith('|'));
-  return rows.slice(1).map((row) =>
-    row
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
 }

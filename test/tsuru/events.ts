@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once, EventEmitter } from 'node:events';
 import { TsuruError } from './errors.ts';
 import { goSeconds } from './go.ts';
+import type { Context } from './permissions.ts';
 
 export interface Target {
   readonly type: string;
@@ -17,55 +18,81 @@ export interface Owner {
 export interface Change {
   readonly kind: string;
   readonly target: Target;
+  /** Locked too, and as long. */
+  readonly extraTargets?: readonly Target[];
   readonly owner: Owner;
-  /** A locked target is waited for so long; without it not at all. */
+  /** Locked targets are waited for so long; without it not at all. */
   readonly waitMs?: number;
 }
 
-/** What Tsuru remembers of one change. While it runs, it locks its target. */
-export interface TsuruEvent extends Change {
+/** What Tsuru remembers of one change. While it runs, it locks its targets. */
+export interface TsuruEvent {
   readonly id: string;
+  readonly kind: string;
+  readonly target: Target;
+  readonly extraTargets: readonly Target[];
+  readonly owner: Owner;
+  /** Who may read it is decided at its start: its target may be gone at its end. */
+  readonly contexts: readonly Context[];
   readonly startTime: Date;
   endTime: Date | undefined;
   running: boolean;
   error: string;
-  log: string;
+  readonly log: { readonly date: Date; readonly message: string }[];
 }
 
 export interface Events {
   readonly all: readonly TsuruEvent[];
-  /** Runs a change under the lock of its target. */
+  /** Runs a change under the lock of its targets. */
   run<T>(change: Change, work: (event: TsuruEvent) => Promise<T>): Promise<T>;
 }
 
-/** `closing` ends the waiting for locks. */
-export function createEvents(closing: AbortSignal): Events {
+export interface EventsOptions {
+  /** Why a change is not to be made; undefined when it is. */
+  readonly refusal: (change: Change) => string | undefined;
+  readonly contextsOf: (target: Target) => readonly Context[];
+  readonly onEnd: (event: TsuruEvent) => void;
+  /** Ends the waiting for locks. */
+  readonly closing: AbortSignal;
+}
+
+export function createEvents({ refusal, contextsOf, onEnd, closing }: EventsOptions): Events {
   const all: TsuruEvent[] = [];
   const holders = new Map<string, TsuruEvent>();
   const released = new EventEmitter();
   released.setMaxListeners(0);
 
   async function lock(change: Change): Promise<TsuruEvent> {
-    const key = keyOf(change);
-    const deadline = AbortSignal.any([AbortSignal.timeout(change.waitMs ?? 0), closing]);
-    for (let holder = holders.get(key); holder !== undefined; holder = holders.get(key)) {
-      const isWaiting = change.waitMs !== undefined && !deadline.aborted;
-      if (!isWaiting) throw lockedError(key, holder);
+    const { kind, target, extraTargets = [], owner, waitMs } = change;
+    const keys = [target, ...extraTargets].map(keyOf);
+    const deadline = AbortSignal.any([AbortSignal.timeout(waitMs ?? 0), closing]);
+    for (let held = heldAmong(keys); held !== undefined; held = heldAmong(keys)) {
+      const isWaiting = waitMs !== undefined && !deadline.aborted;
+      if (!isWaiting) throw lockedError(held.key, held.holder);
       // The deadline rejects; the next round then sees it.
-      await once(released, key, { signal: deadline }).catch(() => undefined);
+      await once(released, held.key, { signal: deadline }).catch(() => undefined);
     }
     const event: TsuruEvent = {
-      ...change,
+      ...{ kind, target, extraTargets, owner },
       id: randomBytes(12).toString('hex'),
+      contexts: contextsOf(target),
       startTime: new Date(),
       endTime: undefined,
       running: true,
       error: '',
-      log: '',
+      log: [],
     };
-    holders.set(key, event);
+    for (const key of keys) holders.set(key, event);
     all.push(event);
     return event;
+  }
+
+  function heldAmong(keys: readonly string[]): { key: string; holder: TsuruEvent } | undefined {
+    for (const key of keys) {
+      const holder = holders.get(key);
+      if (holder !== undefined) return { key, holder };
+    }
+    return undefined;
   }
 
   return {
@@ -73,6 +100,8 @@ export function createEvents(closing: AbortSignal): Events {
     async run(change, work) {
       const event = await lock(change);
       try {
+        const refused = refusal(change);
+        if (refused !== undefined) throw new TsuruError(refused);
         return await work(event);
       } catch (error) {
         event.error = error instanceof Error ? error.message : String(error);
@@ -80,15 +109,18 @@ export function createEvents(closing: AbortSignal): Events {
       } finally {
         event.running = false;
         event.endTime = new Date();
-        holders.delete(keyOf(change));
-        released.emit(keyOf(change));
+        for (const key of [event.target, ...event.extraTargets].map(keyOf)) {
+          holders.delete(key);
+          released.emit(key);
+        }
+        onEnd(event);
       }
     },
   };
 }
 
-function keyOf({ target }: Change): string {
-  return `${target.type}(${target.value})`;
+function keyOf({ type, value }: Target): string {
+  return `${type}(${value})`;
 }
 
 function lockedError(key: string, { kind, owner, startTime }: TsuruEvent): TsuruError {

@@ -2,10 +2,15 @@
 import { TEXT, type WholeAnswer } from './http.ts';
 import { text, type Tree } from './input.ts';
 
-/** Where a fault shows: everywhere, unless it says less. */
+/** Who is asked: Tsuru by its clients, or a service's broker by Tsuru. */
+type Asked = 'tsuru' | 'broker';
+
+/** Where a fault shows: in all requests to Tsuru, unless it says something else. */
 interface Limits {
+  /** 'broker': in what Tsuru asks of brokers; only latency, status, body and cut show there. */
+  readonly to?: 'broker';
   readonly method?: string;
-  /** The path without its API version: '/apps/my-app', or with a star at its end what begins like it: '/apps*'. */
+  /** The path without its API version: '/apps/my-app' (a broker's: '/resources/my-instance'), or with a star at its end what begins like it: '/apps*'. */
   readonly path?: string;
   /** So many answers; without it until the fault is removed. */
   readonly times?: number;
@@ -50,7 +55,7 @@ export interface Misfortune {
 
 export interface FaultRules extends Faults {
   /** The faults of a request; it counts as one of their times. */
-  meet(method: string, path: string): Misfortune;
+  meet(method: string, path: string, asked?: Asked): Misfortune;
 }
 
 const UNREACHABLE = 'Get "https://cluster/api/v1/pods": dial tcp: i/o timeout';
@@ -72,8 +77,8 @@ export function createFaults(): FaultRules {
     clear: () => {
       rules.clear();
     },
-    meet(method, path) {
-      const met = [...rules].filter(({ fault }) => fits(fault, method, path));
+    meet(method, path, asked = 'tsuru') {
+      const met = [...rules].filter(({ fault }) => (fault.to ?? 'tsuru') === asked && fits(fault, method, path));
       for (const rule of met) if (--rule.left <= 0) rules.delete(rule);
       return misfortune(met.map(({ fault }) => fault));
     },
@@ -83,7 +88,9 @@ export function createFaults(): FaultRules {
 /** A fault from somebody's JSON; undefined when it is none. */
 export function parseFault(tree: Tree): Fault | undefined {
   const optional = (name: string) => (name in tree ? { [name]: text(tree, name) } : {});
+  if ('to' in tree && text(tree, 'to') !== 'broker') return undefined;
   const limits = {
+    ...('to' in tree ? { to: 'broker' as const } : {}),
     ...optional('method'),
     ...optional('path'),
     ...('times' in tree ? { times: Number(tree['times']) } : {}),

@@ -13,9 +13,19 @@ export function goQuote(text: string): string {
   return JSON.stringify(text);
 }
 
+/** A key or a value of a form as url.Values writes it. */
+export function goQueryEscape(text: string): string {
+  return new URLSearchParams([['', text]]).toString().slice(1).replaceAll('%7E', '~').replaceAll('*', '%2A');
+}
+
 /** A time with whole seconds, as in the text of a locked event. */
 export function goSeconds(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z`;
+}
+
+/** A time as in the log of an event. */
+export function goLogTime(time: Date): string {
+  return `${time.toISOString().slice(0, 19).replace('T', ' ')} +0000`;
 }
 
 /** `%#v` of url.Values, as in the text of a form that could not be decoded. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from './callers.ts';
 import { TsuruError } from './errors.ts';
 import type { Views } from './faults.ts';
@@ -7,12 +7,16 @@ import type { Body } from './input.ts';
 
 /** A request of someone who may be here; what they may do is for the route to check. */
 export interface Call {
+  readonly method: string;
   /** The API version of the path, '1.0' where it had none. */
   readonly version: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly body: Body;
   readonly caller: Caller;
+  readonly headers: IncomingHttpHeaders;
+  /** Undefined unless Tsuru is set up to name requests. */
+  readonly requestId: string | undefined;
   /** What faults hide from this call. */
   readonly views: Views;
   /** Aborted when the answer was sent, or the client hung up. */
@@ -41,8 +45,9 @@ export interface Output {
 }
 
 export interface Route {
+  /** 'GET'; '*' for any. */
   readonly method: string;
-  /** '/apps/:app/units' */
+  /** '/apps/:app/units'; a part such as '*path' at the end is all that follows. */
   readonly path: string;
   readonly answer: (call: Call) => Answer | Promise<Answer>;
 }
@@ -80,7 +85,7 @@ export function findRoute(
   path: string,
 ): { readonly route: Route; readonly params: Readonly<Record<string, string>> } | undefined {
   for (const route of routes) {
-    const params = route.method === method ? paramsOf(route.path, path) : undefined;
+    const params = [method, '*'].includes(route.method) ? paramsOf(route.path, path) : undefined;
     if (params !== undefined) return { route, params };
   }
   return undefined;
@@ -151,11 +156,14 @@ function sendWhole(response: ServerResponse, { status, contentType, body }: Whol
 function paramsOf(pattern: string, path: string): Record<string, string> | undefined {
   const wanted = pattern.split('/');
   const given = path.split('/');
-  if (wanted.length !== given.length) return undefined;
+  const last = wanted.at(-1) ?? '';
+  const takesRest = last.startsWith('*') && given.length >= wanted.length;
+  if (wanted.length !== given.length && !takesRest) return undefined;
   const params: Record<string, string> = {};
   for (const [i, part] of wanted.entries()) {
     const value = given[i] ?? '';
-    if (part.startsWith(':') && value !== '') params[part.slice(1)] = decodeURIComponent(value);
+    if (part.startsWith('*') && takesRest) params[part.slice(1)] = given.slice(i).join('/');
+    else if (part.startsWith(':') && value !== '') params[part.slice(1)] = decodeURIComponent(value);
     else if (part !== value) return undefined;
   }
   return params;

@@ -11,16 +11,27 @@ export interface UnitPlace {
   readonly port: number;
   /** TSURU_HOST, PORT and so on, with the app's variables. */
   readonly env: Readonly<Record<string, string>>;
+  /** Where each volume is, by mount point. For what runs inside this process never the mount point itself. */
+  readonly volumes: Readonly<Record<string, string>>;
   /** Adds a line to the app's log. */
   readonly log: (line: string) => void;
 }
 
-/** A real child process. It is told its address by TSURU_LOCAL_ADDRESS and PORT, and should end when its stdin ends. */
+/**
+ * A real child process. What no pod would need to be told, and Tsuru does not tell, is in TSURU_LOCAL_ADDRESS, TSURU_LOCAL_PORT and,
+ * with volumes, TSURU_LOCAL_VOLUMES: JSON of the folder by mount point, which is the mount point itself where it could be
+ * mounted. With TSURU_LOCAL_PARENT=stdin it should end when its stdin ends.
+ */
 export interface Command {
   readonly argv: readonly [string, ...string[]];
   readonly cwd?: string;
   /** False for a process without a port: it counts as ready soon after its start. */
   readonly listens?: boolean;
+  /**
+   * Started as Tsuru starts an image: by a login shell, so its PATH is that of /etc/profile, and as user 1000 where this process
+   * is root. Not the default: this machine's files may be for others only.
+   */
+  readonly asInPod?: boolean;
 }
 
 /** Runs inside this process: cheap, for tests with many units. */

@@ -62,7 +62,7 @@ export function children(tree: Tree, name: string): Tree[] {
   return Array.isArray(items) ? items.filter(isTree) : [];
 }
 
-function isTree(value: unknown): value is Tree {
+export function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null;
 }
 

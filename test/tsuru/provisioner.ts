@@ -6,7 +6,10 @@ import { DEFAULT_PORT } from './images.ts';
 import type { Logs } from './log.ts';
 import { internalAddresses, portsOf } from './ports.ts';
 import type { App, State, Version } from './state.ts';
+import type { Storage } from './storage.ts';
+import { appEnv } from './unit-env.ts';
 import { startUnit, unitName, type LivingUnit } from './units.ts';
+import { volumesOf } from './volumes.ts';
 
 /** Does with units what Tsuru asks of Kubernetes. Where a process can be named, none means all of them. */
 export interface Provisioner {
@@ -36,12 +39,13 @@ export interface ProvisionerOptions {
   readonly logs: Logs;
   /** Given to every unit: PATH, TSURU_HOST. */
   readonly env: () => Readonly<Record<string, string>>;
+  readonly storage: Storage;
   /** Aborted when the local Tsuru ends: no more waiting. */
   readonly closing: AbortSignal;
 }
 
 export function createProvisioner(options: ProvisionerOptions): Provisioner {
-  const { state, addresses, delays, logs, env, closing } = options;
+  const { state, addresses, delays, logs, env, storage, closing } = options;
   const ending = new Set<Promise<void>>();
   /** What the name of a unit tells of its rollout: the same until the next deploy or restart. */
   const rollouts = new Map<string, string>();
@@ -51,7 +55,8 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
     const number = (state.unitNumbers.get(app.name) ?? 0) + 1;
     state.unitNumbers.set(app.name, number);
     const name = unitName(app.name, process === '' ? 'isolated-run' : process, rollouts.get(app.name) ?? '', number);
-    const variables = [...app.env.values()].map((variable) => [variable.name, variable.value] as const);
+    const runner = image.processes[process] ?? 'nothing';
+    const volumes = volumesOf(state, app.name);
     const living = startUnit({
       name,
       app: app.name,
@@ -60,8 +65,10 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
       port: portsOf(image, process).find(({ protocol }) => protocol === 'TCP')?.port ?? DEFAULT_PORT,
       ...(image.address === undefined ? {} : { host: image.address }),
       routable: app.versions.length === 0 || app.versions[0]?.number === version,
-      runner: image.processes[process] ?? 'nothing',
-      env: { ...env(), ...Object.fromEntries<string>(variables) },
+      runner,
+      env: { ...env(), ...appEnv(app) },
+      openStorage: () =>
+        storage.open(name, volumes, { memory: app.plan.memory, isCommand: typeof runner === 'object' }),
       addresses,
       delays,
       log: (message) => {

@@ -33,6 +33,29 @@ const VARYING = new Set([
   ...['Version', 'Restarts'],
 ]);
 
+/** What the client prints of a stream: the messages, one after the other. */
+export function messagesOf({ contentType, body }: Reply): string {
+  if (contentType === 'text') return body;
+  const lines = body.trimEnd().split('\n');
+  return lines.map((line) => (JSON.parse(line) as { Message: string }).Message).join('');
+}
+
+/** What the client printed of a stream, which writes a time before each line. */
+export function withoutTimes(output: string): string {
+  return output.replaceAll('<time>: ', '');
+}
+
+/** The rows of a table that the client printed, without its head. */
+export function tableOf(output: string): string[][] {
+  const rows = output.split('\n').filter((line) => line.startsWith('|'));
+  return rows.slice(1).map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
 export async function readExchanges(): Promise<Exchange[]> {
   return JSON.parse(await readFile(new URL('../recorded/client-api.json', import.meta.url), 'utf8')) as Exchange[];
 }
@@ -65,11 +88,11 @@ export function differences(recorded: Exchange['response'], answered: Reply): st
   if (recorded.json !== undefined && outside.length === 0) {
     return unlike('json', normal('', recorded.json), normal('', JSON.parse(answered.body)));
   }
-  const isSame = withoutTimes(recorded.body ?? '') === withoutTimes(answered.body);
+  const isSame = withTimesHidden(recorded.body ?? '') === withTimesHidden(answered.body);
   return isSame ? outside : [...outside, 'body'];
 }
 
-function withoutTimes(text: string): string {
+function withTimesHidden(text: string): string {
   return text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>');
 }
 

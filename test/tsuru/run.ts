@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command, ProcessRunner, UnitPlace } from './images.ts';
+import type { UnitStorage } from './storage.ts';
 
 /** One life of a unit's process. */
 export interface Running {
@@ -18,6 +19,8 @@ export interface Running {
 
 /** After SIGTERM a process has this long, in ms. Tsuru gives 30 s. */
 const STOP_MS = 10_000;
+/** The user of every process in a pod, whatever its image says. */
+const POD_UID = 1000;
 /** How often a starting process is asked whether it listens, in ms. */
 const PROBE_MS = 25;
 /** A process of which it is known that it does not listen is ready this long after its start, in ms. */
@@ -25,9 +28,9 @@ const NOT_LISTENING_READY_MS = 100;
 /** Kubernetes asks nobody whether they listen: what still runs after this many ms is ready in any case. */
 const READY_ANYWAY_MS = 10_000;
 
-export function run(runner: ProcessRunner, place: UnitPlace): Running {
+export function run(runner: ProcessRunner, place: UnitPlace, storage: UnitStorage): Running {
   if (runner === 'nothing') return endless();
-  return typeof runner === 'function' ? runInside(runner(place)) : runCommand(runner, place);
+  return typeof runner === 'function' ? runInside(runner(place)) : runCommand(runner, place, storage);
 }
 
 function endless(): Running {
@@ -71,8 +74,8 @@ function runInside(starting: Promise<{ close(): Promise<void> }>): Running {
   };
 }
 
-function runCommand(command: Command, place: UnitPlace): Running {
-  const [program, ...args] = notOutliving(command.argv);
+function runCommand(command: Command, place: UnitPlace, storage: UnitStorage): Running {
+  const [program, ...args] = notOutliving(storage.enter(asTsuruStarts(command), command.cwd));
   // A group of its own: what the process starts ends with it, and Ctrl-C at the terminal does not end it behind our back.
   const child = spawn(program, args, { cwd: command.cwd, env: place.env, detached: true });
   for (const output of [child.stdout, child.stderr]) createInterface({ input: output }).on('line', place.log);
@@ -97,6 +100,16 @@ function runCommand(command: Command, place: UnitPlace): Running {
       signal(child, 'SIGKILL');
     },
   };
+}
+
+/** Where an image is started as in a pod: by a login shell, which sets PATH anew, and as nobody who may do much. */
+function asTsuruStarts({ argv, asInPod = false }: Command): Command['argv'] {
+  if (!asInPod) return argv;
+  const shell = ['/bin/sh', '-lc', 'exec "$@"', 'sh', ...argv] as const;
+  const isRoot = process.getuid?.() === 0;
+  return isRoot
+    ? ['setpriv', `--reuid=${POD_UID}`, `--regid=${POD_UID}`, '--clear-groups', '--pdeathsig=TERM', '--', ...shell]
+    : shell;
 }
 
 /** On Linux the kernel ends a unit when the local Tsuru is killed; elsewhere a unit must notice that its stdin ends. */

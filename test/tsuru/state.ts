@@ -1,7 +1,12 @@
+import type { EventBlock } from './event-blocks.ts';
 import type { Image } from './images.ts';
 import type { Grant, Role } from './permissions.ts';
 import { seedPlans, type Plan } from './plans.ts';
+import { DEFAULT_POOLS, type Pool } from './pools.ts';
+import type { Instance, Service } from './services.ts';
 import type { LivingUnit } from './units.ts';
+import { DEFAULT_VOLUME_PLANS, type Volume, type VolumeOptions } from './volumes.ts';
+import type { Webhook } from './webhooks.ts';
 
 export interface Item {
   readonly name: string;
@@ -18,6 +23,14 @@ export interface EnvVar {
   readonly value: string;
   readonly public: boolean;
   readonly managedBy: string;
+}
+
+/** A variable that an instance's broker gave to a bound app. */
+export interface ServiceVar {
+  readonly service: string;
+  readonly instance: string;
+  readonly name: string;
+  readonly value: string;
 }
 
 export interface InternalAddress {
@@ -49,6 +62,9 @@ export interface LogLine {
   readonly unit: string;
 }
 
+/** 'none': the app has no address for the outside. */
+export type Router = 'fake' | 'none';
+
 export interface App {
   readonly name: string;
   readonly owner: string;
@@ -61,6 +77,8 @@ export interface App {
   /** What is set per process; a process without settings is not in it. */
   processes: ReadonlyMap<string, ProcessSettings>;
   readonly env: Map<string, EnvVar>;
+  serviceEnv: readonly ServiceVar[];
+  readonly router: Router;
   /** How many deploys succeeded. */
   deploys: number;
   /** Versions with units, the one that gets traffic first. */
@@ -92,11 +110,11 @@ export interface User {
   readonly grants: readonly Grant[];
 }
 
-export interface Pool {
+/** A job is no more than its name here: nothing runs. */
+export interface Job {
   readonly name: string;
-  readonly isDefault: boolean;
-  readonly isPublic: boolean;
-  readonly provisioner: string;
+  readonly teamOwner: string;
+  readonly pool: string;
 }
 
 /** All that the local Tsuru knows; the routes change it. */
@@ -108,22 +126,42 @@ export interface State {
   readonly teams: readonly string[];
   readonly pools: ReadonlyMap<string, Pool>;
   readonly plans: ReadonlyMap<string, Plan>;
+  readonly services: Map<string, Service>;
+  /** By service and name: 'prometheus/my-instance'. */
+  readonly instances: Map<string, Instance>;
+  readonly jobs: Map<string, Job>;
+  readonly volumes: Map<string, Volume>;
+  readonly volumePlans: ReadonlyMap<string, VolumeOptions>;
+  readonly webhooks: Map<string, Webhook>;
+  readonly blocks: EventBlock[];
   /** The last number given to a unit of an app of this name: names of units are unique for ever. */
   readonly unitNumbers: Map<string, number>;
 }
 
 const ADMIN_EMAIL = 'admin@example.com';
 
-/** What the recording started from. */
-export function seedState(adminToken: string): State {
+/** What is there from the start; without it, what the recording started from. */
+export interface Seed {
+  readonly pools?: readonly Pool[];
+  readonly volumePlans?: Readonly<Record<string, VolumeOptions>>;
+}
+
+export function seedState(adminToken: string, seed: Seed): State {
   return {
     apps: new Map(),
     roles: new Map([['AllowAll', { name: 'AllowAll', contextType: 'global', description: '', permissions: [''] }]]),
     tokens: new Map(),
     users: [{ email: ADMIN_EMAIL, secret: adminToken, grants: [{ role: 'AllowAll', contextValue: '' }] }],
     teams: ['ops', 'shop'],
-    pools: new Map([['dev', { name: 'dev', isDefault: true, isPublic: true, provisioner: 'kubernetes' }]]),
+    pools: new Map((seed.pools ?? DEFAULT_POOLS).map((pool) => [pool.name, pool])),
     plans: seedPlans(),
+    services: new Map(),
+    instances: new Map(),
+    jobs: new Map(),
+    volumes: new Map(),
+    volumePlans: new Map(Object.entries(seed.volumePlans ?? DEFAULT_VOLUME_PLANS)),
+    webhooks: new Map(),
+    blocks: [],
     unitNumbers: new Map(),
   };
 }

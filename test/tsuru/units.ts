@@ -3,6 +3,8 @@ import type { Addresses } from './addresses.ts';
 import { delayed, type Delays } from './delays.ts';
 import type { ProcessRunner } from './images.ts';
 import { run, type Running } from './run.ts';
+import type { UnitStorage } from './storage.ts';
+import { unitEnv } from './unit-env.ts';
 
 type UnitStatus = 'created' | 'starting' | 'started' | 'error';
 
@@ -50,7 +52,10 @@ export interface UnitOptions {
   readonly host?: string;
   readonly routable: boolean;
   readonly runner: ProcessRunner;
+  /** What all units of the app have. */
   readonly env: Readonly<Record<string, string>>;
+  /** What is mounted in it, as long as it lives. */
+  readonly openStorage: () => Promise<UnitStorage>;
   readonly addresses: Addresses;
   readonly delays: Delays;
   readonly log: (line: string) => void;
@@ -83,10 +88,24 @@ export function startUnit(options: UnitOptions): LivingUnit {
     await delayed(() => delays.createdMs, stopped.signal);
     if (stopped.signal.aborted) return;
     const host = options.host ?? (await addresses.take());
+    const storage = await options.openStorage();
+    try {
+      await liveAt(host, storage);
+    } finally {
+      await storage.close();
+      if (options.host === undefined) addresses.release(host);
+    }
+  }
+
+  /** One life after the other, at one address, with the same volumes. */
+  async function liveAt(host: string, storage: UnitStorage): Promise<void> {
+    const { volumes, excuse } = storage;
+    if (excuse !== undefined) options.log(`local Tsuru: volumes are plain folders, for ${excuse}`);
+    const env = { ...options.env, ...unitEnv({ process, version, host, port, volumes }) };
     while (!isStopped()) {
       Object.assign(unit, { host, status: 'starting', ready: false });
-      const place = { app, process, version, unit: name, host, port, log: options.log, env: unitEnv(options, host) };
-      const life = run(options.runner, place);
+      const place = { app, process, version, unit: name, host, port, volumes, log: options.log, env };
+      const life = run(options.runner, place, storage);
       running = life;
       unit.pid = life.pid;
       const shown = delayed(() => delays.startingMs, stopped.signal);
@@ -101,7 +120,6 @@ export function startUnit(options: UnitOptions): LivingUnit {
       const backoff = 2 ** (unit.restarts - 1);
       await delayed(() => Math.min(delays.restartMs * backoff, RESTART_LIMIT_MS), stopped.signal);
     }
-    if (options.host === undefined) addresses.release(host);
   }
 
   function isStopped(): boolean {
@@ -133,17 +151,4 @@ export function startUnit(options: UnitOptions): LivingUnit {
 export function unitName(app: string, process: string, rollout: string, number: number): string {
   const hash = createHash('sha256').update(rollout).digest('hex').slice(0, 8);
   return [app, process, hash, String(number).padStart(5, '0')].filter((part) => part !== '').join('-');
-}
-
-function unitEnv({ env, port, process, version, app }: UnitOptions, host: string): Record<string, string> {
-  return {
-    ...env,
-    TSURU_APPNAME: app,
-    TSURU_PROCESSNAME: process,
-    TSURU_APPVERSION: String(version),
-    // Always, unlike Tsuru, which leaves it out when the image EXPOSEs another port: here all images run the same app.
-    PORT: String(port),
-    TSURU_LOCAL_ADDRESS: host,
-    TSURU_LOCAL_PARENT: 'stdin',
-  };
 }

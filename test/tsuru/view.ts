@@ -1,12 +1,12 @@
 // The JSON of apps and units, key by key as recorded.
 import type { App, State } from './state.ts';
 import type { Unit } from './units.ts';
+import { volumeBindsJson } from './volumes.ts';
 
 /** Why the units of an app are not known; undefined: they are. */
 type UnitsError = string | undefined;
 
 const NODE_ADDRESS = '127.0.0.1';
-const ROUTER = { name: 'fake', opts: {} };
 
 function unitJson(unit: Unit): Record<string, unknown> {
   const hasAddress = unit.host !== '';
@@ -42,8 +42,8 @@ export function listedAppJson(app: App, extended: boolean, unitsError: UnitsErro
     plan: app.plan,
     units: unitsError === undefined ? unitsJson(app) : [],
     cname: [],
-    ip: appHost(app.name),
-    routers: [{ ...ROUTER, address: appHost(app.name), addresses: null, type: '' }],
+    ip: appHosts(app)[0] ?? '',
+    routers: appHosts(app).map((address) => ({ name: app.router, opts: {}, address, addresses: null, type: '' })),
     tags: app.tags,
     ...(unitsError === undefined ? {} : { error: `unable to list app units: ${unitsError}` }),
     ...(extended && app.description !== '' ? { description: app.description } : {}),
@@ -51,8 +51,8 @@ export function listedAppJson(app: App, extended: boolean, unitsError: UnitsErro
   };
 }
 
-export function appJson(app: App, unitsError: UnitsError): Record<string, unknown> {
-  const address = appHost(app.name);
+export function appJson(state: State, app: App, unitsError: UnitsError): Record<string, unknown> {
+  const volumeBinds = volumeBindsJson(state, app.name);
   const processes = [...app.processes].map(([name, { plan, metadata }]) => ({
     name,
     ...(plan === '' ? {} : { plan }),
@@ -74,11 +74,16 @@ export function appJson(app: App, unitsError: UnitsError): Record<string, unknow
     units: unitsError === undefined ? unitsJson(app) : [],
     ...(app.internalAddresses.length === 0 ? {} : { internalAddresses: app.internalAddresses }),
     provisioner: 'kubernetes',
-    routers: [{ ...ROUTER, address, addresses: [address], type: 'fake', status: 'ready' }],
-    serviceInstanceBinds: [],
+    routers: appHosts(app).map((address) => ({
+      ...{ name: app.router, opts: {}, address, addresses: [address], type: app.router, status: 'ready' },
+    })),
+    serviceInstanceBinds: [...state.instances.values()]
+      .filter(({ apps }) => apps.includes(app.name))
+      .map(({ service, name, plan }) => ({ service, instance: name, plan })),
+    ...(volumeBinds.length === 0 ? {} : { volumeBinds }),
     ...(processes.length === 0 ? {} : { processes }),
-    ip: address,
-    router: ROUTER.name,
+    ip: appHosts(app)[0] ?? '',
+    router: app.router,
     routeropts: {},
     ...(unitsError === undefined
       ? { quota: { limit: -1, inuse: app.units.size } }
@@ -86,28 +91,9 @@ export function appJson(app: App, unitsError: UnitsError): Record<string, unknow
   };
 }
 
-export function appHost(app: string): string {
-  return `${app}.fakerouter.com`;
-}
-
-export function poolJson(state: State, name: string): Record<string, unknown> | undefined {
-  const pool = state.pools.get(name);
-  if (pool === undefined) return undefined;
-  return {
-    Name: pool.name,
-    Default: pool.isDefault,
-    Provisioner: pool.provisioner,
-    Labels: {},
-    public: pool.isPublic,
-    teams: state.teams,
-    allowed: {
-      plan: [...state.plans.keys()],
-      router: [ROUTER.name],
-      service: [],
-      team: state.teams,
-      'volume-plan': [],
-    },
-  };
+/** What the router calls an app; none without a router. */
+export function appHosts({ name, router }: App): string[] {
+  return router === 'none' ? [] : [`${name}.fakerouter.com`];
 }
 
 function unitsJson(app: App): Record<string, unknown>[] {

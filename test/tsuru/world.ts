@@ -1,11 +1,16 @@
+import type { BrokerCalls, Caused } from './broker-calls.ts';
+import type { BrokerClient } from './broker-client.ts';
 import { demand, appContexts } from './callers.ts';
 import { notFound } from './errors.ts';
-import type { Events, TsuruEvent } from './events.ts';
+import type { Events, Target, TsuruEvent } from './events.ts';
 import { JSON_STREAM, messageJson, type Call, type Output, type StreamAnswer } from './http.ts';
 import type { Images } from './images.ts';
 import type { Logs } from './log.ts';
 import type { Provisioner } from './provisioner.ts';
 import type { App, State } from './state.ts';
+
+/** What a change of an app locks besides it. */
+type ExtraTargets = readonly Target[];
 
 /** All that a route works with. */
 export interface World {
@@ -15,6 +20,10 @@ export interface World {
   readonly images: Images;
   readonly provisioner: Provisioner;
   readonly locks: Locks;
+  readonly broker: BrokerClient;
+  readonly calls: BrokerCalls;
+  /** Of this Tsuru. */
+  readonly url: () => string;
 }
 
 /** How long locks are waited for, or held, in ms. */
@@ -41,13 +50,17 @@ export function changeApp(
   call: Call,
   kind: string,
   app: App,
-  work: (say: Say) => Promise<void>,
+  work: (say: Say, event: TsuruEvent) => Promise<void>,
+  extraTargets: ExtraTargets = [],
 ): StreamAnswer {
   return {
     contentType: JSON_STREAM,
     run: (output) =>
-      lockApp(world, call, kind, app, output, (event) =>
-        work(teller(world, app, event, (message) => messageJson(message), output)),
+      lockApp(world, call, { kind, app, extraTargets }, output, (event) =>
+        work(
+          teller(world, app, event, (message) => messageJson(message), output),
+          event,
+        ),
       ),
   };
 }
@@ -56,13 +69,12 @@ export function changeApp(
 export function lockApp(
   { events, locks }: World,
   { caller }: Call,
-  kind: string,
-  app: App,
+  { kind, app, extraTargets = [] }: { readonly kind: string; readonly app: App; readonly extraTargets?: ExtraTargets },
   output: Output,
   work: (event: TsuruEvent) => Promise<void>,
 ): Promise<void> {
-  const target = { type: 'app', value: app.name };
-  return events.run({ kind, target, owner: caller.owner, waitMs: locks.appWaitMs }, (event) => {
+  const change = { kind, target: appTarget(app.name), extraTargets, owner: caller.owner, waitMs: locks.appWaitMs };
+  return events.run(change, (event) => {
     output.header('X-Tsuru-Eventid', event.id);
     return work(event);
   });
@@ -76,12 +88,21 @@ export function teller(
   output: Output,
 ): Say {
   return (message) => {
-    event.log += message;
+    event.log.push({ date: new Date(), message });
     output.write(encode(message));
     for (const line of message.split('\n').filter((part) => part !== '')) {
       logs(name).add({ message: line, source: 'tsuru', unit: 'api' });
     }
   };
+}
+
+export function appTarget(name: string): Target {
+  return { type: 'app', value: name };
+}
+
+/** On whose behalf a broker is called. */
+export function causedBy({ caller, requestId }: Call, event: TsuruEvent): Caused {
+  return { requestId, doer: { user: caller.owner.name, eventId: event.id } };
 }
 
 export function demandOnApp({ caller }: Call, permission: string, app: App): void {
@@ -91,6 +112,13 @@ export function demandOnApp({ caller }: Call, permission: string, app: App): voi
 export function routerUpdated(say: Say): void {
   say('\n');
   say('---- Updating router [fake] ----\n');
+}
+
+/** The restart that follows a change of variables. */
+export async function restartQuietly(world: World, app: App, say: Say): Promise<void> {
+  if (app.units.size === 0) return;
+  say(`restarting ${app.name}\n`);
+  await world.provisioner.restart(app);
 }
 
 export async function restart(world: World, app: App, say: Say, process?: string): Promise<void> {

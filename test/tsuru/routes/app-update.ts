@@ -2,6 +2,7 @@ import { badRequest } from '../errors.ts';
 import type { Answer, Call, Route } from '../http.ts';
 import { child, children, field, flag, text, texts, type Tree } from '../input.ts';
 import { changedMetadata, hasMetadata, NO_METADATA } from '../metadata.ts';
+import { demandPlan, demandTeam, findPool } from '../pools.ts';
 import type { App, ProcessSettings } from '../state.ts';
 import { changeApp, demandOnApp, findApp, restart, type World } from '../world.ts';
 
@@ -57,17 +58,18 @@ type Update = Pick<App, 'description' | 'tags' | 'plan' | 'pool' | 'teamOwner' |
 function update({ state }: World, app: App, tree: Tree): Update {
   const plan = isSet(tree, 'plan') ? state.plans.get(text(tree, 'plan')) : app.plan;
   if (plan === undefined) throw badRequest('plan not found');
-  const pool = text(tree, 'pool') || app.pool;
-  if (!state.pools.has(pool)) throw badRequest('Pool does not exist.');
+  const pool = findPool(state, text(tree, 'pool') || app.pool, 400);
   const teamOwner = text(tree, 'teamOwner') || app.teamOwner;
   if (!state.teams.includes(teamOwner)) throw badRequest('team not found');
+  demandTeam(state, pool, teamOwner);
+  demandPlan(state, pool, plan.name);
   const tags = [...texts(tree, 'tags'), ...texts(tree, 'tag')];
   return {
     description: text(tree, 'description') || app.description,
     // One empty tag removes all.
     tags: field(tree, 'tags') === undefined && tags.length === 0 ? app.tags : tags.filter((tag) => tag !== ''),
     plan,
-    pool,
+    pool: pool.name,
     teamOwner,
     metadata: changedMetadata(app.metadata, child(tree, 'metadata')),
     processes: changedProcesses(app.processes, children(tree, 'processes')),

@@ -1,13 +1,16 @@
-import { appContexts, demand, mayOnApp } from '../callers.ts';
+import { boundInstances, unbind } from '../binds.ts';
+import { appContexts, demand, mayOnApp, onlyTeam } from '../callers.ts';
 import { badRequest, conflict, notFound, TsuruError } from '../errors.ts';
 import { goQuote, goValues } from '../go.ts';
-import { json, list, type Answer, type Call, type Route } from '../http.ts';
+import { json, list, messageOf, type Answer, type Call, type Route } from '../http.ts';
 import { child, field, text, texts } from '../input.ts';
 import { changedMetadata, NO_METADATA } from '../metadata.ts';
 import type { Plan } from '../plans.ts';
+import { demandPlan, demandRouter, demandTeam, findPool, ROUTER } from '../pools.ts';
 import type { App, State } from '../state.ts';
-import { appHost, appJson, listedAppJson } from '../view.ts';
-import { changeApp, demandOnApp, findApp, type World } from '../world.ts';
+import { appHosts, appJson, listedAppJson } from '../view.ts';
+import { dropVolumeBinds } from '../volumes.ts';
+import { appTarget, causedBy, changeApp, demandOnApp, findApp, type World } from '../world.ts';
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 const BAD_NAME =
@@ -31,11 +34,7 @@ export function appRoutes(world: World): Route[] {
     {
       method: 'POST',
       path: '/apps',
-      answer: (call) => {
-        const app = createApp(state, call);
-        state.apps.set(app.name, app);
-        return json({ ip: appHost(app.name), status: 'success' }, 201);
-      },
+      answer: (call) => createApp(world, call),
     },
     {
       method: 'GET',
@@ -43,7 +42,7 @@ export function appRoutes(world: World): Route[] {
       answer: (call) => {
         const app = findApp(world, call);
         demand(call.caller, 'app.read.info', appContexts(app));
-        return json(appJson(app, call.views.unitsError(app.name)));
+        return json(appJson(state, app, call.views.unitsError(app.name)));
       },
     },
     { method: 'DELETE', path: '/apps/:app', answer: (call) => deleteApp(world, call) },
@@ -61,26 +60,39 @@ function isAskedFor(app: App, query: URLSearchParams): boolean {
   );
 }
 
-function createApp(state: State, call: Call): App {
+function createApp({ state, events }: World, call: Call): Promise<Answer> {
   checkInput(call);
   const { tree } = call.body;
-  const name = text(tree, 'name');
-  const teamOwner = text(tree, 'teamOwner') || onlyTeam(state);
+  const teamOwner = text(tree, 'teamOwner') || onlyTeam(state.teams);
   demand(call.caller, 'app.create', [{ type: 'team', value: teamOwner }]);
+  const change = { kind: 'app.create', target: appTarget(text(tree, 'name')), owner: call.caller.owner };
+  return events.run(change, () => {
+    const app = newApp(state, call, teamOwner);
+    state.apps.set(app.name, app);
+    return Promise.resolve(json({ ip: appHosts(app)[0] ?? '', status: 'success' }, 201));
+  });
+}
+
+function newApp(state: State, { body: { tree }, caller }: Call, teamOwner: string): App {
+  const name = text(tree, 'name');
   if (!state.teams.includes(teamOwner)) throw badRequest('team not found');
   if (state.apps.has(name)) {
     throw conflict(`tsuru failed to create the app ${goQuote(name)}: there is already an app with this name`);
   }
-  const pool = text(tree, 'pool') || ([...state.pools.values()].find(({ isDefault }) => isDefault)?.name ?? '');
-  if (!state.pools.has(pool)) throw new TsuruError('Pool does not exist.');
+  const defaultPool = [...state.pools.values()].find(({ isDefault }) => isDefault)?.name ?? '';
+  const pool = findPool(state, text(tree, 'pool') || defaultPool);
   const plan = findPlan(state, text(tree, 'plan'));
   if (plan === undefined) throw new TsuruError('plan not found');
   if (!NAME.test(name)) throw badRequest(BAD_NAME);
+  demandTeam(state, pool, teamOwner);
+  demandPlan(state, pool, plan.name);
+  const router = text(tree, 'router') || ROUTER;
+  if (router !== 'none') demandRouter(state, pool, router);
   return {
     name,
-    owner: call.caller.email,
+    owner: caller.email,
     teamOwner,
-    pool,
+    pool: pool.name,
     plan,
     description: text(tree, 'description'),
     // The real client repeats `tag` in a form; JSON has a list `tags`.
@@ -88,6 +100,8 @@ function createApp(state: State, call: Call): App {
     metadata: changedMetadata(NO_METADATA, child(tree, 'metadata')),
     processes: new Map(),
     env: new Map(),
+    serviceEnv: [],
+    router: router === 'none' ? 'none' : ROUTER,
     deploys: 0,
     versions: [],
     lastVersion: 0,
@@ -110,12 +124,6 @@ function checkInput({ body, version }: Call): void {
   }
 }
 
-function onlyTeam({ teams }: State): string {
-  const [only] = teams;
-  if (only === undefined || teams.length > 1) throw badRequest('You must provide a team to execute this action.');
-  return only;
-}
-
 function findPlan(state: State, name: string): Plan | undefined {
   return name === '' ? [...state.plans.values()].find((plan) => plan.default) : state.plans.get(name);
 }
@@ -123,16 +131,23 @@ function findPlan(state: State, name: string): Plan | undefined {
 function deleteApp(world: World, call: Call): Answer {
   const app = findApp(world, call);
   demandOnApp(call, 'app.delete', app);
-  return changeApp(world, call, 'app.delete', app, (say) => {
+  return changeApp(world, call, 'app.delete', app, async (say, event) => {
     if (!world.state.apps.has(app.name)) throw notFound(`App ${app.name} not found.`);
     say(`---- Removing application "${app.name}"... ----\n`);
+    const problems: string[] = [];
+    for (const instance of boundInstances(world.state, app.name)) {
+      // A broker that fails does not keep the app.
+      await unbind(world, instance, app, causedBy(call, event), (error) => {
+        problems.push(`Unable to unbind app: ${messageOf(error)}\n`);
+      });
+    }
+    dropVolumeBinds(world.state, app.name);
     say(`\n ---> Stopping the app "${app.name}"\n`);
     world.provisioner.destroy(app);
     world.state.apps.delete(app.name);
     // Tsuru takes the owner for a user, which a team token is not.
-    const isOwnedByToken = app.owner.endsWith('@tsuru-team-token');
-    if (isOwnedByToken) say('Unable to release app quota: invalid email\n');
-    say(`---- Done removing application.${isOwnedByToken ? ' Some errors occurred during removal.' : ''} ----\n`);
-    return Promise.resolve();
+    if (app.owner.endsWith('@tsuru-team-token')) problems.push('Unable to release app quota: invalid email\n');
+    for (const problem of problems) say(problem);
+    say(`---- Done removing application.${problems.length > 0 ? ' Some errors occurred during removal.' : ''} ----\n`);
   });
 }

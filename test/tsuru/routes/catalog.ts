@@ -1,7 +1,7 @@
 import { demand } from '../callers.ts';
 import { json, list, type Route } from '../http.ts';
 import { covers } from '../permissions.ts';
-import { poolJson } from '../view.ts';
+import { poolJson } from '../pools.ts';
 import type { World } from '../world.ts';
 
 /** The version of the tsurud that was recorded. */
@@ -60,7 +60,7 @@ export function catalogRoutes({ state }: World): Route[] {
       path: '/pools',
       answer: ({ caller }) => {
         demand(caller, 'pool.read');
-        return list([...state.pools.keys()].map((name) => poolJson(state, name)));
+        return list([...state.pools.values()].map((pool) => poolJson(state, pool)));
       },
     },
   ];

@@ -21,7 +21,7 @@ function deploy(world: World, call: Call): Answer {
   return {
     contentType: 'text',
     run: (output) =>
-      lockApp(world, call, 'app.deploy', app, output, async (event) => {
+      lockApp(world, call, { kind: 'app.deploy', app }, output, async (event) => {
         const image = world.images(imageName);
         if (image === undefined) {
           throw new Error(`\n---- ERROR during deploy: ----\nfailed to pull image "${imageName}": not found\n`);

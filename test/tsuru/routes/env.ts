@@ -2,7 +2,8 @@ import { badRequest } from '../errors.ts';
 import { json, type Answer, type Call, type Route } from '../http.ts';
 import { children, flag, text, type Tree } from '../input.ts';
 import type { App, EnvVar } from '../state.ts';
-import { changeApp, demandOnApp, findApp, type Say, type World } from '../world.ts';
+import { tsuruServices } from '../unit-env.ts';
+import { changeApp, demandOnApp, findApp, restartQuietly, type World } from '../world.ts';
 
 const NAME = /^[_a-zA-Z][_a-zA-Z0-9]*$/;
 /** Tsuru's own, which nobody else may set. */
@@ -17,8 +18,8 @@ export function envRoutes(world: World): Route[] {
         const app = findApp(world, call);
         demandOnApp(call, 'app.read.env', app);
         const asked = call.query.getAll('env');
-        const own = [...app.env.values()];
-        const wanted = asked.length === 0 ? [...own, ...tsuruEnv(app)] : own.filter(({ name }) => asked.includes(name));
+        const all = [...app.env.values(), ...serviceVars(app), ...tsuruVars(app)];
+        const wanted = asked.length === 0 ? all : all.filter(({ name }) => asked.includes(name));
         // Nothing found is null in Go, not an empty list.
         return json(wanted.length === 0 ? null : wanted.map(envJson));
       },
@@ -64,12 +65,6 @@ function unsetEnv(world: World, call: Call): Answer {
   });
 }
 
-async function restartQuietly(world: World, app: App, say: Say): Promise<void> {
-  if (app.units.size === 0) return;
-  say(`restarting ${app.name}\n`);
-  await world.provisioner.restart(app);
-}
-
 function variableOf(item: Tree, envs: Tree): EnvVar {
   const isPrivate = flag(envs, 'Private') || flag(item, 'Private');
   return {
@@ -96,9 +91,17 @@ function prune(app: App, managedBy: string, kept: readonly EnvVar[]): void {
   }
 }
 
-function tsuruEnv({ name }: App): EnvVar[] {
+/** What brokers gave. */
+function serviceVars({ serviceEnv }: App): EnvVar[] {
+  return serviceEnv.map(({ service, instance, name, value }) => ({
+    ...{ name, value, public: false, managedBy: `${service}/${instance}` },
+  }));
+}
+
+function tsuruVars(app: App): EnvVar[] {
+  const { name } = app;
   return [
-    { name: 'TSURU_SERVICES', value: '{}', public: false, managedBy: 'tsuru' },
+    { name: 'TSURU_SERVICES', value: tsuruServices(app), public: false, managedBy: 'tsuru' },
     { name: 'TSURU_APPNAME', value: name, public: true, managedBy: 'tsuru' },
     { name: 'TSURU_APPDIR', value: '/home/application/current', public: true, managedBy: 'tsuru' },
   ];

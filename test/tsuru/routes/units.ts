@@ -2,7 +2,7 @@ import { badRequest, notFound, TsuruError } from '../errors.ts';
 import { OK, type Answer, type Call, type Route } from '../http.ts';
 import { text } from '../input.ts';
 import type { App } from '../state.ts';
-import { changeApp, demandOnApp, findApp, restart, routerUpdated, type Say, type World } from '../world.ts';
+import { appTarget, changeApp, demandOnApp, findApp, restart, routerUpdated, type Say, type World } from '../world.ts';
 
 /** A process of an app, or all of them. */
 type Life = (app: App, say: Say, process: string | undefined) => Promise<void>;
@@ -88,8 +88,7 @@ async function killUnit(world: World, call: Call): Promise<Answer> {
   const name = call.params['unit'] ?? '';
   const living = [...app.units].find(({ unit }) => unit.name === name);
   if (living === undefined) throw notFound(`unit "${name}" not found`);
-  const target = { type: 'app', value: app.name };
-  const change = { kind, target, owner: call.caller.owner, waitMs: world.locks.appWaitMs };
+  const change = { kind, target: appTarget(app.name), owner: call.caller.owner, waitMs: world.locks.appWaitMs };
   await world.events.run(change, () => {
     world.provisioner.replace(app, living);
     return Promise.resolve();
