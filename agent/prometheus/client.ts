@@ -21,12 +21,20 @@ export interface TargetHealth {
   readonly discovered: Readonly<Record<string, unknown>>;
 }
 
+/** A series of an instant query's answer. */
+export interface QueryResult {
+  readonly labels: Readonly<Record<string, unknown>>;
+  readonly value: number;
+}
+
 /** What the agent asks of the Prometheus beside it. Each call rejects when there is no proper answer in time. */
 export interface PrometheusClient {
   /** @throws when it is not ready, with its own words. */
   readonly ready: () => Promise<void>;
   version(): Promise<string>;
   targets(): Promise<readonly TargetHealth[]>;
+  /** The results of an instant query that gives a vector: labels and value of each. */
+  query(expression: string): Promise<readonly QueryResult[]>;
   /** Its `/metrics`, as text. */
   metrics(): Promise<string>;
   /**
@@ -88,6 +96,10 @@ export function createPrometheusClient(url: URL): PrometheusClient {
     async targets() {
       return asArray((await data('/api/v1/targets?state=active'))['activeTargets'], 'activeTargets').map(readTarget);
     },
+    async query(expression) {
+      const { result } = await data(`/api/v1/query?query=${encodeURIComponent(expression)}`);
+      return asArray(result, 'result').map(readResult);
+    },
     metrics: async () => (await get('/metrics')).toString('utf8'),
     reload,
     close: http.close,
@@ -107,4 +119,11 @@ function readTarget(raw: unknown, index: number): TargetHealth {
     lastScrape: asOptionalText(target['lastScrape'], 'lastScrape'),
     discovered: asObject(target['discoveredLabels'], 'discoveredLabels'),
   };
+}
+
+function readResult(raw: unknown, index: number): QueryResult {
+  const where = `result[${index}]`;
+  const result = asObject(raw, where);
+  const [, value] = asArray(result['value'], `${where}.value`);
+  return { labels: asObject(result['metric'], `${where}.metric`), value: Number(value) };
 }

@@ -1,0 +1,69 @@
+import type { Clock } from '../clock.ts';
+import { errorText } from '../shared/text.ts';
+import type { Troubles } from '../troubles.ts';
+import { readHeadBytes } from './data-folder.ts';
+import { readVolume, type StatVolume } from './volume.ts';
+import { calm, describeWatch, watch, type VolumeLook, type WatchState } from './watchdog.ts';
+
+/** A volume that is full within a minute is filled by a percent or two meanwhile. */
+const LOOK_EVERY_MS = 5_000;
+const FULL = 'volume-full';
+const UNKNOWN = 'volume-unknown';
+
+export interface GuardOptions {
+  /** Prometheus' data folder. */
+  readonly folder: string;
+  /** The budget's, which may change. */
+  readonly retentionSizeBytes: () => number;
+  /** Told when it takes a step or undoes one: what retention.size and the least factor of all intervals are from now on. */
+  readonly onChange: (state: WatchState) => void;
+  readonly troubles: Troubles;
+  readonly clock: Clock;
+  readonly stat?: StatVolume;
+}
+
+/** Watches the free space of the volume with the data. */
+export interface Guard {
+  /** What it does at present, and the last look; for status and metrics. */
+  readonly state: () => WatchState;
+  readonly lastLook: () => VolumeLook | undefined;
+  /** One look. Never rejects. */
+  look(): Promise<void>;
+  /** Looks until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createGuard({ folder, retentionSizeBytes, onChange, troubles, clock, stat }: GuardOptions): Guard {
+  let state = calm(retentionSizeBytes());
+  let last: VolumeLook | undefined;
+
+  async function look(): Promise<void> {
+    try {
+      const { sizeBytes, usedBytes } = await readVolume(folder, stat);
+      if (sizeBytes === undefined) return;
+      last = { atMs: clock.nowMs(), sizeBytes, usedBytes, headBytes: await readHeadBytes(folder) };
+    } catch (error) {
+      troubles.begin(UNKNOWN, `how full the data's volume is cannot be told: ${errorText(error)}`);
+      return;
+    }
+    troubles.end(UNKNOWN, "how full the data's volume is can be told again");
+    const before = state;
+    state = watch(state, last, retentionSizeBytes());
+    if (state.steps !== before.steps) onChange(state);
+    const sentence = describeWatch(state, last);
+    if (sentence !== undefined) troubles.begin(FULL, sentence);
+    else troubles.end(FULL, 'the data have room again: retention and intervals are as before');
+  }
+
+  return {
+    state: () => state,
+    lastLook: () => last,
+    look,
+    async run(signal) {
+      while (!signal.aborted) {
+        await look();
+        await clock.sleep(LOOK_EVERY_MS, signal);
+      }
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { readdir, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sizeOfFolder } from '../../agent/budget/data-folder.ts';
+
+/** What a data folder of Prometheus takes at a moment, in bytes. */
+export interface Usage {
+  /** Of the whole volume. */
+  readonly used: number;
+  readonly wal: number;
+  readonly headChunks: number;
+  readonly blocks: number;
+  readonly blockCount: number;
+  /** Blocks that are being written. */
+  readonly temporary: number;
+}
+
+/** The name of a block: a ULID. */
+const BLOCK = /^[0-9A-Z]{26}$/;
+
+export async function usageOf(volume: string, data: string): Promise<Usage> {
+  const { blocks: total, bfree, bsize } = await statfs(volume);
+  let blocks = 0;
+  let blockCount = 0;
+  let temporary = 0;
+  for (const name of await readdir(data).catch(() => [])) {
+    if (BLOCK.test(name)) {
+      blocks += await sizeOfFolder(join(data, name));
+      blockCount += 1;
+    } else if (name.includes('.tmp')) temporary += await sizeOfFolder(join(data, name));
+  }
+  const wal = await sizeOfFolder(join(data, 'wal'));
+  const headChunks = await sizeOfFolder(join(data, 'chunks_head'));
+  return { used: (total - bfree) * bsize, wal, headChunks, blocks, blockCount, temporary };
+}
