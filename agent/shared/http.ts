@@ -13,8 +13,8 @@ export interface HttpRequest {
   readonly body?: string;
   /** Instead of the client's own. */
   readonly answerTimeoutMs?: number;
-  /** Told the headers of the answer as soon as it begins. */
-  readonly onHeaders?: (headers: Readonly<Record<string, string | string[] | undefined>>) => void;
+  /** Told the answer's headers as soon as it begins. */
+  readonly onHeaders?: (status: number, headers: Readonly<Record<string, string | string[] | undefined>>) => void;
   readonly signal: AbortSignal;
 }
 
@@ -63,7 +63,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         ...{ method, path: `${prefix}${path}`, headers, body, signal },
         ...{ headersTimeout: timeoutMs, bodyTimeout: timeoutMs },
       });
-      onHeaders?.(response.headers);
+      onHeaders?.(response.statusCode, response.headers);
       const chunks: Buffer[] = [];
       for await (const chunk of response.body) chunks.push(chunk as Buffer);
       return { status: response.statusCode, chunks };

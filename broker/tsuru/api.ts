@@ -136,15 +136,15 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       demandNoError('env_set', await send('env_set', { method: 'POST', path: app(name, '/env'), body: { json } }));
     },
 
-    /** Ends when the deploy has: with whether it went well. `onStart` is told the event's id as soon as Tsuru tells it. */
-    async deploy(name: string, image: string, message: string, onStart: (event: string) => void): Promise<boolean> {
+    /** Ends when the deploy has: with whether it went well. `onStart` is told as soon as Tsuru has begun. */
+    async deploy(name: string, image: string, message: string, onStart: () => void): Promise<boolean> {
       const { chunks } = await send('deploy', {
         method: 'POST',
         path: app(name, '/deploy'),
         body: { form: { image, origin: 'image', message } },
         timeoutMs: DEPLOY_LIMIT_MS,
-        onHeaders: ({ 'x-tsuru-eventid': id }) => {
-          if (typeof id === 'string' && id !== '') onStart(id);
+        onHeaders: (status) => {
+          if (status === 200) onStart();
         },
       });
       return /(^|\n)OK\s*$/.test(Buffer.concat(chunks).toString('utf8'));

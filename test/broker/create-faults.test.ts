@@ -33,7 +33,14 @@ describe('when Tsuru fails during a creation,', () => {
   for (const { what, method, path } of STEPS) {
     it(`at ${what}, nothing is left over, the user is told, and a retry succeeds`, async () => {
       await using stage = await startStage();
-      stage.tsuru.faults.add({ kind: 'status', status: 500, body: 'mongo: internal 10.0.0.7\n', method, path, times: 1 });
+      stage.tsuru.faults.add({
+        kind: 'status',
+        status: 500,
+        body: 'mongo: internal 10.0.0.7\n',
+        method,
+        path,
+        times: 1,
+      });
       const { status, body } = await stage.add();
       assert.equal(status, 500);
       assert.match(body, /Tsuru failed to make the instance: try again.*\(request [\w-]+\) \(code: 500\)/);

@@ -72,11 +72,8 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const brokerToken = await createBrokerToken(admin);
   const lines: string[] = [];
   const start = async (environment: Readonly<Record<string, string>> = {}): Promise<Broker> => {
-    const config = configOf(tsuru.url, brokerToken, {
-      BROKER_SERVICE: service,
-      ...options.environment,
-      ...environment,
-    });
+    const usual = environmentOf(tsuru.url, brokerToken);
+    const config = configOf({ ...usual, BROKER_SERVICE: service, ...options.environment, ...environment });
     const started = await startBroker(config, logInto(lines), options.clock ?? systemClock);
     stack.defer(() => started.stop());
     return started;
@@ -106,15 +103,27 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   };
 }
 
-export function configOf(tsuruUrl: string, token: string, more: Readonly<Record<string, string>> = {}): Config {
-  const result = readConfig({
+/** What a broker is started with, in a test. */
+export function environmentOf(tsuruUrl: string, token: string): Readonly<Record<string, string>> {
+  return {
     ...{ TSURU_HOST: tsuruUrl, TSURU_TOKEN: token, BROKER_IMAGE: IMAGE },
     ...{ BROKER_USERNAME: AUTH.username, BROKER_PASSWORD: AUTH.password },
     ...{ BROKER_ADDRESS: '127.0.0.1', PORT: '0', BROKER_INSTANCE_URL: 'http://{unit}' },
-    ...more,
-  });
+  };
+}
+
+function configOf(environment: Readonly<Record<string, string>>): Config {
+  const result = readConfig(environment);
   if (!result.ok) throw new Error(result.problems.join('\n'));
   return result.config;
+}
+
+/** What a token is granted: role and app. */
+export async function grantsOf({ admin }: Pick<Stage, 'admin'>, id = APP): Promise<string[]> {
+  const { status, body } = await admin.call('GET', `/1.7/tokens/${id}`);
+  if (status !== 200) return [];
+  const { roles = [] } = JSON.parse(body) as { roles?: readonly { Name: string; ContextValue: string }[] };
+  return roles.map(({ Name, ContextValue }) => `${Name} ${ContextValue}`);
 }
 
 /** The role of instances and the broker's own, and its token. */

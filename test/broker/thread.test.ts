@@ -2,17 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
-import { APP, startStage, type Stage } from './stage.ts';
-
-interface Token {
-  readonly team: string;
-  readonly roles?: readonly { readonly Name: string; readonly ContextValue: string }[];
-}
-
-async function grantsOf({ admin }: Stage, id = APP): Promise<string[]> {
-  const { body } = await expect(admin.call('GET', `/1.7/tokens/${id}`), 200);
-  return ((JSON.parse(body) as Token).roles ?? []).map(({ Name, ContextValue }) => `${Name} ${ContextValue}`);
-}
+import { APP, grantsOf, startStage } from './stage.ts';
 
 describe('through the Tsuru service API,', () => {
   for (const encoding of ['form', 'json'] as const) {
