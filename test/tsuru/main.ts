@@ -20,7 +20,8 @@ Any image can be deployed: each one runs the demo app. Parts of its name ask for
 
 To see how others take trouble (as administrator, with "Authorization: bearer $TSURU_TOKEN"):
   POST /local/faults       {"kind": "units-unknown", "app": "my-app"}, or another kind: app-missing (app), latency (ms), cut,
-                           status (status), body (body); each also with path ("/apps*"), method and times
+                           status (status), body (body); each also with path ("/apps*"), method and times, and
+                           latency, cut, status and body with "to": "broker" for what Tsuru asks of services' brokers
   GET, DELETE /local/faults
   POST /local/outage       {"seconds": 10}: nobody listens
   POST /local/units/UNIT/kill

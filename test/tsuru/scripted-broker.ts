@@ -7,7 +7,7 @@ import type { ServiceOptions } from './services.ts';
 export interface AskedOfBroker {
   readonly method: string;
   readonly path: string;
-  /** With their names as they were written, without those that every request has. */
+  /** With their names as they were written, without those that every request has; the values of a repeated one on lines of their own. */
   readonly headers: Readonly<Record<string, string>>;
   /** Null when there is none. */
   readonly body: string | null;
@@ -75,7 +75,8 @@ function headersOf({ rawHeaders }: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [i, name] of rawHeaders.entries()) {
     const isName = i % 2 === 0;
-    if (isName && !TRANSPORT_HEADERS.includes(name.toLowerCase())) headers[name] = rawHeaders[i + 1] ?? '';
+    if (!isName || TRANSPORT_HEADERS.includes(name.toLowerCase())) continue;
+    headers[name] = [headers[name], rawHeaders[i + 1]].filter((value) => value !== undefined).join('\n');
   }
   return headers;
 }

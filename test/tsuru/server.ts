@@ -17,6 +17,7 @@ import { createLogs } from './log.ts';
 import type { Context } from './permissions.ts';
 import { createProvisioner } from './provisioner.ts';
 import { createRequestLog, type Requests } from './requests.ts';
+import { accessRoutes } from './routes/access.ts';
 import { appUpdateRoutes } from './routes/app-update.ts';
 import { appRoutes } from './routes/apps.ts';
 import { bindRoutes } from './routes/binds.ts';
@@ -173,6 +174,7 @@ function tsuruRoutes(world: World): Route[] {
     ...instanceRoutes(world),
     ...proxyRoutes(world),
     ...serviceRoutes(world),
+    ...accessRoutes(world),
     ...bindRoutes(world),
     ...jobRoutes(world),
     ...volumeRoutes(world),

@@ -53,9 +53,8 @@ export function createWebhooks({ hooks, encode, closing }: WebhooksOptions): Web
 
   return {
     notify: (event) => {
-      const text = encode(event);
       worker = worker.then(async () => {
-        for (const hook of hooks()) if (isWanted(hook.filter, event)) await deliver(hook, text);
+        for (const hook of hooks()) if (isWanted(hook.filter, event)) await deliver(hook, encode(event));
       });
     },
     close: () => worker,

@@ -1,7 +1,6 @@
 import { unbind } from '../binds.ts';
 import { demand, onlyTeam } from '../callers.ts';
 import { badRequest, conflict, TsuruError } from '../errors.ts';
-import type { TsuruEvent } from '../events.ts';
 import { goQuote } from '../go.ts';
 import {
   CREATED,
@@ -29,27 +28,15 @@ import {
   type Instance,
   type Service,
 } from '../services.ts';
+import { infoJson, listedJson } from '../instance-json.ts';
+import { changeInstance, demandAccess } from '../service-changes.ts';
 import { causedBy, restartQuietly, type World } from '../world.ts';
-import { demandAccess } from './services.ts';
 
 const NAME = /^[A-Za-z][-a-zA-Z0-9_]+$/;
 
 export function instanceRoutes(world: World): Route[] {
   const { state, calls } = world;
   const named = ({ params }: Call): Instance => findInstance(state, params['service'] ?? '', params['instance'] ?? '');
-  const team = (method: string, action: string, work: (instance: Instance, team: string) => void): Route => ({
-    method,
-    path: '/services/:service/instances/permission/:instance/:team',
-    answer: async (call) => {
-      await changeInstance(world, call, `service-instance.update.${action}`, named(call), (instance) => {
-        const name = call.params['team'] ?? '';
-        if (!state.teams.includes(name)) throw new TsuruError('team not found');
-        work(instance, name);
-        return Promise.resolve();
-      });
-      return OK;
-    },
-  });
   return [
     { method: 'GET', path: '/services/instances', answer: (call) => listInstances(world, call) },
     { method: 'POST', path: '/services/:service/instances', answer: (call) => createInstance(world, call) },
@@ -88,30 +75,7 @@ export function instanceRoutes(world: World): Route[] {
       path: '/services/:service/instances/:instance',
       answer: (call) => removeInstance(world, call, named(call)),
     },
-    team('PUT', 'grant', (instance, name) => {
-      instance.teams = [...new Set([...instance.teams, name])];
-    }),
-    team('DELETE', 'revoke', (instance, name) => {
-      if (instance.teamOwner === name) throw new TsuruError("cannot revoke the instance's team owner access");
-      instance.teams = instance.teams.filter((other) => other !== name);
-    }),
   ];
-}
-
-/** Under the lock of the instance, which nobody waits for. */
-async function changeInstance(
-  world: World,
-  { caller }: Call,
-  kind: string,
-  instance: Instance,
-  work: (instance: Instance, event: TsuruEvent) => Promise<void>,
-): Promise<void> {
-  demand(caller, kind, instanceContexts(instance));
-  const { service, name } = instance;
-  await world.events.run({ kind, target: instanceTarget(service, name), owner: caller.owner }, (event) =>
-    // It may have gone while this request came.
-    work(findInstance(world.state, service, name), event),
-  );
 }
 
 /** Does not call the broker. A restricted service that the caller may not read is not there. */
@@ -264,31 +228,4 @@ function removeInstance(world: World, call: Call, found: Instance): Answer {
 /** The real client repeats `tag`. */
 function tagsOf(tree: Tree): string[] {
   return [...new Set([...texts(tree, 'tags'), ...texts(tree, 'tag')])].filter((tag) => tag !== '');
-}
-
-function listedJson(instance: Instance): Record<string, unknown> {
-  const { name, service, plan, apps, jobs, teams, teamOwner, description, tags, parameters, pool } = instance;
-  return {
-    name,
-    service_name: service,
-    plan_name: plan,
-    ...{ apps, jobs, teams, team_owner: teamOwner, description, tags },
-    ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
-    ...(pool === '' ? {} : { pool }),
-  };
-}
-
-function infoJson(
-  { state }: World,
-  instance: Instance,
-  info: Readonly<Record<string, string>> | null,
-  planDescription: string,
-): Record<string, unknown> {
-  const { apps, jobs, teams, teamOwner, description, plan, pool, tags, parameters } = instance;
-  return {
-    ...{ Apps: apps, Jobs: jobs, Teams: teams, TeamOwner: teamOwner, Description: description },
-    ...{ PlanName: plan, PlanDescription: planDescription },
-    ...{ Pool: pool, Cluster: state.pools.get(pool)?.cluster?.name ?? '' },
-    ...{ CustomInfo: info, Tags: tags, Parameters: parameters },
-  };
 }

@@ -1,5 +1,5 @@
 import { demand, onlyTeam } from '../callers.ts';
-import { badRequest, conflict, forbidden, TsuruError } from '../errors.ts';
+import { badRequest, conflict, forbidden } from '../errors.ts';
 import { goJson, goQuote } from '../go.ts';
 import { json, list, OK, TEXT, type Answer, type Call, type Route, type WholeAnswer } from '../http.ts';
 import { child, flag, text } from '../input.ts';
@@ -10,11 +10,12 @@ import {
   instanceContexts,
   newService,
   ownerContexts,
-  serviceContexts,
   type Encoding,
   type Instance,
   type Service,
 } from '../services.ts';
+import { instanceWithInfo } from '../instance-json.ts';
+import { changeService, demandAccess } from '../service-changes.ts';
 import type { World } from '../world.ts';
 
 const ID = /^[a-z][a-z0-9-]{0,39}$/;
@@ -106,37 +107,7 @@ export function serviceRoutes(world: World): Route[] {
           service.doc = text(call.body.tree, 'doc');
         }),
     },
-    {
-      method: 'PUT',
-      path: '/services/:service/team/:team',
-      answer: (call) =>
-        changeService(world, call, 'service.update.grant-access', named(call), (service) => {
-          const team = teamOf(world, call);
-          if (service.teams.includes(team)) throw conflict('This team already has access to this service');
-          service.teams = [...service.teams, team];
-        }),
-    },
-    {
-      method: 'DELETE',
-      path: '/services/:service/team/:team',
-      answer: (call) =>
-        changeService(world, call, 'service.update.revoke-access', named(call), (service) => {
-          const team = teamOf(world, call);
-          if (service.teams.length < 2) {
-            throw forbidden(
-              'You can not revoke the access from this team, because it is the unique team with access to this service, and a service can not be orphaned',
-            );
-          }
-          if (!service.teams.includes(team)) throw conflict('This team does not have access to this service');
-          service.teams = service.teams.filter((name) => name !== team);
-        }),
-    },
   ];
-}
-
-/** Only a restricted service asks who wants to know. */
-export function demandAccess(service: Service, { caller }: Call, permission: string): void {
-  if (service.isRestricted) demand(caller, permission, serviceContexts(service));
 }
 
 async function createService({ state, events }: World, call: Call): Promise<Answer> {
@@ -183,21 +154,6 @@ function updateService(service: Service, call: Call): void {
   if (team !== '') service.ownerTeams = [team];
 }
 
-async function changeService(
-  { events }: World,
-  { caller }: Call,
-  kind: string,
-  service: Service,
-  work: (service: Service) => void,
-): Promise<Answer> {
-  demand(caller, kind, ownerContexts(service));
-  await events.run({ kind, target: { type: 'service', value: service.name }, owner: caller.owner }, () => {
-    work(service);
-    return Promise.resolve();
-  });
-  return OK;
-}
-
 /** Undefined when nothing is said of it. */
 function encodingOf({ body: { tree } }: Call): Encoding | undefined {
   const given = text(tree, 'encoding');
@@ -212,29 +168,8 @@ function endpointOf({ body: { tree } }: Call): string {
   return text(child(tree, 'endpoints'), 'production') || text(tree, 'endpoint');
 }
 
-function teamOf({ state }: World, { params }: Call): string {
-  const team = params['team'] ?? '';
-  if (!state.teams.includes(team)) throw new TsuruError('Team not found', 400);
-  return team;
-}
-
 function instancesOf({ state }: World, service: string): Instance[] {
   return [...state.instances.values()].filter((instance) => instance.service === service);
-}
-
-function instanceWithInfo(instance: Instance, info: Readonly<Record<string, string>> | null): Record<string, unknown> {
-  return {
-    Id: 0,
-    Name: instance.name,
-    Pool: instance.pool,
-    Teams: instance.teams,
-    PlanName: instance.plan,
-    Apps: instance.apps,
-    Jobs: instance.jobs,
-    ServiceName: instance.service,
-    Info: info,
-    TeamOwner: instance.teamOwner,
-  };
 }
 
 /** What Tsuru writes without saying what it is: Go takes it for plain text. */

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { it } from 'node:test';
+import { until } from '../support/until.ts';
+import { createApp, type Client } from './client.ts';
+import { startScriptedBroker, type ScriptedBroker } from './scripted-broker.ts';
+import { withTsuru } from './worlds.ts';
+
+const WEBHOOKS = '/1.6/events/webhooks';
+const BLOCKS = '/1.3/events/blocks';
+
+it('tells a webhook of an event, as the recorded one did', async () => {
+  await withReceiver(async (receiver) => {
+    await withTsuru({}, async (_tsuru, admin) => {
+      await createApp(admin, 'my-app', 'x:1');
+      await addWebhook(admin, receiver, { target_types: ['app'], kind_names: ['app.update.unit.add'] });
+      await addUnit(admin);
+      const seen = await until('the event', () => receiver.asked[0]);
+      const recorded = await recordedWebhook();
+      assert.deepEqual(
+        { method: seen.method, path: seen.path, headers: seen.headers },
+        { method: recorded.method, path: recorded.path, headers: recorded.headers },
+      );
+      const event = JSON.parse(seen.body ?? '') as Record<string, unknown>;
+      const wanted = JSON.parse(recorded.body) as Record<string, unknown>;
+      assert.deepEqual(shapeOf(event), shapeOf(wanted));
+      for (const key of ['Target', 'Kind', 'Owner', 'Allowed', 'AllowedCancel', 'Cancelable', 'Error', 'Running']) {
+        assert.deepEqual(event[key], wanted[key], key);
+      }
+      assert.equal(withoutTime(String(event['Log'])), withoutTime(String(wanted['Log'])));
+    });
+  });
+});
+
+it('tells a webhook only what it wants to hear, and not of what was refused when it wants success', async () => {
+  await withReceiver(async (receiver) => {
+    await withTsuru({}, async (_tsuru, admin) => {
+      await createApp(admin, 'my-app', 'x:1');
+      await addWebhook(admin, receiver, { kind_names: ['app.update'], success_only: true });
+      const update = (json: unknown) => admin.call('PUT', '/1.0/apps/my-app', { json });
+      await addUnit(admin);
+      await admin.call('POST', BLOCKS, { form: { KindName: 'app.update', Reason: 'maintenance' } });
+      assert.equal((await update({ description: 'refused' })).status, 500);
+      const [block] = JSON.parse((await admin.call('GET', BLOCKS)).body) as { ID: string }[];
+      await admin.call('DELETE', `${BLOCKS}/${block?.ID ?? ''}`);
+      assert.equal((await update({ description: 'done' })).status, 200);
+      const { body } = await until('the event', () => receiver.asked[0]);
+      assert.match(body ?? '', /"Kind":\{"Type":"permission","Name":"app\.update"\}.*"Error":""/);
+      assert.equal(receiver.asked.length, 1);
+    });
+  });
+});
+
+it('changes, lists and forgets webhooks, and says what is wrong with one', async () => {
+  await withTsuru({}, async (_tsuru, admin) => {
+    assert.equal((await admin.call('GET', WEBHOOKS)).status, 204);
+    const hook = { name: 'hook', url: 'http://127.0.0.1:1/', team_owner: 'ops', headers: { 'X-A': ['b'] } };
+    const add = (json: unknown) => admin.call('POST', WEBHOOKS, { json });
+    assert.equal((await add(hook)).status, 200);
+    assert.deepEqual([(await add(hook)).status, (await add(hook)).body], [409, 'webhook already exists\n']);
+    assert.equal((await add({ ...hook, name: '' })).body, 'webhook name must not be empty\n');
+    assert.equal((await add({ ...hook, name: 'other', url: '' })).body, 'webhook url must not be empty\n');
+    await admin.call('PUT', `${WEBHOOKS}/hook`, { json: { ...hook, method: 'PUT' } });
+    const shown = JSON.parse((await admin.call('GET', `${WEBHOOKS}/hook`)).body) as Record<string, unknown>;
+    assert.deepEqual([shown['method'], shown['headers']], ['PUT', { 'X-A': ['b'] }]);
+    assert.equal((await admin.call('DELETE', `${WEBHOOKS}/hook`)).status, 200);
+    const gone = await admin.call('DELETE', `${WEBHOOKS}/hook`);
+    assert.deepEqual([gone.status, gone.body], [404, 'webhook not found\n']);
+  });
+});
+
+const BLOCKED: readonly (readonly [what: string, block: Readonly<Record<string, string>>, sentence: string])[] = [
+  ['a kind', { KindName: 'app.update' }, 'block app.update by all users on all targets: tidying'],
+  ['everything', {}, 'block all actions by all users on all targets: tidying'],
+  [
+    'what somebody does',
+    { OwnerName: 'admin@example.com' },
+    'block all actions by admin@example.com on all targets: tidying',
+  ],
+  [
+    'what is done to an app',
+    { 'Target.Type': 'app', 'Target.Value': 'my-app' },
+    'block all actions by all users on app(my-app): tidying',
+  ],
+];
+
+for (const [what, block, sentence] of BLOCKED) {
+  it(`refuses ${what} while it is blocked, and says why`, async () => {
+    await withTsuru({}, async (tsuru, admin) => {
+      await createApp(admin, 'my-app', 'x:1');
+      assert.equal((await admin.call('POST', BLOCKS, { form: { ...block, Reason: 'tidying' } })).status, 200);
+      const refused = await addUnit(admin);
+      assert.deepEqual(
+        [refused.status, refused.body],
+        [500, `error running "app.update.unit.add" on app(my-app): ${sentence}\n`],
+      );
+      const [added] = JSON.parse((await admin.call('GET', `${BLOCKS}?active=true`)).body) as { ID: string }[];
+      assert.equal((await admin.call('DELETE', `${BLOCKS}/${added?.ID ?? ''}`)).status, 200);
+      const again = await admin.call('DELETE', `${BLOCKS}/${added?.ID ?? ''}`);
+      assert.equal(again.body, `active event block with id ${added?.ID ?? ''} not found\n`);
+      assert.equal((await addUnit(admin)).status, 200);
+      assert.equal(tsuru.units('my-app').length, 2);
+    });
+  });
+}
+
+it('leaves alone what a block does not mean', async () => {
+  await withTsuru({}, async (_tsuru, admin) => {
+    await createApp(admin, 'my-app', 'x:1');
+    await admin.call('POST', BLOCKS, { form: { OwnerName: 'someone', Reason: 'x' } });
+    await admin.call('POST', BLOCKS, { form: { 'Target.Type': 'app', 'Target.Value': 'other', Reason: 'x' } });
+    await admin.call('POST', BLOCKS, { form: { KindName: 'app.deploy', Reason: 'x' } });
+    assert.equal((await addUnit(admin)).status, 200);
+    const reasonless = await admin.call('POST', BLOCKS, { form: { KindName: 'app' } });
+    assert.deepEqual([reasonless.status, reasonless.body], [400, 'reason is required\n']);
+  });
+});
+
+async function withReceiver(test: (receiver: ScriptedBroker) => Promise<void>): Promise<void> {
+  const receiver = await startScriptedBroker(() => ({ status: 201, body: '' }));
+  try {
+    await test(receiver);
+  } finally {
+    await receiver.close();
+  }
+}
+
+async function addWebhook(admin: Client, { url }: ScriptedBroker, event_filter: unknown): Promise<void> {
+  const json = { name: 'hook', url: `${url}/events`, team_owner: 'ops', event_filter };
+  assert.equal((await admin.call('POST', WEBHOOKS, { json })).status, 200);
+}
+
+function addUnit(admin: Client) {
+  return admin.call('PUT', '/1.0/apps/my-app/units', { form: { units: 1, process: 'web' } });
+}
+
+async function recordedWebhook() {
+  const file = new URL('../recorded/service-api.json', import.meta.url);
+  const exchanges = JSON.parse(await readFile(file, 'utf8')) as {
+    request: { method: string; path: string; headers: Record<string, string>; body: string };
+  }[];
+  const found = exchanges.find(({ request }) => request.path === '/events');
+  assert.ok(found !== undefined);
+  return found.request;
+}
+
+/** Every key with the type of its value; of a list its first item. */
+function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.slice(0, 1).map(shapeOf);
+  if (typeof value !== 'object' || value === null) return value === null ? null : typeof value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shapeOf(item)]));
+}
+
+function withoutTime(log: string): string {
+  return log.replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000/g, '<time>');
+}
