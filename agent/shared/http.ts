@@ -6,10 +6,15 @@ import Pool from 'undici/lib/dispatcher/pool.js';
 const KEEP_ALIVE_MS = 60_000;
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With its query, below the client's address. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Instead of the client's own. */
+  readonly answerTimeoutMs?: number;
+  /** Told the answer's headers as soon as it begins. */
+  readonly onHeaders?: (status: number, headers: Readonly<Record<string, string | string[] | undefined>>) => void;
   readonly signal: AbortSignal;
 }
 
@@ -52,8 +57,13 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   });
   const prefix = url.pathname.replace(/\/$/, '');
   return {
-    async request({ method, path, headers = {}, signal }) {
-      const response = await undiciRequest.call(pool, { method, path: `${prefix}${path}`, headers, signal });
+    async request({ method, path, headers = {}, body = null, onHeaders, signal, ...request }) {
+      const timeoutMs = request.answerTimeoutMs ?? answerTimeoutMs;
+      const response = await undiciRequest.call(pool, {
+        ...{ method, path: `${prefix}${path}`, headers, body, signal },
+        ...{ headersTimeout: timeoutMs, bodyTimeout: timeoutMs },
+      });
+      onHeaders?.(response.statusCode, response.headers);
       const chunks: Buffer[] = [];
       for await (const chunk of response.body) chunks.push(chunk as Buffer);
       return { status: response.statusCode, chunks };

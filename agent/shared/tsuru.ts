@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createHttpClient, httpFailure, type HttpAnswer } from './http.ts';
+import { createHttpClient, httpFailure, type HttpAnswer, type HttpRequest } from './http.ts';
 import { withoutSecrets } from './log.ts';
 import { errorText } from './text.ts';
 import { USER_AGENT } from './version.ts';
@@ -35,16 +35,19 @@ export class TsuruError extends Error {
   readonly failure: TsuruFailure;
   readonly status: number | undefined;
   readonly requestId: string;
+  /** The start of Tsuru's own words on one line; '' where there are none. */
+  readonly words: string;
 
   constructor(
     failure: TsuruFailure,
     message: string,
-    details: { requestId: string; status?: number; cause?: unknown },
+    details: { requestId: string; status?: number; words?: string; cause?: unknown },
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.failure = failure;
     this.status = details.status;
     this.requestId = details.requestId;
+    this.words = details.words ?? '';
   }
 }
 
@@ -54,6 +57,17 @@ export interface TsuruAnswer extends HttpAnswer {
   readonly requestId: string;
 }
 
+export interface TsuruRequest {
+  readonly method: HttpRequest['method'];
+  readonly path: string;
+  readonly body?: TsuruBody;
+  /** The longest wait for the whole answer; without it that of a `get`. */
+  readonly timeoutMs?: number;
+  readonly onHeaders?: HttpRequest['onHeaders'];
+}
+
+export type TsuruBody = { readonly form: Readonly<Record<string, string>> } | { readonly json: unknown };
+
 export interface TsuruClient {
   /**
    * `GET` of a path such as `/1.0/apps?extended=true`. `call` is its name in metrics and errors.
@@ -61,6 +75,12 @@ export interface TsuruClient {
    */
   get(call: string, path: string, signal: AbortSignal): Promise<TsuruAnswer>;
   close(): Promise<void>;
+}
+
+/** The broker changes things, too; the agent only reads. */
+export interface TsuruWriter extends TsuruClient {
+  /** Any request, on the terms of `get`. */
+  send(call: string, request: TsuruRequest, signal: AbortSignal): Promise<TsuruAnswer>;
 }
 
 export interface TsuruClientOptions {
@@ -72,7 +92,7 @@ export interface TsuruClientOptions {
 }
 
 /** Tsuru's API over kept-alive connections, with a limit on the time and size of each answer. Redirects are not followed. */
-export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): TsuruClient {
+export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): TsuruWriter {
   const http = createHttpClient({
     url,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -81,41 +101,54 @@ export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): T
     connections: CONNECTIONS,
   });
 
-  async function get(call: string, path: string, signal: AbortSignal): Promise<TsuruAnswer> {
+  async function send(call: string, request: TsuruRequest, signal: AbortSignal): Promise<TsuruAnswer> {
+    const { method, path, body, timeoutMs = REQUEST_TIMEOUT_MS, onHeaders } = request;
     const requestId = randomUUID();
     let answer: HttpAnswer;
     try {
       answer = await http.request({
-        method: 'GET',
+        method,
         path,
         headers: {
           accept: 'application/json',
           authorization: `bearer ${token}`,
           'user-agent': USER_AGENT,
           'x-request-id': requestId,
+          ...(body === undefined ? {} : { 'content-type': 'json' in body ? JSON_TYPE : FORM_TYPE }),
         },
-        signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+        ...(body === undefined ? {} : { body: encoded(body) }),
+        ...(onHeaders === undefined ? {} : { onHeaders }),
+        answerTimeoutMs: timeoutMs,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const failure = httpFailure(error);
       onCall?.(call, failure);
-      throw new TsuruError(failure, `${call}: ${wordsOf(failure, error)}`, { requestId, cause: error });
+      throw new TsuruError(failure, `${call}: ${wordsOf(failure, error, timeoutMs)}`, { requestId, cause: error });
     }
     onCall?.(call, String(answer.status));
-    if (answer.status >= 200 && answer.status < 300) return { ...answer, requestId };
-    const failure = failureOfStatus(answer.status);
-    throw new TsuruError(
-      failure,
-      `${call}: Tsuru answered ${answer.status}${quote(Buffer.concat(answer.chunks), token)}`,
-      {
-        requestId,
-        status: answer.status,
-      },
-    );
+    const { status, chunks } = answer;
+    if (status >= 200 && status < 300) return { ...answer, requestId };
+    const words = quote(Buffer.concat(chunks), token);
+    const said = words === '' ? '' : `: ${words}`;
+    throw new TsuruError(failureOfStatus(status), `${call}: Tsuru answered ${status}${said}`, {
+      ...{ requestId, status, words },
+    });
   }
 
-  return { get, close: http.close };
+  function get(call: string, path: string, signal: AbortSignal): Promise<TsuruAnswer> {
+    return send(call, { method: 'GET', path }, signal);
+  }
+
+  return { get, send, close: http.close };
+}
+
+const JSON_TYPE = 'application/json';
+const FORM_TYPE = 'application/x-www-form-urlencoded';
+
+function encoded(body: TsuruBody): string {
+  return 'json' in body ? JSON.stringify(body.json) : new URLSearchParams(body.form).toString();
 }
 
 function failureOfStatus(status: number): TsuruFailure {
@@ -125,10 +158,10 @@ function failureOfStatus(status: number): TsuruFailure {
   return status >= 500 ? 'server_error' : 'refused';
 }
 
-function wordsOf(failure: TsuruFailure, error: unknown): string {
+function wordsOf(failure: TsuruFailure, error: unknown, timeoutMs: number): string {
   if (failure === 'too_large') return `Tsuru's answer is larger than ${LARGEST_ANSWER_BYTES / 1024 ** 2} MiB`;
   if (failure === 'timeout')
-    return `Tsuru could not be reached within ${CONNECT_TIMEOUT_MS / 1000} s, or did not answer within ${REQUEST_TIMEOUT_MS / 1000} s`;
+    return `Tsuru could not be reached within ${CONNECT_TIMEOUT_MS / 1000} s, or did not answer within ${timeoutMs / 1000} s`;
   return `Tsuru could not be reached or broke off its answer (${errorText(error)})`;
 }
 
@@ -138,6 +171,5 @@ function quote(body: Buffer, token: string): string {
     .toString('utf8', 0, QUOTED_CHARACTERS * 4)
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim();
-  const safe = withoutSecrets(text, [token]).slice(0, QUOTED_CHARACTERS);
-  return safe === '' ? '' : `: ${safe}`;
+  return withoutSecrets(text, [token]).slice(0, QUOTED_CHARACTERS);
 }

@@ -53,6 +53,7 @@ export function listedAppJson(app: App, extended: boolean, unitsError: UnitsErro
 
 export function appJson(state: State, app: App, unitsError: UnitsError): Record<string, unknown> {
   const volumeBinds = volumeBindsJson(state, app.name);
+  const cluster = state.pools.get(app.pool)?.cluster;
   const processes = [...app.processes].map(([name, { plan, metadata }]) => ({
     name,
     ...(plan === '' ? {} : { plan }),
@@ -74,6 +75,7 @@ export function appJson(state: State, app: App, unitsError: UnitsError): Record<
     units: unitsError === undefined ? unitsJson(app) : [],
     ...(app.internalAddresses.length === 0 ? {} : { internalAddresses: app.internalAddresses }),
     provisioner: 'kubernetes',
+    ...(cluster === undefined ? {} : { cluster: cluster.name }),
     routers: appHosts(app).map((address) => ({
       ...{ name: app.router, opts: {}, address, addresses: [address], type: app.router, status: 'ready' },
     })),

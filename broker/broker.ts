@@ -1,0 +1,47 @@
+import Registry from 'prom-client/lib/registry.js';
+import type { Log } from '../agent/shared/log.ts';
+import { createTsuruClient } from '../agent/shared/tsuru.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Context } from './context.ts';
+import { createGrants } from './grants.ts';
+import { createServer } from './http/server.ts';
+import { createDeploys } from './instances/deploys.ts';
+import { resumeDeploys } from './instances/resume.ts';
+import { createMetrics } from './metrics.ts';
+import { createTurns } from './turns.ts';
+
+export interface Broker {
+  readonly url: string;
+  /** Ends requests in order; deploys go on in Tsuru. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/** Starts a broker; what an earlier one has left undone is looked after in the background. */
+export async function startBroker(config: Config, log: Log, clock: Clock): Promise<Broker> {
+  const registry = new Registry();
+  const metrics = createMetrics(registry);
+  const tsuru = createTsuruClient({ url: config.tsuruUrl, token: config.tsuruToken, onCall: metrics.called });
+  const turns = createTurns();
+  const { image, service, pool, plans, instanceUrl, auth } = config;
+  const context: Context = {
+    ...{ tsuru, clock, log, metrics, turns, image, service, pool, plans, instanceUrl },
+    grants: createGrants({ turns, clock, metrics }),
+    deploys: createDeploys({ tsuru, image, clock, log, metrics }),
+  };
+  const server = await createServer({ context, auth, registry });
+  const url = await server.listen(config.listen);
+  log.info({ url, service, plans: plans.map(({ name }) => name) }, `the broker of the service ${service} listens`);
+  const stopping = new AbortController();
+  const resumed = resumeDeploys(context, stopping.signal);
+
+  let stopped: Promise<void> | undefined;
+  async function stop(): Promise<void> {
+    stopping.abort(new Error('the broker stops'));
+    await server.close();
+    await resumed;
+    await context.deploys.stop();
+    await tsuru.close();
+  }
+  return { url, stop: () => (stopped ??= stop()) };
+}

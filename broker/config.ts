@@ -1,0 +1,177 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { LOG_LEVELS, type LogLevel } from '../agent/shared/log.ts';
+import { didYouMean, errorText } from '../agent/shared/text.ts';
+import type { BasicAuth } from './http/auth.ts';
+import type { Plan } from './plans/plan.ts';
+import { readPlans } from './plans/read.ts';
+
+/** The broker's configuration, whole and checked. */
+export interface Config {
+  readonly tsuruUrl: URL;
+  readonly tsuruToken: string;
+  readonly auth: BasicAuth;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly service: string;
+  readonly image: string;
+  readonly pool: string;
+  readonly instanceUrl: string;
+  readonly plans: readonly Plan[];
+  readonly logLevel: LogLevel;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A variable of the environment, as the README's table and --help show it. */
+export interface Variable {
+  readonly name: string;
+  /** Undefined when it must be set. */
+  readonly default: string | undefined;
+  readonly meaning: string;
+}
+
+/** The plans that come with this program. */
+const PLANS = fileURLToPath(new URL('plans.yaml', import.meta.url));
+
+export const VARIABLES = [
+  {
+    name: 'TSURU_HOST',
+    default: undefined,
+    meaning: "Tsuru's address, such as https://tsuru.example.com (Tsuru sets it)",
+  },
+  { name: 'TSURU_TOKEN', default: undefined, meaning: "the broker's own token, with the role prometheus-broker" },
+  {
+    name: 'BROKER_USERNAME',
+    default: undefined,
+    meaning: 'the user that Tsuru calls with, as in the service manifest',
+  },
+  { name: 'BROKER_PASSWORD', default: undefined, meaning: 'the password of that user' },
+  { name: 'BROKER_IMAGE', default: undefined, meaning: 'the image of the instances' },
+  { name: 'BROKER_SERVICE', default: 'prometheus', meaning: "the service's name in Tsuru" },
+  { name: 'BROKER_PLANS', default: '', meaning: 'a file of plans (broker/plans.yaml of this version)' },
+  {
+    name: 'BROKER_POOL',
+    default: '',
+    meaning: "the pool of instances when neither Tsuru, the plan nor the user names one (Tsuru's default pool)",
+  },
+  {
+    name: 'BROKER_INSTANCE_URL',
+    default: 'http://{address}',
+    meaning: "how an instance is reached: {address} is its router's address, {unit} its unit's host and port",
+  },
+  { name: 'BROKER_ADDRESS', default: '::', meaning: 'the address on which the port is opened' },
+  { name: 'PORT', default: '8888', meaning: 'the port (Tsuru sets it)' },
+  { name: 'BROKER_LOG_LEVEL', default: 'info', meaning: LOG_LEVELS.join(', ') },
+] as const satisfies readonly Variable[];
+type Name = (typeof VARIABLES)[number]['name'];
+
+const SECRETS: readonly Name[] = ['TSURU_TOKEN', 'BROKER_USERNAME', 'BROKER_PASSWORD'];
+
+export type ConfigResult =
+  { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Reads the configuration from the environment, and the plans from their file. All problems come at once, each a sentence without a secret. */
+export function readConfig(environment: Environment): ConfigResult {
+  const problems: string[] = [];
+  const names = VARIABLES.map(({ name }) => name);
+  for (const name of Object.keys(environment)) {
+    if (!name.startsWith('BROKER_') || names.some((known) => known === name)) continue;
+    const known = names.filter((one) => one.startsWith('BROKER_')).join(', ');
+    problems.push(`${name} is not known${didYouMean(name, names) || `: there are ${known}.`}`);
+  }
+
+  /** A variable's value read, or its problem noted. An empty one counts as not set. */
+  function read<T>(name: Name, parse: (value: string) => T | undefined, expected: string): T | undefined {
+    const variable: Variable | undefined = VARIABLES.find((candidate) => candidate.name === name);
+    const given = environment[name]?.trim() ?? '';
+    const value = given === '' ? variable?.default : given;
+    if (value === undefined) {
+      problems.push(`${name} is not set: it must be ${expected}.`);
+      return undefined;
+    }
+    const parsed = parse(value);
+    const shown = SECRETS.includes(name) || value.includes('@') ? '' : `=${value}`;
+    if (parsed === undefined) problems.push(`${name}${shown} cannot be used: it must be ${expected}.`);
+    return parsed;
+  }
+
+  const tsuruUrl = read(
+    'TSURU_HOST',
+    (value) => parseUrl(value.includes('://') ? value : `http://${value}`),
+    "Tsuru's address without user or query, such as https://tsuru.example.com",
+  );
+  const tsuruToken = read('TSURU_TOKEN', matching(/^[\x21-\x7e]+$/), 'a token of visible characters in one line');
+  // RFC 7617: the user ends at the first colon.
+  const username = read('BROKER_USERNAME', matching(/^[\x21-\x39\x3b-\x7e]+$/), 'visible characters without a colon');
+  const password = read('BROKER_PASSWORD', matching(/^\P{Cc}{8,}$/u), 'at least 8 characters in one line');
+  const image = read(
+    'BROKER_IMAGE',
+    matching(/^[\w./:@-]+$/),
+    'the name of an image, such as example.com/prometheus:1',
+  );
+  const service = read(
+    'BROKER_SERVICE',
+    matching(/^[a-z][a-z0-9-]*$/),
+    'small letters, digits and -, as Tsuru takes it',
+  );
+  const pool = read('BROKER_POOL', matching(/^[\w.-]*$/), 'the name of a pool');
+  const instanceUrl = read(
+    'BROKER_INSTANCE_URL',
+    parseTemplate,
+    'an address with {address} or {unit}, such as https://{address}',
+  );
+  const host = read('BROKER_ADDRESS', (value) => (isIP(value) === 0 ? undefined : value), 'an IP address');
+  const port = read(
+    'PORT',
+    (value) => (/^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined),
+    'a port',
+  );
+  const logLevel = read(
+    'BROKER_LOG_LEVEL',
+    (value) => LOG_LEVELS.find((level) => level === value),
+    `one of ${LOG_LEVELS.join(', ')}`,
+  );
+  const plans = read('BROKER_PLANS', (value) => readPlansFile(value === '' ? PLANS : value, problems), '');
+  const values = { tsuruUrl, tsuruToken, image, service, pool, instanceUrl, plans, logLevel };
+  const isAnythingMissing =
+    username === undefined || password === undefined || host === undefined || port === undefined;
+  if (problems.length > 0 || isAnythingMissing || !isWhole(values)) return { ok: false, problems };
+  const config = { ...values, auth: { username, password }, listen: { host, port } };
+  return { ok: true, config: Object.freeze(config) };
+}
+
+function readPlansFile(file: string, problems: string[]): readonly Plan[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    problems.push(`BROKER_PLANS=${file} cannot be read (${errorText(error)}).`);
+    return [];
+  }
+  const result = readPlans(text);
+  if (result.ok) return result.plans;
+  problems.push(...result.problems.map((problem) => `${file}: ${problem}`));
+  return [];
+}
+
+type Partly<T> = { readonly [K in keyof T]: T[K] | undefined };
+
+function isWhole<T extends object>(values: Partly<T>): values is T {
+  return Object.values(values).every((value) => value !== undefined);
+}
+
+function matching(pattern: RegExp): (value: string) => string | undefined {
+  return (value) => (pattern.test(value) ? value : undefined);
+}
+
+function parseUrl(value: string): URL | undefined {
+  const url = URL.parse(value);
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) return undefined;
+  return url.username === '' && url.password === '' && url.search === '' && url.hash === '' ? url : undefined;
+}
+
+function parseTemplate(value: string): string | undefined {
+  const example = value.replace(/\{(address|unit)\}/, 'example.com');
+  return example !== value && !example.includes('{') && parseUrl(example) !== undefined ? value : undefined;
+}

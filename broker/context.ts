@@ -1,0 +1,27 @@
+import type { Log } from '../agent/shared/log.ts';
+import type { TsuruWriter } from '../agent/shared/tsuru.ts';
+import type { Clock } from './clock.ts';
+import type { Grants } from './grants.ts';
+import type { Deploys } from './instances/deploys.ts';
+import type { Metrics } from './metrics.ts';
+import type { Plan } from './plans/plan.ts';
+import type { Turns } from './turns.ts';
+
+/** What all operations work with. */
+export interface Context {
+  readonly tsuru: TsuruWriter;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly turns: Turns;
+  readonly grants: Grants;
+  readonly deploys: Deploys;
+  readonly plans: readonly Plan[];
+  /** The name that Tsuru knows this service by. */
+  readonly service: string;
+  readonly image: string;
+  /** Where instances run of which neither plan nor user nor Tsuru says it; '': Tsuru's default. */
+  readonly pool: string;
+  /** How an instance is reached: `{address}` is its router's address, `{unit}` host and port of its unit. */
+  readonly instanceUrl: string;
+}

@@ -1,0 +1,11 @@
+/** What a user did or has to do: the message is one plain sentence, which Tsuru shows as it is. */
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError';
+  /** Of the answer. From 500 on, the request's id is added to the message. */
+  readonly status: number;
+
+  constructor(status: number, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.status = status;
+  }
+}

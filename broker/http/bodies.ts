@@ -1,0 +1,95 @@
+import { isObject } from '../../agent/shared/shape.ts';
+import { BrokerError } from '../errors.ts';
+
+/** A body as it came: Tsuru writes the same things as a form or as JSON, under different keys. */
+export type RawBody =
+  { readonly encoding: 'form'; readonly form: URLSearchParams } | { readonly encoding: 'json'; readonly json: unknown };
+
+/** One thing in a body, by its keys in both encodings. */
+interface Field {
+  readonly form: string;
+  readonly json: string;
+  readonly kind: 'text' | 'texts' | 'parameters';
+  readonly required?: true;
+}
+
+export type Fields = Readonly<Record<string, Field>>;
+
+const PARAMETERS: Field = { form: 'parameters.', json: 'parameters', kind: 'parameters' };
+
+/** What is read of the bodies that Tsuru sends; everything else in them is ignored. */
+export const CREATE = {
+  name: { form: 'name', json: 'name', kind: 'text', required: true },
+  team: { form: 'team', json: 'team', kind: 'text', required: true },
+  plan: { form: 'plan', json: 'plan', kind: 'text' },
+  description: { form: 'description', json: 'description', kind: 'text' },
+  tags: { form: 'tags', json: 'tags', kind: 'texts' },
+  parameters: PARAMETERS,
+} as const satisfies Fields;
+
+export const UPDATE = {
+  team: { form: 'team', json: 'team', kind: 'text' },
+  plan: { form: 'plan', json: 'plan', kind: 'text' },
+  description: { form: 'description', json: 'description', kind: 'text' },
+  tags: { form: 'tags', json: 'tags', kind: 'texts' },
+  parameters: PARAMETERS,
+} as const satisfies Fields;
+
+export const BIND = {
+  app: { form: 'app-name', json: 'appName', kind: 'text', required: true },
+  pool: { form: 'app-pool-name', json: 'appPoolName', kind: 'text' },
+  cluster: { form: 'app-cluster-name', json: 'appClusterName', kind: 'text' },
+  parameters: PARAMETERS,
+} as const satisfies Fields;
+
+export const UNBIND = {
+  app: { form: 'app-name', json: 'appName', kind: 'text', required: true },
+} as const satisfies Fields;
+
+/** Longer than any name that Tsuru takes. */
+const LONGEST_TEXT = 1_000;
+const MOST_TEXTS = 1_000;
+
+/** The schema of what `normalise` makes of a body. */
+export function schemaOf(fields: Fields): Record<string, unknown> {
+  const schemas = { text: { type: 'string', maxLength: LONGEST_TEXT }, parameters: { type: 'object' } };
+  const texts = { type: 'array', items: { type: 'string' }, maxItems: MOST_TEXTS };
+  const named = Object.entries(fields);
+  return {
+    type: 'object',
+    properties: Object.fromEntries(named.map(([name, { kind }]) => [name, kind === 'texts' ? texts : schemas[kind]])),
+    required: named.filter(([, { required }]) => required === true).map(([name]) => name),
+    additionalProperties: false,
+  };
+}
+
+/** One object of both encodings. What is absent, null or '' in either is left out. */
+export function normalise(body: RawBody | undefined, fields: Fields): Record<string, unknown> {
+  if (body?.encoding === 'json' && !isObject(body.json)) {
+    throw new BrokerError(400, 'The body is no JSON object.');
+  }
+  const values = Object.entries(fields).map(([name, field]) => [name, valueOf(body, field)] as const);
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined && value !== null && value !== ''));
+}
+
+function valueOf(body: RawBody | undefined, field: Field): unknown {
+  if (body === undefined) return undefined;
+  if (body.encoding === 'form') return formValue(body.form, field);
+  return isObject(body.json) && Object.hasOwn(body.json, field.json) ? body.json[field.json] : undefined;
+}
+
+function formValue(form: URLSearchParams, { form: key, kind }: Field): unknown {
+  if (kind === 'parameters') {
+    const given = [...new Set(form.keys())].filter((name) => name.startsWith(key) && name.length > key.length);
+    return given.length === 0
+      ? undefined
+      : Object.fromEntries(given.map((name) => [name.slice(key.length), single(form.getAll(name))]));
+  }
+  const all = form.getAll(key);
+  return kind === 'texts' ? all : single(all);
+}
+
+/** What is there more than once is none of our texts: the schema says so. */
+function single(values: readonly string[]): unknown {
+  return values.length > 1 ? values : values[0];
+}

@@ -1,0 +1,50 @@
+import { isObject } from '../../agent/shared/shape.ts';
+import { BrokerError } from '../errors.ts';
+import { refusal } from '../refusals.ts';
+
+/** What a user is told, and whether it is our fault. */
+export interface Failure {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Every error's sentence: from 500 on with the request's id, and nothing of what is inside. */
+export function failureOf(error: unknown, requestId: string): Failure {
+  const told = refusal(error, 'do this', {
+    app: 'the instance',
+    team: '',
+    pool: '',
+    plan: '',
+    tsuruPlan: '',
+    volumePlan: '',
+  });
+  const { status, text } = read(told);
+  return { status, text: status < 500 ? text : `${text} (request ${requestId})` };
+}
+
+function read(error: unknown): Failure {
+  if (error instanceof BrokerError) return { status: error.status, text: error.message };
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return { status: 503, text: 'It took too long: try again.' };
+  }
+  if (isObject(error)) {
+    const { validation, statusCode, code } = error;
+    if (Array.isArray(validation)) return { status: 400, text: invalid(validation[0]) };
+    if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return { status: 413, text: 'The request is larger than 1 MiB.' };
+    if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return { status: 415, text: 'Send a form or JSON.' };
+    if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+      return { status: statusCode, text: 'The request cannot be read.' };
+    }
+  }
+  return { status: 500, text: 'The service failed: try again, and tell an administrator if it stays so.' };
+}
+
+/** Of Ajv's words only the place and what was expected: the value may be a secret. */
+function invalid(problem: unknown): string {
+  const { instancePath = '', params = {}, message = '' } = isObject(problem) ? problem : {};
+  const missing =
+    isObject(params) && typeof params['missingProperty'] === 'string' ? params['missingProperty'] : undefined;
+  if (missing !== undefined) return `${missing} is missing.`;
+  const place = String(instancePath).replace(/^\//, '').replaceAll('/', '.') || 'the body';
+  return `${place} cannot be used: it ${String(message).replace('must be string', 'must be a text')}.`;
+}

@@ -1,0 +1,201 @@
+import type { Context } from '../context.ts';
+import { BrokerError } from '../errors.ts';
+import { bindApp, unbindApp } from '../instances/bind.ts';
+import { createInstance } from '../instances/create.ts';
+import { instanceInfo, instanceStatus } from '../instances/info.ts';
+import type { Doer } from '../instances/instance.ts';
+import type { Parameters } from '../instances/parameters.ts';
+import { removeInstance } from '../instances/remove.ts';
+import { updateInstance } from '../instances/update.ts';
+import { isInstanceName } from '../names.ts';
+import { BIND, CREATE, UNBIND, UPDATE, type Fields } from './bodies.ts';
+
+/** A request, read. */
+export interface Asked {
+  readonly context: Context;
+  /** Of the instance; '' where the route has none. */
+  readonly name: string;
+  /** As the route's fields say. */
+  readonly body: Body;
+  /** Of the instance, of a multi-cluster service. */
+  readonly pool: string;
+  readonly doer: Doer;
+}
+
+export interface Body {
+  readonly name?: string;
+  readonly team?: string;
+  readonly plan?: string;
+  readonly app?: string;
+  readonly pool?: string;
+  readonly cluster?: string;
+  readonly parameters?: Parameters;
+}
+
+export type Answer =
+  { readonly status: number; readonly text: string } | { readonly status: number; readonly json: unknown };
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly summary: string;
+  readonly fields?: Fields;
+  /** Statuses of answers that are no errors. */
+  readonly answers: Readonly<Record<number, string>>;
+  readonly answer: (asked: Asked) => Promise<Answer> | Answer;
+}
+
+const INSTANCE = '/resources/:name';
+const JOB = `${INSTANCE}/binds/jobs/:job`;
+
+/** Everything that Tsuru asks of a service. */
+export const ROUTES: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/resources/plans',
+    summary: 'The plans',
+    answers: { 200: 'names and descriptions' },
+    answer: plans,
+  },
+  {
+    method: 'POST',
+    path: '/resources',
+    summary: 'Create an instance',
+    fields: CREATE,
+    answers: { 201: 'created, or continued' },
+    answer: create,
+  },
+  {
+    method: 'GET',
+    path: INSTANCE,
+    summary: 'What users see of an instance',
+    answers: { 200: 'labels and values' },
+    answer: info,
+  },
+  {
+    method: 'PUT',
+    path: INSTANCE,
+    summary: 'Update an instance',
+    fields: UPDATE,
+    answers: { 200: 'what was done' },
+    answer: update,
+  },
+  {
+    method: 'DELETE',
+    path: INSTANCE,
+    summary: 'Remove an instance',
+    fields: {},
+    answers: { 200: 'removed, or not there' },
+    answer: remove,
+  },
+  {
+    method: 'GET',
+    path: `${INSTANCE}/status`,
+    summary: 'How an instance fares',
+    answers: { 200: 'what is wrong', 202: 'being deployed', 204: 'up' },
+    answer: status,
+  },
+  {
+    method: 'POST',
+    path: `${INSTANCE}/bind-app`,
+    summary: 'Bind an app',
+    fields: BIND,
+    answers: { 201: 'variables for the app' },
+    answer: bind,
+  },
+  {
+    method: 'DELETE',
+    path: `${INSTANCE}/bind-app`,
+    summary: 'Unbind an app',
+    fields: UNBIND,
+    answers: { 200: 'unbound, or not bound' },
+    answer: unbind,
+  },
+  {
+    method: 'POST',
+    path: `${INSTANCE}/bind`,
+    summary: 'Bind an app (before Tsuru 1.18)',
+    fields: BIND,
+    answers: { 201: 'variables for the app' },
+    answer: bind,
+  },
+  {
+    method: 'DELETE',
+    path: `${INSTANCE}/bind`,
+    summary: 'Unbind an app (before Tsuru 1.18)',
+    fields: UNBIND,
+    answers: { 200: 'unbound, or not bound' },
+    answer: unbind,
+  },
+  { method: 'PUT', path: JOB, summary: 'Bind a job, which is not possible', fields: {}, answers: {}, answer: bindJob },
+  {
+    method: 'DELETE',
+    path: JOB,
+    summary: 'Unbind a job',
+    fields: {},
+    answers: { 200: 'never bound' },
+    answer: () => ({ status: 200, text: '' }),
+  },
+];
+
+function plans({ context }: Asked): Answer {
+  return { status: 200, json: context.plans.map(({ name, description }) => ({ name, description })) };
+}
+
+async function create({ context, body, pool, doer }: Asked): Promise<Answer> {
+  const { name = '', team = '', plan = '', parameters = {} } = body;
+  await createInstance(context, { name: demandName(name), team, plan, parameters, pool }, doer);
+  return { status: 201, text: '' };
+}
+
+async function info({ context, name }: Asked): Promise<Answer> {
+  return { status: 200, json: isInstanceName(name) ? await instanceInfo(context, name) : [] };
+}
+
+async function update({ context, name, body, doer }: Asked): Promise<Answer> {
+  const { team = '', plan = '', parameters = {} } = body;
+  return { status: 200, text: await updateInstance(context, demandName(name), { team, plan, parameters }, doer) };
+}
+
+async function remove({ context, name, doer }: Asked): Promise<Answer> {
+  // There is no instance of a name that Tsuru does not allow.
+  if (isInstanceName(name)) await removeInstance(context, name, doer);
+  return { status: 200, text: '' };
+}
+
+async function status({ context, name }: Asked): Promise<Answer> {
+  if (!isInstanceName(name)) return { status: 200, text: 'no instance can have this name' };
+  const assessment = await instanceStatus(context, name);
+  switch (assessment.kind) {
+    case 'up':
+      return { status: 204, text: '' };
+    case 'deploying':
+      return { status: 202, text: 'it is being deployed' };
+    case 'trouble':
+      return { status: 200, text: assessment.text };
+    case 'down':
+      return { status: 500, text: assessment.text };
+  }
+}
+
+async function bind({ context, name, body, doer }: Asked): Promise<Answer> {
+  const { app = '', pool = '', cluster = '', parameters = {} } = body;
+  return { status: 201, json: await bindApp(context, demandName(name), { app, pool, cluster, parameters }, doer) };
+}
+
+async function unbind({ context, name, body, doer }: Asked): Promise<Answer> {
+  if (isInstanceName(name)) await unbindApp(context, name, body.app ?? '', doer);
+  return { status: 200, text: '' };
+}
+
+function bindJob(): never {
+  throw new BrokerError(400, 'Jobs cannot be bound: their units end before they could be scraped; bind an app.');
+}
+
+function demandName(name: string): string {
+  if (isInstanceName(name)) return name;
+  throw new BrokerError(
+    400,
+    'The name of an instance starts with a letter and has at least two letters, digits, - or _.',
+  );
+}

@@ -1,0 +1,68 @@
+import { TsuruError } from '../../agent/shared/tsuru.ts';
+import type { App } from '../tsuru/app.ts';
+import { retryLocked } from '../tsuru/locked.ts';
+import { annotationsOf, belongsToSomebodyElse, changedAnnotations, isOwn, type Operation } from './instance.ts';
+import type { Wish } from './parameters.ts';
+
+/** A part of an instance that is there now: made by this call, or left over from an earlier one. */
+export type Made = 'made' | 'adopted';
+
+/** Whether a call that failed may have found the part there, or may have made it all the same. */
+export function mayBeThere(error: unknown): boolean {
+  if (!(error instanceof TsuruError)) return false;
+  const wasNotAnswered = ['network', 'timeout', 'too_large', 'bad_answer'].includes(error.failure);
+  return wasNotAnswered || error.status === 409 || /already exists/i.test(error.words);
+}
+
+/** Makes the app, or brings a leftover of the same instance and team to what is wished. */
+export async function ensureApp(
+  operation: Operation,
+  team: string,
+  wish: Wish,
+  pool: string,
+): Promise<[Made, App | undefined]> {
+  const { api, names } = operation;
+  try {
+    await createApp(operation, team, wish, pool);
+    return ['made', undefined];
+  } catch (error) {
+    if (!mayBeThere(error)) throw error;
+    const app = await api.app(names.part);
+    if (app === undefined) throw error;
+    if (!isOwn(operation, app) || app.team !== team) throw belongsToSomebodyElse(`an app ${names.part}`);
+    // Nobody uses it yet, and to move it takes a restart of what may not run.
+    if (pool !== '' && app.pool !== pool) {
+      await api.removeApp(names.part);
+      await createApp(operation, team, wish, pool);
+      return ['made', undefined];
+    }
+    await adopt(operation, app, wish);
+    return ['adopted', app];
+  }
+}
+
+async function createApp(
+  { api, context, id, names, signal }: Operation,
+  team: string,
+  wish: Wish,
+  pool: string,
+): Promise<void> {
+  const present = Object.entries(annotationsOf(wish)).filter(([, value]) => value !== '');
+  const app = {
+    ...{ name: names.part, tag: names.tag, team, pool },
+    ...{ plan: wish.plan.tsuruPlan, description: `Prometheus of ${id.instance}` },
+    annotations: Object.fromEntries(present),
+  };
+  await retryLocked(() => api.createApp(app), { clock: context.clock, signal });
+}
+
+async function adopt({ api, context, signal }: Operation, app: App, wish: Wish): Promise<void> {
+  const annotations = changedAnnotations(app, wish);
+  const change = {
+    ...(app.plan === wish.plan.tsuruPlan ? {} : { plan: wish.plan.tsuruPlan }),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+  };
+  if (Object.keys(change).length === 0) return;
+  const restart = 'plan' in change && app.units.length > 0 ? 'restart' : 'no restart';
+  await retryLocked(() => api.changeApp(app.name, change, restart), { clock: context.clock, signal });
+}

@@ -1,0 +1,95 @@
+import { count } from '../../agent/shared/text.ts';
+import type { App } from '../tsuru/app.ts';
+import type { AgentStatus } from './agent-status.ts';
+import type { Facts } from './gather.ts';
+
+/** How an instance fares. Texts are one line: what is wrong, and what to do. */
+export type Assessment =
+  | { readonly kind: 'up' }
+  | { readonly kind: 'deploying' }
+  | { readonly kind: 'trouble' | 'down'; readonly text: string };
+
+/** Long enough for the point of a deploy's error. */
+const LONGEST_TEXT = 400;
+
+export function assess({ app, deploy, agent }: Facts, part: string): Assessment {
+  if (app.kind === 'unknown') return trouble('Tsuru cannot tell at present how it fares: try again');
+  const own = app.value;
+  if (own === undefined) return trouble(`its app ${part} is gone: remove the instance, and add it again`);
+  const isDeploying = deploy.kind === 'known' && deploy.value?.isRunning === true;
+  const deployError = deploy.kind === 'known' ? (deploy.value?.error ?? '') : '';
+  if (own.unitsError !== '') return trouble(`Tsuru cannot tell its units at present (${own.unitsError}): try again`);
+  if (own.units.length === 0) return withoutUnits(own, deployError, isDeploying || isNeverDeployed(deploy));
+  const ready = own.units.filter(({ isReady }) => isReady);
+  if (ready.length === 0) return isDeploying ? { kind: 'deploying' } : crashing(own);
+  if (own.units.length > 1 && !isDeploying) {
+    const more = `it has ${own.units.length} units, each with data of its own behind one address`;
+    return trouble(`${more}: run "tsuru unit-remove ${own.units.length - 1} -a ${part}"`);
+  }
+  if (deployError !== '') {
+    return trouble(`the last deploy failed, an older version runs on: ${lastLine(deployError)}`);
+  }
+  switch (agent?.kind) {
+    case undefined:
+      return trouble('it has no address at which it can be asked: does its pool have a router?');
+    case 'refused':
+      return trouble(`it does not take its own password: run "tsuru app-restart -a ${part}"`);
+    case 'silent':
+      return isDeploying
+        ? { kind: 'deploying' }
+        : { kind: 'down', text: short(`it does not answer (${agent.reason})`) };
+    case 'answered':
+      return assessAgent(agent.status);
+  }
+}
+
+function isNeverDeployed(deploy: Facts['deploy']): boolean {
+  return deploy.kind === 'known' && deploy.value === undefined;
+}
+
+function withoutUnits({ name }: App, deployError: string, isComing: boolean): Assessment {
+  if (isComing) return { kind: 'deploying' };
+  if (deployError !== '') {
+    return trouble(`its deploy failed: ${lastLine(deployError)}; remove it and add it again, or ask an administrator`);
+  }
+  return trouble(`it is stopped: run "tsuru app-start -a ${name}"`);
+}
+
+function crashing({ name, units }: App): Assessment {
+  const reason = units.find((unit) => unit.reason !== '')?.reason ?? '';
+  if (/oom/i.test(reason)) {
+    return trouble(
+      'its unit ran out of memory: choose a larger plan, or scrape less ("tsuru service-instance-update")',
+    );
+  }
+  const why = reason === '' ? (units[0]?.status ?? 'unknown') : reason;
+  return { kind: 'down', text: short(`its unit is not ready (${why}): see "tsuru app-log -a ${name}"`) };
+}
+
+function assessAgent({ problems, isReady, isInSync, syncProblem }: AgentStatus): Assessment {
+  const [first] = problems;
+  if (first !== undefined) {
+    const more = problems.length > 1 ? ` (and ${count(problems.length - 1, 'more problem')})` : '';
+    return trouble(`${first}${more}`);
+  }
+  if (!isReady) return { kind: 'deploying' };
+  if (isInSync) return { kind: 'up' };
+  const why = syncProblem === '' ? '' : ` (${syncProblem})`;
+  return trouble(`Prometheus has not loaded the newest targets yet${why}: it scrapes the ones before`);
+}
+
+function trouble(text: string): Assessment {
+  return { kind: 'trouble', text: short(text) };
+}
+
+/** Tsuru's report of a deploy is many lines; the reason comes right after this head. */
+function lastLine(error: string): string {
+  const lines = error.split('\n').map((line) => line.trim());
+  const head = lines.findIndex((line) => line.includes('ERROR during deploy'));
+  return lines.slice(head + 1).find((line) => line !== '' && !line.startsWith('****')) ?? 'Tsuru does not say why';
+}
+
+function short(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return line.length > LONGEST_TEXT ? `${line.slice(0, LONGEST_TEXT - 1)}…` : line;
+}

@@ -1,0 +1,98 @@
+import { TsuruError } from '../../agent/shared/tsuru.ts';
+import type { Context } from '../context.ts';
+import { BrokerError } from '../errors.ts';
+import { refusal } from '../refusals.ts';
+import type { App } from '../tsuru/app.ts';
+import { addressOf, bindsGiveEnv, operationOn, ownApp, VARIABLES, type Doer, type Operation } from './instance.ts';
+import { readBindEnv, type Parameters } from './parameters.ts';
+
+/** Tsuru waits 5 minutes; a grant waits 60 s for a lock, after those that came before. */
+const LIMIT_MS = 280_000;
+
+export interface BindRequest {
+  readonly app: string;
+  /** '' where Tsuru does not tell. */
+  readonly pool: string;
+  readonly cluster: string;
+  readonly parameters: Parameters;
+}
+
+/** Lets an instance read an app, and tells the variables that the app gets. */
+export async function bindApp(
+  context: Context,
+  name: string,
+  request: BindRequest,
+  doer: Doer,
+): Promise<Readonly<Record<string, string>>> {
+  const problems: string[] = [];
+  const asked = readBindEnv(request.parameters, problems);
+  if (problems.length > 0) throw new BrokerError(400, problems.join(' '));
+  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const { api, names, signal } = operation;
+  const own = await tell(`look for the app of ${name}`, names.part, () => ownApp(operation));
+  if (own === undefined) throw new BrokerError(404, `There is no instance ${name}.`);
+  checkCluster(own, request);
+  await tell(`let ${name} read ${request.app}`, names.part, () =>
+    grantTo(operation, request.app, () => context.grants.grant(api, names.part, request.app, signal)),
+  );
+  const variables =
+    (asked ?? bindsGiveEnv(own))
+      ? await tell(`read the variables of ${name}`, names.part, () => variablesOf(operation, own))
+      : {};
+  context.log.info({ instance: name, boundApp: request.app, ...doer }, `bound ${request.app} to the instance ${name}`);
+  return variables;
+}
+
+/** Fulfilled, too, when there is nothing to take back. */
+export async function unbindApp(context: Context, name: string, app: string, doer: Doer): Promise<void> {
+  const { api, names, signal } = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  // Its own app is no bind: without it the instance would not find its settings.
+  if (app !== names.part) {
+    await tell(`take ${app} from ${name}`, names.part, () => context.grants.revoke(api, names.part, app, signal));
+  }
+  context.log.info({ instance: name, boundApp: app, ...doer }, `unbound ${app} from the instance ${name}`);
+}
+
+/** Addresses of units do not cross clusters. What Tsuru does not tell cannot be compared. */
+function checkCluster(own: App, { app, pool, cluster }: BindRequest): void {
+  if (own.cluster === '' || cluster === '' || own.cluster === cluster) return;
+  const where = pool === '' ? `the cluster ${cluster}` : `the pool ${pool} of the cluster ${cluster}`;
+  throw new BrokerError(
+    400,
+    `${app} runs in ${where}, but this instance in the cluster ${own.cluster}, from where it cannot reach its units: ` +
+      `bind it to an instance there ("--plan-param pool=${pool || 'POOL'}" when you add one).`,
+  );
+}
+
+async function grantTo({ names }: Operation, app: string, grant: () => Promise<void>): Promise<void> {
+  try {
+    await grant();
+  } catch (error) {
+    if (!(error instanceof TsuruError)) throw error;
+    if (/app not found/i.test(error.words)) throw new BrokerError(400, `There is no app ${app}.`, error);
+    if (error.failure !== 'not_found') throw error;
+    throw new BrokerError(
+      500,
+      `The token ${names.part} of this instance is gone: remove the instance, and add it again.`,
+      error,
+    );
+  }
+}
+
+async function variablesOf({ api, context, names }: Operation, own: App): Promise<Readonly<Record<string, string>>> {
+  const env = await api.env(names.part, [VARIABLES.username, VARIABLES.password]);
+  const address = addressOf(context.instanceUrl, own);
+  const [username, password] = [env?.get(VARIABLES.username), env?.get(VARIABLES.password)];
+  if (address === '' || username === undefined || password === undefined) {
+    throw new BrokerError(412, 'The instance has no address yet: bind again when it is deployed.');
+  }
+  return { PROMETHEUS_URL: address, PROMETHEUS_USERNAME: username, PROMETHEUS_PASSWORD: password };
+}
+
+async function tell<T>(doing: string, app: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw refusal(error, doing, { app, team: '', pool: '', plan: '', tsuruPlan: '', volumePlan: '' });
+  }
+}

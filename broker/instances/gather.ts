@@ -1,0 +1,85 @@
+import type { DeployEvent } from '../tsuru/api.ts';
+import type { App } from '../tsuru/app.ts';
+import { READER } from '../grants.ts';
+import { askAgent, type AgentAnswer } from './agent-status.ts';
+import { addressOf, isOwn, USERNAME, VARIABLES, type Operation } from './instance.ts';
+
+/** What could not be asked in time, or failed, is unknown: never taken for nothing. */
+export type Known<T> = { readonly kind: 'known'; readonly value: T } | { readonly kind: 'unknown' };
+
+/** All that is known of an instance at one moment. */
+export interface Facts {
+  /** Undefined: there is none. */
+  readonly app: Known<App | undefined>;
+  readonly deploy: Known<DeployEvent | undefined>;
+  readonly password: Known<string | undefined>;
+  readonly username: string;
+  readonly boundApps: Known<readonly string[]>;
+  readonly address: string;
+  /** Undefined: there is nobody to ask yet. */
+  readonly agent: AgentAnswer | undefined;
+}
+
+/** Asks Tsuru for everything at once, and the instance as soon as its address and password are there; takes what comes before the signal. */
+export async function gatherFacts(operation: Operation): Promise<Facts> {
+  const { api, names, signal, context } = operation;
+  const env = known(api.env(names.part, [VARIABLES.username, VARIABLES.password]), signal);
+  const app = known(
+    api.app(names.part).then((found) => (found !== undefined && isOwn(operation, found) ? found : undefined)),
+    signal,
+  );
+  const deploy = known(api.lastDeploy(names.part), signal);
+  const token = known(api.token(names.part), signal);
+
+  async function agentOf(): Promise<AgentAnswer | undefined> {
+    const [own, variables] = [await app, await env];
+    if (own.kind === 'unknown' || own.value === undefined || variables.kind === 'unknown') return undefined;
+    const address = addressOf(context.instanceUrl, own.value);
+    const password = variables.value?.get(VARIABLES.password);
+    if (address === '' || password === undefined || !own.value.units.some(({ isReady }) => isReady)) return undefined;
+    return askAgent(address, { username: variables.value?.get(VARIABLES.username) ?? USERNAME, password }, signal);
+  }
+
+  const agent = await agentOf();
+  const [ownApp, variables, roles] = [await app, await env, await token];
+  const isThere = ownApp.kind === 'known' && ownApp.value !== undefined;
+  return {
+    app: ownApp,
+    deploy: await deploy,
+    password:
+      variables.kind === 'known'
+        ? // The variables of somebody else's app are nobody's business here.
+          { kind: 'known', value: isThere ? variables.value?.get(VARIABLES.password) : undefined }
+        : variables,
+    username: (variables.kind === 'known' ? variables.value?.get(VARIABLES.username) : undefined) ?? USERNAME,
+    boundApps:
+      roles.kind === 'known'
+        ? {
+            kind: 'known',
+            value: (roles.value?.roles ?? [])
+              .filter(({ name, context: appName }) => name === READER && appName !== names.part)
+              .map(({ context: appName }) => appName)
+              .sort(),
+          }
+        : roles,
+    address: ownApp.kind === 'known' && ownApp.value !== undefined ? addressOf(context.instanceUrl, ownApp.value) : '',
+    agent,
+  };
+}
+
+async function known<T>(call: Promise<T>, signal: AbortSignal): Promise<Known<T>> {
+  const late = Promise.withResolvers<Known<T>>();
+  const stop = (): void => {
+    late.resolve({ kind: 'unknown' });
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const answered = call.then(
+      (value): Known<T> => ({ kind: 'known', value }),
+      (): Known<T> => ({ kind: 'unknown' }),
+    );
+    return await Promise.race([answered, late.promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,84 @@
+import { listNames } from '../../agent/shared/text.ts';
+import type { Context } from '../context.ts';
+import type { AgentApp, AgentStatus } from './agent-status.ts';
+import { assess, type Assessment } from './assess.ts';
+import { gatherFacts, type Facts } from './gather.ts';
+import { operationOn, planNameOf } from './instance.ts';
+
+/** `tsuru service-info` asks one instance after another. */
+const LIMIT_MS = 1_600;
+/** Each label is a column of `tsuru service-info`. */
+const MOST_CHARACTERS = 200;
+const SHOWN_APPS = 10;
+const SHOWN_PROBLEMS = 3;
+
+export interface Label {
+  readonly label: string;
+  readonly value: string;
+}
+
+/** What users see of an instance: whatever could be learnt in time. */
+export async function instanceInfo(context: Context, name: string): Promise<readonly Label[]> {
+  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  return labelsOf(await gatherFacts(operation), operation.names.part);
+}
+
+/** How an instance fares, in the same time. */
+export async function instanceStatus(context: Context, name: string): Promise<Assessment> {
+  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  return assess(await gatherFacts(operation), operation.names.part);
+}
+
+export function labelsOf(facts: Facts, part: string): readonly Label[] {
+  const app = facts.app.kind === 'known' ? facts.app.value : undefined;
+  const status = facts.agent?.kind === 'answered' ? facts.agent.status : undefined;
+  const password = facts.password.kind === 'known' ? facts.password.value : undefined;
+  const values: readonly (readonly [string, string])[] = [
+    ['Address', facts.address],
+    ['App', app === undefined ? '' : part],
+    ['Apps', appsText(facts.boundApps, status)],
+    ['Plan', app === undefined ? '' : planText(planNameOf(app), app.plan)],
+    ['Problems', problemsText(assess(facts, part), status)],
+    ['User and Password', password === undefined ? '' : `${facts.username} / ${password}`],
+  ];
+  return values.filter(([, value]) => value !== '').map(([label, value]) => ({ label, value: short(value) }));
+}
+
+function planText(plan: string, tsuruPlan: string): string {
+  return plan === '' ? tsuruPlan : `${plan} (${tsuruPlan})`;
+}
+
+/** `my-app 3/3, other 0/2 !`: units that are up, of all that are to be scraped. */
+function appsText(bound: Facts['boundApps'], status: AgentStatus | undefined): string {
+  if (bound.kind === 'unknown') return status === undefined ? '' : listNames(status.apps.map(appText), SHOWN_APPS);
+  const told = new Map((status?.apps ?? []).map((app) => [app.name, app]));
+  return listNames(
+    bound.value.map((name) => {
+      const app = told.get(name);
+      return app === undefined ? name : appText(app);
+    }),
+    SHOWN_APPS,
+  );
+}
+
+function appText({ name, units, problems }: AgentApp): string {
+  const scraped = units.filter(({ leftOut }) => leftOut === '');
+  const up = scraped.filter(({ health }) => health === 'up').length;
+  const isWell = up === scraped.length && problems.length === 0;
+  return `${name} ${up}/${scraped.length}${isWell ? '' : ' !'}`;
+}
+
+function problemsText(assessment: Assessment, status: AgentStatus | undefined): string {
+  const own =
+    assessment.kind === 'up' ? [] : [assessment.kind === 'deploying' ? 'it is being deployed' : assessment.text];
+  const ofUnits = (status?.apps ?? []).flatMap(({ units, problems }) => [
+    ...units.filter(({ health }) => health === 'down').map(({ name, lastError }) => `${name}: ${lastError || 'down'}`),
+    ...problems,
+  ]);
+  return listNames([...own, ...ofUnits], SHOWN_PROBLEMS);
+}
+
+function short(value: string): string {
+  const line = value.replaceAll(/\s+/g, ' ').trim();
+  return line.length > MOST_CHARACTERS ? `${line.slice(0, MOST_CHARACTERS - 1)}…` : line;
+}

@@ -1,0 +1,98 @@
+import { SETTINGS_ANNOTATION } from '../../agent/shared/settings/settings.ts';
+import type { Context } from '../context.ts';
+import { BrokerError } from '../errors.ts';
+import { namesOf, ownerOf, type InstanceId, type Names } from '../names.ts';
+import { createApi, type Api } from '../tsuru/api.ts';
+import type { App } from '../tsuru/app.ts';
+import type { Wish } from './parameters.ts';
+
+/** Where the volume is in the unit: the agent expects it there. */
+export const MOUNT_POINT = '/prometheus';
+/** Of the app's variables, as Tsuru shows them. */
+export const MANAGED_BY = 'prometheus-service';
+export const USERNAME = 'prometheus';
+
+/** The plan in force, and whether binds give variables: what cannot be read off the app. */
+const PLAN_ANNOTATION = 'prometheus-service/plan';
+const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
+
+/** The private variables of an instance's app. */
+export const VARIABLES = { token: 'TSURU_TOKEN', username: 'GATEWAY_USERNAME', password: 'GATEWAY_PASSWORD' } as const;
+
+/** Who wants something, for the log. */
+export interface Doer {
+  readonly user: string;
+  readonly eventId: string;
+  readonly requestId: string;
+}
+
+/** One operation on one instance. */
+export interface Operation {
+  readonly context: Context;
+  readonly id: InstanceId;
+  readonly names: Names;
+  readonly api: Api;
+  readonly signal: AbortSignal;
+}
+
+export function operationOn(context: Context, instance: string, signal: AbortSignal): Operation {
+  const id = { service: context.service, instance };
+  return { context, id, names: namesOf(id), api: createApi(context.tsuru, signal), signal };
+}
+
+/** Turns for changes of one instance. */
+export function instanceTurn({ names }: Operation): string {
+  return `instance:${names.part}`;
+}
+
+export function isOwn({ id }: Operation, app: App): boolean {
+  const owner = ownerOf(app.tags);
+  return owner?.service === id.service && owner.instance === id.instance;
+}
+
+/** The instance's own app; undefined when there is none, or when it is somebody else's. */
+export async function ownApp(operation: Operation): Promise<App | undefined> {
+  const app = await operation.api.app(operation.names.part);
+  return app !== undefined && isOwn(operation, app) ? app : undefined;
+}
+
+export function annotationsOf({ settings, plan, bindEnv }: Wish): Record<string, string> {
+  return {
+    [SETTINGS_ANNOTATION]: settings,
+    [PLAN_ANNOTATION]: plan.name,
+    // '' removes it.
+    [BIND_ENV_ANNOTATION]: bindEnv ? 'true' : '',
+  };
+}
+
+/** The service's plan that an app was last given; '' when it does not say. */
+export function planNameOf({ annotations }: App): string {
+  return annotations.get(PLAN_ANNOTATION) ?? '';
+}
+
+export function bindsGiveEnv({ annotations }: App): boolean {
+  return annotations.get(BIND_ENV_ANNOTATION) === 'true';
+}
+
+/** What of the annotations is not as it is wished. */
+export function changedAnnotations(app: App, wish: Wish): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(annotationsOf(wish)).filter(([name, value]) => (app.annotations.get(name) ?? '') !== value),
+  );
+}
+
+/** How people and the broker reach an instance; '' while it has no address. */
+export function addressOf(template: string, app: App): string {
+  const unit = app.units.find(({ isReady, address }) => isReady && address !== '') ?? app.units[0];
+  const url = template.replaceAll('{address}', app.address).replaceAll('{unit}', unit?.address ?? '');
+  const isWhole =
+    (app.address !== '' || !template.includes('{address}')) && (unit !== undefined || !template.includes('{unit}'));
+  return isWhole && URL.canParse(url) ? url : '';
+}
+
+export function belongsToSomebodyElse(what: string): BrokerError {
+  return new BrokerError(
+    409,
+    `There is ${what} already, which belongs to somebody else: choose another name for the instance.`,
+  );
+}

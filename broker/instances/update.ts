@@ -1,0 +1,95 @@
+import type { Context } from '../context.ts';
+import { BrokerError } from '../errors.ts';
+import { refusal } from '../refusals.ts';
+import type { AppChange } from '../tsuru/api.ts';
+import type { App } from '../tsuru/app.ts';
+import { retryLocked } from '../tsuru/locked.ts';
+import {
+  changedAnnotations,
+  instanceTurn,
+  operationOn,
+  ownApp,
+  planNameOf,
+  type Doer,
+  type Operation,
+} from './instance.ts';
+import { readWish, type Parameters, type Wish } from './parameters.ts';
+import { changeVolume } from './volume-part.ts';
+
+/** Tsuru waits 5 minutes; a change of plan waits for the new unit. */
+const LIMIT_MS = 280_000;
+
+/** The whole new state, not what is new in it. */
+export interface UpdateRequest {
+  readonly team: string;
+  /** '': the one it has. */
+  readonly plan: string;
+  readonly parameters: Parameters;
+}
+
+/** Brings an instance to a new state, and tells what was done. Everything is checked before anything is changed. */
+export async function updateInstance(
+  context: Context,
+  name: string,
+  request: UpdateRequest,
+  doer: Doer,
+): Promise<string> {
+  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const { part } = operation.names;
+  let plan = request.plan;
+  try {
+    return await context.turns.take([instanceTurn(operation)], async () => {
+      const app = await ownApp(operation);
+      // Not 404, which Tsuru takes for a success.
+      if (app === undefined) {
+        throw new BrokerError(410, `The app ${part} of this instance is gone: remove the instance, and add it again.`);
+      }
+      const isKnown = context.plans.some((one) => one.name === planNameOf(app));
+      plan ||= isKnown ? planNameOf(app) : '';
+      const wish = readWish(context.plans, plan, request.parameters);
+      plan = wish.plan.name;
+      if (wish.pool !== '' && wish.pool !== app.pool) {
+        throw new BrokerError(
+          400,
+          `The instance runs in the pool ${app.pool}, which cannot be changed: add another instance in ${wish.pool}.`,
+        );
+      }
+      const done = await bringTo(operation, app, wish, request.team);
+      context.log.info({ instance: name, app: part, plan, ...doer }, `updated the instance ${name}: ${done}`);
+      return done;
+    });
+  } catch (error) {
+    const tsuruPlan = context.plans.find((one) => one.name === plan)?.tsuruPlan ?? '';
+    throw refusal(error, 'update the instance', {
+      ...{ app: part, team: request.team, pool: '', plan, tsuruPlan, volumePlan: '' },
+    });
+  }
+}
+
+async function bringTo(operation: Operation, app: App, wish: Wish, wishedTeam: string): Promise<string> {
+  const { api, context, signal } = operation;
+  const { tsuruPlan, storage, name } = wish.plan;
+  const annotations = changedAnnotations(app, wish);
+  const team = wishedTeam === '' || wishedTeam === app.team ? {} : { teamOwner: wishedTeam };
+  const rest: AppChange = { ...team, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) };
+  const change = (what: AppChange, restart: 'restart' | 'no restart'): Promise<void> =>
+    retryLocked(() => api.changeApp(app.name, what, restart), { clock: context.clock, signal });
+
+  if (planNameOf(app) === name && app.plan === tsuruPlan) {
+    if (Object.keys(rest).length === 0) return 'nothing to do';
+    await change(rest, 'no restart');
+    return 'the settings are live with the next poll, nothing restarts';
+  }
+  const hasNewVolume = await changeVolume(operation, app.team, wish.plan, app.pool);
+  if (app.plan !== tsuruPlan) {
+    await change({ ...rest, plan: tsuruPlan }, 'restart');
+  } else {
+    // The plan's name comes last: a retry then knows that there is still something to do.
+    if (hasNewVolume || app.units.length > 0) {
+      await retryLocked(() => api.restartApp(app.name), { clock: context.clock, signal });
+    }
+    await change(rest, 'no restart');
+  }
+  const emptied = storage.kind === 'tmpfs' ? 'its memory, and so its data, start empty' : 'its disk starts empty';
+  return `the plan is now ${name}; the unit was restarted, ${emptied}`;
+}

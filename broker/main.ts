@@ -1,0 +1,85 @@
+import { parseArgs } from 'node:util';
+import { createLog } from '../agent/shared/log.ts';
+import { errorText } from '../agent/shared/text.ts';
+import { VERSION } from '../agent/shared/version.ts';
+import { startBroker } from './broker.ts';
+import { systemClock } from './clock.ts';
+import { readConfig, VARIABLES } from './config.ts';
+
+/** Tsuru kills a unit 30 s after SIGTERM: what still runs then is finished by a retry. */
+const STOP_LIMIT_MS = 25_000;
+
+const USAGE = `Usage: node broker/main.ts [--check-config | --help | --version]
+
+Makes instances of Prometheus for Tsuru, which calls it.
+
+  --check-config  checks the environment and the plans, and ends: exit code 0, or 2 with every problem
+  --help          this
+  --version       the version
+
+The environment:
+${VARIABLES.map((variable) => `  ${variable.name.padEnd(20)} ${variable.meaning}${defaultOf(variable)}`).join('\n')}
+`;
+
+function defaultOf({ default: value }: { default: string | undefined }): string {
+  return value === undefined ? ' (required)' : value === '' ? '' : ` (${value})`;
+}
+
+function fail(exitCode: number, ...lines: readonly string[]): never {
+  for (const line of lines) console.error(line);
+  process.exit(exitCode);
+}
+
+function readArguments(): { 'check-config'?: boolean; help?: boolean; version?: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        'check-config': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean' },
+      },
+    });
+    return values;
+  } catch (error) {
+    return fail(2, `${errorText(error)}. See "node broker/main.ts --help".`);
+  }
+}
+
+const { 'check-config': checkOnly = false, help = false, version = false } = readArguments();
+if (help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
+if (version) {
+  process.stdout.write(`${VERSION}\n`);
+  process.exit(0);
+}
+
+const result = readConfig(process.env);
+if (!result.ok) fail(2, ...result.problems);
+if (checkOnly) {
+  process.stdout.write('The configuration is valid.\n');
+  process.exit(0);
+}
+
+const { config } = result;
+const log = createLog(config.logLevel, [config.tsuruToken, config.auth.password]);
+try {
+  const broker = await startBroker(config, log, systemClock);
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(name, () => {
+      log.info(`${name}: the broker stops`);
+      setTimeout(() => process.exit(0), STOP_LIMIT_MS).unref();
+      void broker.stop();
+    });
+  }
+} catch (error) {
+  const { host, port } = config.listen;
+  const inUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  fail(
+    1,
+    inUse
+      ? `${host}:${port} is in use: set PORT to another port, or end what listens there.`
+      : `The broker cannot go on: ${errorText(error)}`,
+  );
+}

@@ -1,0 +1,83 @@
+import type { Registry } from 'prom-client';
+import Counter from 'prom-client/lib/counter.js';
+import Gauge from 'prom-client/lib/gauge.js';
+import Histogram from 'prom-client/lib/histogram.js';
+import { VERSION } from '../agent/shared/version.ts';
+
+const PREFIX = 'tsuru_broker_';
+/** From a plan list to a change of plan, which waits for new units, in seconds. */
+const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+
+export interface Metrics {
+  /** The route as it is written (`/resources/:name`), never a path that somebody made up. */
+  requested(method: string, route: string, status: number, durationMs: number): void;
+  readonly called: (call: string, status: string) => void;
+  grantWaits(change: 1 | -1): void;
+  readonly grantRetried: () => void;
+  deployed(outcome: DeployOutcome): void;
+}
+
+export const DEPLOY_OUTCOMES = ['succeeded', 'failed', 'unknown'] as const;
+export type DeployOutcome = (typeof DEPLOY_OUTCOMES)[number];
+
+export function createMetrics(registry: Registry): Metrics {
+  const registers = [registry];
+  const requests = new Counter({
+    name: `${PREFIX}requests_total`,
+    help: 'Requests by method, route and status.',
+    labelNames: ['method', 'route', 'status'],
+    registers,
+  });
+  const durations = new Histogram({
+    name: `${PREFIX}request_duration_seconds`,
+    help: 'How long requests took, by method and route.',
+    labelNames: ['method', 'route'],
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const calls = new Counter({
+    name: `${PREFIX}api_requests_total`,
+    help: 'Requests to the Tsuru API by call and status; a failure without a status by its reason.',
+    labelNames: ['call', 'status'],
+    registers,
+  });
+  const waiting = new Gauge({
+    name: `${PREFIX}grants_waiting`,
+    help: 'Grants that are being made or wait for their turn.',
+    registers,
+  });
+  const retried = new Counter({
+    name: `${PREFIX}grant_retries_total`,
+    help: 'Grants repeated because Tsuru had locked the role, or had lost the grant.',
+    registers,
+  });
+  const deploys = new Counter({
+    name: `${PREFIX}deploys_total`,
+    help: 'Deploys of instances by outcome; unknown when this broker stopped before they ended.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of DEPLOY_OUTCOMES) deploys.inc({ outcome }, 0);
+  new Gauge({ name: `${PREFIX}info`, help: 'The version.', labelNames: ['version'], registers }).set(
+    { version: VERSION },
+    1,
+  );
+  return {
+    requested(method, route, status, durationMs) {
+      requests.inc({ method, route, status: String(status) });
+      durations.observe({ method, route }, durationMs / 1000);
+    },
+    called: (call, status) => {
+      calls.inc({ call, status });
+    },
+    grantWaits: (change) => {
+      waiting.inc(change);
+    },
+    grantRetried: () => {
+      retried.inc();
+    },
+    deployed: (outcome) => {
+      deploys.inc({ outcome });
+    },
+  };
+}

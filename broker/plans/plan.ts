@@ -1,0 +1,34 @@
+import type { SettingsInput } from '../../agent/shared/settings/settings.ts';
+
+/** A plan of the service, whole and checked. */
+export interface Plan {
+  readonly name: string;
+  readonly isDefault: boolean;
+  /** All that users see of it. */
+  readonly description: string;
+  /** The plan that Tsuru gives the app. */
+  readonly tsuruPlan: string;
+  /** Of Tsuru's plan. */
+  readonly memoryBytes: number;
+  /** Where instances run unless somebody says another; '': Tsuru's default. */
+  readonly pool: string;
+  readonly storage: Storage;
+  readonly defaults: SettingsInput;
+  readonly ceilings: SettingsInput;
+}
+
+export interface Storage {
+  /** `tmpfs`: in the unit's memory; `ephemeral`: a disk of the unit's own. Both go with the unit. */
+  readonly kind: 'tmpfs' | 'ephemeral';
+  /** A volume plan of Tsuru's: with the plugin emptyDir, or ephemeral. */
+  readonly volumePlan: string;
+  readonly sizeBytes: number;
+}
+
+const MEBIBYTE = 1024 ** 2;
+
+/** The options of a plan's volume, as Tsuru's provisioner for Kubernetes takes them. */
+export function volumeOptions({ kind, sizeBytes }: Storage): Readonly<Record<string, string>> {
+  const size = `${Math.floor(sizeBytes / MEBIBYTE)}Mi`;
+  return kind === 'tmpfs' ? { medium: 'Memory', sizeLimit: size } : { capacity: size, 'access-modes': 'ReadWriteOnce' };
+}

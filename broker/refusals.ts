@@ -1,0 +1,113 @@
+import { TsuruError } from '../agent/shared/tsuru.ts';
+import { BrokerError } from './errors.ts';
+import { isLocked } from './tsuru/locked.ts';
+
+/** What a call was about, to name it in the sentence. */
+export interface Subject {
+  readonly app: string;
+  readonly team: string;
+  /** '': Tsuru's default. */
+  readonly pool: string;
+  /** The service's plan, and the plan of Tsuru's that it stands for. */
+  readonly plan: string;
+  readonly tsuruPlan: string;
+  readonly volumePlan: string;
+}
+
+/** Tsuru's refusals, told so that the reader knows what to do. */
+const REFUSALS: readonly {
+  readonly words: RegExp;
+  readonly status: number;
+  readonly say: (subject: Subject, match: RegExpExecArray) => string;
+}[] = [
+  {
+    words: /quota exceeded/i,
+    status: 403,
+    say: ({ team }) =>
+      `The team ${team} has as many apps as its quota allows: remove one, or ask an administrator to raise the quota ("tsuru team-quota-change").`,
+  },
+  {
+    words: /has no access to pool/i,
+    status: 403,
+    say: ({ team, pool }) =>
+      `The team ${team} may not use ${poolText(pool)}: choose another one with --plan-param pool=NAME, or ask an administrator for access.`,
+  },
+  {
+    words: /plan .*is not allowed on pool/i,
+    status: 400,
+    say: ({ plan, tsuruPlan, pool }) =>
+      `The plan ${plan} is Tsuru's ${tsuruPlan}, which is not allowed in ${poolText(pool)}: choose another plan or pool.`,
+  },
+  {
+    words: /volume-plan/i,
+    status: 400,
+    say: ({ plan, volumePlan, pool }) =>
+      `The plan ${plan} keeps its data in a volume of the plan ${volumePlan}, which is not allowed in ${poolText(pool)}: choose another plan or pool.`,
+  },
+  {
+    words: /pool does not exist/i,
+    status: 400,
+    say: ({ pool }) => `There is no pool ${pool}: "tsuru pool-list" shows them all.`,
+  },
+  {
+    words: /no router found/i,
+    status: 400,
+    say: ({ pool }) => `No router is allowed in ${poolText(pool)}: choose another pool, or ask an administrator.`,
+  },
+  {
+    words: /plan not found/i,
+    status: 500,
+    say: ({ plan, tsuruPlan }) =>
+      `The plan ${plan} is Tsuru's ${tsuruPlan}, which does not exist: an administrator has to correct the service's plans.`,
+  },
+  { words: /team not found/i, status: 400, say: ({ team }) => `There is no team ${team}.` },
+  {
+    words: /block [^:]*: *(.*)$/i,
+    status: 503,
+    say: (_subject, match) =>
+      `An administrator has blocked this for the time being (${(match[1] ?? '').trim() || 'no reason is given'}): try again later.`,
+  },
+  {
+    words: /failed to pull image|image .*not found/i,
+    status: 500,
+    say: () => "The service's image cannot be pulled: tell an administrator.",
+  },
+];
+
+/** An error of Tsuru's as a user should read it: one sentence about what was to be done. Others stay what they are. */
+export function refusal(error: unknown, doing: string, subject: Subject): unknown {
+  if (!(error instanceof TsuruError)) return error;
+  if (isLocked(error)) {
+    const busy = `Another change of ${subject.app} or of its team is still under way`;
+    return new BrokerError(503, `${busy}, such as a deploy: try again in a minute.`, error);
+  }
+  for (const { words, status, say } of REFUSALS) {
+    const match = words.exec(error.words);
+    if (match !== null) return new BrokerError(status, say(subject, match), error);
+  }
+  return new BrokerError(statusOf(error), sentenceOf(error, doing), error);
+}
+
+function statusOf({ failure }: TsuruError): number {
+  return failure === 'refused' ? 400 : failure === 'network' || failure === 'timeout' ? 503 : 500;
+}
+
+function sentenceOf({ failure, words }: TsuruError, doing: string): string {
+  switch (failure) {
+    case 'network':
+    case 'timeout':
+      return `Tsuru did not answer when asked to ${doing}: try again.`;
+    case 'unauthorized':
+      return `Tsuru did not accept the service's own token when asked to ${doing}: tell an administrator.`;
+    case 'forbidden':
+      return `The service's own token lacks a permission to ${doing}: tell an administrator.`;
+    case 'refused':
+      return `Tsuru refused to ${doing}: ${words.replace(/[.\s]+$/, '')}.`;
+    default:
+      return `Tsuru failed to ${doing}: try again, and tell an administrator if it stays so.`;
+  }
+}
+
+function poolText(pool: string): string {
+  return pool === '' ? "Tsuru's default pool" : `the pool ${pool}`;
+}

@@ -1,0 +1,297 @@
+import { asArray, asObject, asOptionalText, isObject, parseJson } from '../../agent/shared/shape.ts';
+import { TsuruError, type TsuruAnswer, type TsuruRequest, type TsuruWriter } from '../../agent/shared/tsuru.ts';
+import { listOf, readApp, type App } from './app.ts';
+import { demandNoError } from './stream.ts';
+
+/** A change of an app restarts its units, and ends when the new ones are ready. */
+const ROLLOUT_LIMIT_MS = 240_000;
+/** As long as a deploy may take: a large image is pulled, data are read again. */
+const DEPLOY_LIMIT_MS = 1_800_000;
+
+export interface Volume {
+  readonly pool: string;
+  readonly plan: string;
+  readonly team: string;
+  readonly options: Readonly<Record<string, string>>;
+  readonly boundTo: readonly string[];
+}
+
+export interface Token {
+  /** '' when the caller may not see it. */
+  readonly value: string;
+  readonly team: string;
+  readonly description: string;
+  readonly roles: readonly { readonly name: string; readonly context: string }[];
+}
+
+/** How a deploy fares, or ended. */
+export interface DeployEvent {
+  readonly id: string;
+  readonly isRunning: boolean;
+  /** '' when it went well, or still runs. */
+  readonly error: string;
+}
+
+/** What is set of an app; the rest stays. */
+export interface AppChange {
+  readonly plan?: string;
+  readonly teamOwner?: string;
+  readonly description?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface NewApp {
+  readonly name: string;
+  readonly team: string;
+  /** '': Tsuru's default. */
+  readonly pool: string;
+  readonly plan: string;
+  readonly description: string;
+  readonly tag: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface VolumeSpec {
+  readonly name: string;
+  readonly pool: string;
+  readonly team: string;
+  readonly plan: string;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** The calls to Tsuru that the broker makes, each with its name in metrics and errors. */
+export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
+  const send = (call: string, request: TsuruRequest): Promise<TsuruAnswer> => tsuru.send(call, request, signal);
+  const get = (call: string, path: string): Promise<TsuruAnswer> => tsuru.get(call, path, signal);
+  const app = (name: string, rest = ''): string => `/1.0/apps/${encodeURIComponent(name)}${rest}`;
+  const volume = (name: string, rest = ''): string => `/1.4/volumes/${encodeURIComponent(name)}${rest}`;
+
+  return {
+    app: async (name: string): Promise<App | undefined> =>
+      unlessMissing(async () => readApp(parseJson((await get('app', app(name))).chunks))),
+
+    /** All apps that this broker may read; the list tells tags, but not how often an app was deployed. */
+    async apps(): Promise<readonly App[]> {
+      const { status, chunks } = await get('apps', '/1.0/apps');
+      return status === 204 ? [] : asArray(parseJson(chunks), 'the list of apps').map(readApp);
+    },
+
+    async createApp({ name, team, pool, plan, description, tag, annotations }: NewApp): Promise<void> {
+      const metadata = { annotations: itemsOf(annotations) };
+      const json = {
+        name,
+        teamOwner: team,
+        plan,
+        description,
+        tags: [tag],
+        metadata,
+        ...(pool === '' ? {} : { pool }),
+      };
+      await send('app_create', { method: 'POST', path: '/1.0/apps', body: { json } });
+    },
+
+    /** Without a restart, unless it is asked for; a plan is in force only after one. */
+    async changeApp(
+      name: string,
+      { annotations, ...change }: AppChange,
+      restart: 'restart' | 'no restart',
+    ): Promise<void> {
+      const metadata = annotations === undefined ? {} : { metadata: { annotations: itemsOf(annotations) } };
+      const json = { ...change, ...metadata, ...(restart === 'restart' ? {} : { noRestart: true }) };
+      const request = { method: 'PUT', path: app(name), body: { json }, timeoutMs: ROLLOUT_LIMIT_MS } as const;
+      demandNoError('app_update', await send('app_update', request));
+    },
+
+    async restartApp(name: string): Promise<void> {
+      const request = { method: 'POST', path: app(name, '/restart'), timeoutMs: ROLLOUT_LIMIT_MS } as const;
+      demandNoError('app_restart', await send('app_restart', request));
+    },
+
+    /** Fulfilled, too, when there is none. */
+    async removeApp(name: string): Promise<void> {
+      const request = { method: 'DELETE', path: app(name), timeoutMs: ROLLOUT_LIMIT_MS } as const;
+      const answer = await unlessMissing(() => send('app_remove', request));
+      if (answer !== undefined) demandNoError('app_remove', answer);
+    },
+
+    /** The app's own variables; those that are not there are not in it. */
+    async env(name: string, variables: readonly string[]): Promise<ReadonlyMap<string, string> | undefined> {
+      const query = new URLSearchParams(variables.map((variable): [string, string] => ['env', variable]));
+      return unlessMissing(async () => {
+        const { status, chunks } = await get('env', app(name, `/env?${query.toString()}`));
+        const list = status === 204 ? [] : listOf(parseJson(chunks), 'the environment');
+        return new Map(
+          list.map((item) => {
+            const variable = asObject(item, 'a variable');
+            return [asOptionalText(variable['name'], 'name'), asOptionalText(variable['value'], 'value')];
+          }),
+        );
+      });
+    },
+
+    /** Private, and without a restart. */
+    async setEnv(name: string, variables: Readonly<Record<string, string>>, managedBy: string): Promise<void> {
+      const envs = Object.entries(variables).map(([Name, Value]) => ({ Name, Value, Private: true }));
+      const json = { Envs: envs, NoRestart: true, ManagedBy: managedBy };
+      demandNoError('env_set', await send('env_set', { method: 'POST', path: app(name, '/env'), body: { json } }));
+    },
+
+    /** Ends when the deploy has: with whether it went well. `onStart` is told as soon as Tsuru has begun. */
+    async deploy(name: string, image: string, message: string, onStart: () => void): Promise<boolean> {
+      const { chunks } = await send('deploy', {
+        method: 'POST',
+        path: app(name, '/deploy'),
+        body: { form: { image, origin: 'image', message } },
+        timeoutMs: DEPLOY_LIMIT_MS,
+        onHeaders: (status) => {
+          if (status === 200) onStart();
+        },
+      });
+      return /(^|\n)OK\s*$/.test(Buffer.concat(chunks).toString('utf8'));
+    },
+
+    async lastDeploy(name: string): Promise<DeployEvent | undefined> {
+      const query = new URLSearchParams([
+        ['target.type', 'app'],
+        ['target.value', name],
+        ['kindname', 'app.deploy'],
+        ['limit', '1'],
+      ]);
+      const { status, chunks } = await get('events', `/1.1/events?${query.toString()}`);
+      const [event] = status === 204 ? [] : listOf(parseJson(chunks), 'the list of events');
+      if (event === undefined) return undefined;
+      const { UniqueID: id, Running: running, Error: error } = asObject(event, 'an event');
+      return {
+        id: asOptionalText(id, 'UniqueID'),
+        isRunning: running === true,
+        error: asOptionalText(error, 'Error').trim(),
+      };
+    },
+
+    volume: async (name: string): Promise<Volume | undefined> =>
+      unlessMissing(async () => readVolume(parseJson((await get('volume', volume(name))).chunks))),
+
+    async createVolume(spec: VolumeSpec): Promise<void> {
+      await send('volume_create', { method: 'POST', path: '/1.4/volumes', body: { form: volumeForm(spec) } });
+    },
+
+    async changeVolume(spec: VolumeSpec): Promise<void> {
+      await send('volume_update', { method: 'POST', path: volume(spec.name), body: { form: volumeForm(spec) } });
+    },
+
+    async bindVolume(name: string, appName: string, mountPoint: string): Promise<void> {
+      const form = { App: appName, MountPoint: mountPoint, ReadOnly: 'false', NoRestart: 'true' };
+      await send('volume_bind', { method: 'POST', path: volume(name, '/bind'), body: { form } });
+    },
+
+    async unbindVolume(name: string, appName: string, mountPoint: string): Promise<void> {
+      const query = new URLSearchParams({ App: appName, MountPoint: mountPoint, NoRestart: 'true' });
+      const path = volume(name, `/bind?${query.toString()}`);
+      await unlessMissing(() => send('volume_unbind', { method: 'DELETE', path }));
+    },
+
+    /** Fulfilled, too, when there is none. */
+    async removeVolume(name: string): Promise<void> {
+      await unlessMissing(() => send('volume_remove', { method: 'DELETE', path: volume(name) }));
+    },
+
+    token: async (id: string): Promise<Token | undefined> =>
+      unlessMissing(async () => readToken(parseJson((await get('token', `/1.7/tokens/${id}`)).chunks))),
+
+    async createToken(id: string, team: string, description: string): Promise<string> {
+      const form = { token_id: id, team, description, expires_in: '0' };
+      const { chunks } = await send('token_create', { method: 'POST', path: '/1.6/tokens', body: { form } });
+      return readToken(parseJson(chunks)).value;
+    },
+
+    async regenerateToken(id: string): Promise<string> {
+      const body = { form: { regenerate: 'true' } };
+      const { chunks } = await send('token_regenerate', { method: 'PUT', path: `/1.6/tokens/${id}`, body });
+      return readToken(parseJson(chunks)).value;
+    },
+
+    /** Fulfilled, too, when there is none. */
+    async removeToken(id: string): Promise<void> {
+      await unlessMissing(() => send('token_remove', { method: 'DELETE', path: `/1.6/tokens/${id}` }));
+    },
+
+    async createRole(name: string, description: string, permission: string): Promise<void> {
+      const form = { name, context: 'app', description };
+      try {
+        await send('role_create', { method: 'POST', path: '/1.0/roles', body: { form } });
+      } catch (error) {
+        if (!(error instanceof TsuruError) || error.status !== 409) throw error;
+      }
+      const path = `/1.0/roles/${name}/permissions`;
+      await send('role_permission', { method: 'POST', path, body: { form: { permission } } });
+    },
+
+    async grant(role: string, token: string, context: string): Promise<void> {
+      const body = { form: { token_id: token, context } };
+      await send('role_assign', { method: 'POST', path: `/1.6/roles/${role}/token`, body });
+    },
+
+    async revoke(role: string, token: string, context: string): Promise<void> {
+      const path = `/1.6/roles/${role}/token/${token}?context=${encodeURIComponent(context)}`;
+      await send('role_dissociate', { method: 'DELETE', path });
+    },
+
+    /** Which Tsuru it is: any valid token may ask. */
+    info: async (): Promise<string> => {
+      const info = parseJson((await get('info', '/1.0/info')).chunks);
+      return isObject(info) ? asOptionalText(info['version'], 'version') : '';
+    },
+  };
+}
+
+export type Api = ReturnType<typeof createApi>;
+
+/** Undefined where Tsuru says that there is no such thing. */
+async function unlessMissing<T>(call: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof TsuruError && error.failure === 'not_found') return undefined;
+    throw error;
+  }
+}
+
+function itemsOf(values: Readonly<Record<string, string>>): { name: string; value?: string; delete?: true }[] {
+  return Object.entries(values).map(([name, value]) => (value === '' ? { name, delete: true } : { name, value }));
+}
+
+function volumeForm({ name, pool, team, plan, options }: VolumeSpec): Record<string, string> {
+  const opts = Object.entries(options).map(([key, value]): [string, string] => [`Opts.${key}`, value]);
+  return { Name: name, Pool: pool, TeamOwner: team, 'Plan.Name': plan, ...Object.fromEntries(opts) };
+}
+
+function readVolume(value: unknown): Volume {
+  const volume = asObject(value, 'the volume');
+  const options = isObject(volume['Opts']) ? volume['Opts'] : {};
+  return {
+    pool: asOptionalText(volume['Pool'], 'Pool'),
+    plan: isObject(volume['Plan']) ? asOptionalText(volume['Plan']['Name'], 'Plan') : '',
+    team: asOptionalText(volume['TeamOwner'], 'TeamOwner'),
+    options: Object.fromEntries(Object.entries(options).map(([key, option]) => [key, String(option)])),
+    boundTo: listOf(volume['Binds'], 'Binds').map((bind) => {
+      const { ID: id } = asObject(bind, 'a bind');
+      return asOptionalText(asObject(id, 'ID')['App'], 'App');
+    }),
+  };
+}
+
+function readToken(value: unknown): Token {
+  const token = asObject(value, 'the token');
+  return {
+    value: asOptionalText(token['token'], 'token'),
+    team: asOptionalText(token['team'], 'team'),
+    description: asOptionalText(token['description'], 'description'),
+    roles: listOf(token['roles'], 'roles').map((item) => {
+      const role = asObject(item, 'a role');
+      return {
+        name: asOptionalText(role['Name'], 'Name'),
+        context: asOptionalText(role['ContextValue'], 'ContextValue'),
+      };
+    }),
+  };
+}

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { expect } from '../support/instance.ts';
+import { until } from '../support/until.ts';
+import { APP, askBroker, grantsOf, startStage } from './stage.ts';
+
+const LOCKED =
+  'event locked: role(prometheus-reader) running "role.update.assign" start by user a at 2026-11-23T04:16:49Z\n';
+
+function bindBody(
+  app: string,
+  more: Readonly<Record<string, string>> = {},
+): { body: string; headers: Record<string, string> } {
+  return {
+    body: new URLSearchParams({ 'app-name': app, ...more }).toString(),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  };
+}
+
+describe('a bind', () => {
+  it('works while the instance is still being deployed', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    stage.tsuru.delays.startingMs = 60_000;
+    await expect(stage.add(), 201);
+    assert.match(await stage.status(), /is pending/);
+    const { status, body } = await stage.ask('POST', '/resources/my-instance/bind-app', bindBody('my-app'));
+    assert.deepEqual([status, body], [201, '{}']);
+  });
+
+  it('is answered the same when it comes again, also by its old path', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    await expect(stage.add(), 201);
+    for (const path of ['bind-app', 'bind-app', 'bind']) {
+      const { status, body } = await stage.ask('POST', `/resources/my-instance/${path}`, bindBody('my-app'));
+      assert.deepEqual([status, body], [201, '{}']);
+    }
+    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`, 'prometheus-reader my-app']);
+    for (const path of ['bind-app', 'bind-app', 'bind']) {
+      assert.equal((await stage.ask('DELETE', `/resources/my-instance/${path}`, bindBody('my-app'))).status, 200);
+    }
+    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
+  });
+
+  it('waits for 10 s of somebody else’s lock', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    await expect(stage.add(), 201);
+    const path = '/roles/prometheus-reader/token';
+    const unlock = stage.tsuru.faults.add({ kind: 'status', status: 500, body: LOCKED, method: 'POST', path });
+    const over = setTimeout(unlock, 10_000);
+    await expect(stage.bind('my-app'), 200);
+    clearTimeout(over);
+    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`, 'prometheus-reader my-app']);
+    const metrics = (await stage.ask('GET', '/metrics')).body;
+    assert.match(metrics, /^tsuru_broker_grant_retries_total [1-9]/m);
+    assert.match(metrics, /^tsuru_broker_grants_waiting 0$/m);
+  });
+
+  it('is done 50 times at once through two brokers', async () => {
+    await using stage = await startStage();
+    const other = await stage.startBroker();
+    const apps = Array.from({ length: 50 }, (_, i) => `app-${i}`);
+    await Promise.all(apps.map((app) => stage.createApp(app)));
+    await Promise.all(['one', 'two', 'three'].map((name) => expect(stage.add(name), 201)));
+    const answers = await Promise.all(
+      apps.map((app, i) => {
+        const instance = ['one', 'two', 'three'][i % 3] ?? '';
+        const url = i % 2 === 0 ? stage.broker.url : other.url;
+        return askBroker(url, 'POST', `/resources/${instance}/bind-app`, bindBody(app));
+      }),
+    );
+    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201]);
+    const granted = await Promise.all(['one', 'two', 'three'].map((name) => grantsOf(stage, `prometheus-${name}`)));
+    assert.equal(granted.flat().length, 53);
+  });
+
+  it('gives variables when the instance or the bind asks for them', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    await expect(stage.add('my-instance', { 'parameters.bind_env': 'true' }), 201);
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+    await expect(stage.bind('my-app'), 200);
+    const { body } = await stage.admin.call('GET', '/1.0/apps/my-app/env');
+    const info = await stage.info();
+    const env = new Map(
+      (JSON.parse(body) as { name: string; value: string }[]).map(({ name, value }) => [name, value]),
+    );
+    assert.equal(env.get('PROMETHEUS_URL'), info['Address']);
+    assert.equal(`${env.get('PROMETHEUS_USERNAME')} / ${env.get('PROMETHEUS_PASSWORD')}`, info['User and Password']);
+    const without = await stage.ask(
+      'POST',
+      '/resources/my-instance/bind-app',
+      bindBody('my-app', { 'parameters.bind_env': 'false' }),
+    );
+    assert.equal(without.body, '{}');
+  });
+
+  it('of an app in another cluster is refused with the reason', async () => {
+    const cluster = (name: string) => ({ name, addresses: [`https://${name}`] });
+    const pool = { isPublic: true, provisioner: 'kubernetes' } as const;
+    const pools = [
+      { ...pool, name: 'dev', isDefault: true, cluster: cluster('east') },
+      { ...pool, name: 'far', isDefault: false, cluster: cluster('west') },
+    ];
+    await using stage = await startStage({ tsuru: { pools } });
+    await expect(stage.add(), 201);
+    const more = { 'app-pool-name': 'far', 'app-cluster-name': 'west' };
+    const { status, body } = await stage.ask('POST', '/resources/my-instance/bind-app', bindBody('far-app', more));
+    assert.equal(status, 400);
+    assert.match(body, /far-app runs in the pool far of the cluster west, but this instance in the cluster east/);
+    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
+  });
+
+  it('of a job is refused honestly, and its end is not', async () => {
+    await using stage = await startStage();
+    await expect(stage.add(), 201);
+    const path = '/resources/my-instance/binds/jobs/my-job';
+    const refused = await stage.ask('PUT', path, bindBody(''));
+    assert.equal(refused.status, 400);
+    assert.match(refused.body, /Jobs cannot be bound/);
+    assert.equal((await stage.ask('DELETE', path)).status, 200);
+  });
+
+  it('of an instance that is not there is 404, its end 200', async () => {
+    await using stage = await startStage();
+    assert.equal((await stage.ask('POST', '/resources/nobody/bind-app', bindBody('my-app'))).status, 404);
+    assert.equal((await stage.ask('DELETE', '/resources/nobody/bind-app', bindBody('my-app'))).status, 200);
+  });
+
+  it('that Tsuru loses is made again', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    await expect(stage.add(), 201);
+    // An answer without the deed, as when two changes of a token overlap.
+    stage.tsuru.faults.add({
+      kind: 'body',
+      body: '',
+      method: 'POST',
+      path: '/roles/prometheus-reader/token',
+      times: 2,
+    });
+    await expect(stage.bind('my-app'), 200);
+    assert.ok((await grantsOf(stage)).includes('prometheus-reader my-app'));
+  });
+});

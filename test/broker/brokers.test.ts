@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { expect } from '../support/instance.ts';
+import { startProgram } from '../support/program.ts';
+import { freeAddress } from '../support/address.ts';
+import { until } from '../support/until.ts';
+import { APP, AUTH, askBroker, environmentOf, grantsOf, startStage } from './stage.ts';
+
+const MAIN = fileURLToPath(new URL('../../broker/main.ts', import.meta.url));
+
+const STEPS = [
+  '/apps',
+  '/volumes',
+  `/volumes/${APP}/bind`,
+  '/tokens',
+  '/roles/prometheus-reader/token',
+  `/apps/${APP}/env`,
+  `/apps/${APP}/deploy`,
+];
+
+describe('a broker that is killed', () => {
+  for (const path of STEPS) {
+    it(`at POST ${path} leaves what the next one finishes`, async () => {
+      await using stage = await startStage();
+      const { tsuru } = stage;
+      const host = freeAddress();
+      const env = { ...environmentOf(tsuru.url, stage.brokerToken), BROKER_ADDRESS: host, PORT: '8888' };
+      const program = startProgram({ command: process.execPath, args: [MAIN], env });
+      const endpoint = `http://${host}:8888`;
+      try {
+        await until('the broker to listen', async () => (await fetch(`${endpoint}/healthz`)).status === 200);
+        tsuru.addService({ name: 'prometheus', endpoint, ...AUTH });
+        const slow = tsuru.faults.add({ kind: 'latency', ms: 500, method: 'POST', path });
+        const added = stage.add();
+        await until('the step', () =>
+          tsuru.requests.all().some((seen) => seen.path.endsWith(path) && seen.method === 'POST'),
+        );
+        program.kill('SIGKILL');
+        assert.equal((await added).status, 500);
+        slow();
+        tsuru.addService({ name: 'prometheus', endpoint: stage.broker.url, ...AUTH });
+        await expect(stage.add(), 201);
+        await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+        assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
+        await expect(stage.remove(), 200);
+        assert.equal((await stage.admin.call('GET', `/1.7/tokens/${APP}`)).status, 404);
+      } finally {
+        await program.stop();
+      }
+    });
+  }
+});
+
+describe('a deploy', () => {
+  it('that was to begin when the broker stopped is begun by the next', async () => {
+    await using stage = await startStage();
+    const { tsuru } = stage;
+    const locked =
+      'event locked: app(prometheus-my-instance) running "app.update" start by user a at 2026-11-23T04:16:49Z\n';
+    const unlock = tsuru.faults.add({ kind: 'status', status: 500, body: locked, path: `/apps/${APP}/deploy` });
+    await expect(stage.add(), 201);
+    assert.match(await stage.status(), /is pending/);
+    await stage.broker.stop();
+    unlock();
+    const next = await stage.startBroker();
+    tsuru.addService({ name: 'prometheus', endpoint: next.url, ...AUTH });
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+  });
+
+  it('that fails later is told by the status of every broker, with the reason', async () => {
+    await using stage = await startStage({ tsuru: { delays: { deployTimeoutMs: 100, startingMs: 60_000 } } });
+    await stage.add();
+    const other = await stage.startBroker();
+    await until('the reason', async () => {
+      const { status, body } = await askBroker(other.url, 'GET', '/resources/my-instance/status');
+      return status === 200 && /its deploy failed: .+; remove it and add it again/.test(body);
+    });
+  });
+
+  it('of an image that is not there is refused at once, and nothing is left', async () => {
+    await using stage = await startStage({ environment: { BROKER_IMAGE: 'missing/image:1' } });
+    const { body } = await stage.add();
+    assert.match(body, /The service's image cannot be pulled: tell an administrator/);
+    assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).status, 404);
+  });
+
+  it('whose stream breaks off is looked after by its event', async () => {
+    await using stage = await startStage();
+    stage.tsuru.faults.add({ kind: 'cut', path: `/apps/${APP}/deploy` });
+    await expect(stage.add(), 201);
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+    await until('the log', () => stage.lines.some((line) => line.includes(`${APP} is deployed`)));
+  });
+});
+
+describe('two brokers', () => {
+  it('create the same instance at once, and it is there once', async () => {
+    await using stage = await startStage();
+    const other = await stage.startBroker();
+    const form = {
+      body: 'name=my-instance&team=shop',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    };
+    const answers = await Promise.all(
+      [stage.broker.url, other.url].map((url) => askBroker(url, 'POST', '/resources', form)),
+    );
+    assert.ok(
+      answers.some(({ status }) => status === 201),
+      JSON.stringify(answers.map(({ body }) => body)),
+    );
+    await until('the instance to be up', async () => {
+      return (await stage.ask('GET', '/resources/my-instance/status')).status === 204;
+    });
+    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
+  });
+});

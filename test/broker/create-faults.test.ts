@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { expect } from '../support/instance.ts';
+import { until } from '../support/until.ts';
+import type { Fault } from '../tsuru/faults.ts';
+import { APP, startStage, type Stage } from './stage.ts';
+
+/** The changes that a creation asks of Tsuru, in order. */
+const STEPS = [
+  { what: 'the app', method: 'POST', path: '/apps' },
+  { what: 'the volume', method: 'POST', path: '/volumes' },
+  { what: "the volume's bind", method: 'POST', path: `/volumes/${APP}/bind` },
+  { what: 'the token', method: 'POST', path: '/tokens' },
+  { what: 'the role', method: 'POST', path: '/roles/prometheus-reader/token' },
+  { what: 'the environment', method: 'POST', path: `/apps/${APP}/env` },
+  { what: 'the deploy', method: 'POST', path: `/apps/${APP}/deploy` },
+] as const;
+
+async function partsOf({ admin }: Stage): Promise<string[]> {
+  const paths = { app: `/1.0/apps/${APP}`, volume: `/1.4/volumes/${APP}`, token: `/1.7/tokens/${APP}` };
+  const found = await Promise.all(
+    Object.entries(paths).map(async ([name, path]) => ((await admin.call('GET', path)).status === 200 ? [name] : [])),
+  );
+  return found.flat();
+}
+
+async function addAndSeeUp(stage: Stage): Promise<void> {
+  await expect(stage.add(), 201);
+  await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+}
+
+describe('when Tsuru fails during a creation,', () => {
+  for (const { what, method, path } of STEPS) {
+    it(`at ${what}, nothing is left over, the user is told, and a retry succeeds`, async () => {
+      await using stage = await startStage();
+      stage.tsuru.faults.add({
+        kind: 'status',
+        status: 500,
+        body: 'mongo: internal 10.0.0.7\n',
+        method,
+        path,
+        times: 1,
+      });
+      const { status, body } = await stage.add();
+      assert.equal(status, 500);
+      assert.match(body, /Tsuru failed to make the instance: try again.*\(request [\w-]+\) \(code: 500\)/);
+      assert.doesNotMatch(body, /mongo/);
+      assert.deepEqual(await partsOf(stage), []);
+      await addAndSeeUp(stage);
+    });
+
+    it(`and the connection breaks at ${what}, the retry finishes at the latest`, async () => {
+      await using stage = await startStage();
+      stage.tsuru.faults.add({ kind: 'cut', method, path, times: 1 });
+      await stage.add();
+      stage.tsuru.faults.clear();
+      if ((await stage.admin.call('GET', '/1.0/services/instances')).body.includes('my-instance')) {
+        await until('the instance to be up', async () => (await stage.status()).endsWith('is up'), 30_000);
+      } else await addAndSeeUp(stage);
+      assert.deepEqual(await partsOf(stage), ['app', 'volume', 'token']);
+    });
+  }
+
+  it('what cannot be removed again is named, and the retry goes on with it', async () => {
+    await using stage = await startStage();
+    const { faults } = stage.tsuru;
+    faults.add({ kind: 'status', status: 500, method: 'POST', path: '/tokens', times: 1 });
+    faults.add({ kind: 'status', status: 500, method: 'DELETE', path: `/apps/${APP}`, times: 1 });
+    const { body } = await stage.add();
+    assert.match(body, new RegExp(`Left for the next try, which goes on with it: the app ${APP}`));
+    assert.deepEqual(await partsOf(stage), ['app']);
+    await addAndSeeUp(stage);
+  });
+});
+
+/** Makes parts as an earlier try of the same broker would have left them: by a creation that cannot be undone. */
+async function leaveParts(stage: Stage, failing: Pick<Fault, 'method' | 'path'>): Promise<void> {
+  const { faults } = stage.tsuru;
+  faults.add({ kind: 'status', status: 500, ...failing });
+  faults.add({ kind: 'status', status: 500, method: 'DELETE' });
+  assert.equal((await stage.add()).status, 500);
+  faults.clear();
+}
+
+describe('what an earlier try has left', () => {
+  for (const { what, method, path } of STEPS) {
+    it(`up to ${what} is adopted by the same team and brought to the new request`, async () => {
+      await using stage = await startStage();
+      await leaveParts(stage, { method, path });
+      const before = await partsOf(stage);
+      await expect(stage.add('my-instance', { plan: 'medium', 'parameters.scrape_interval': '30s' }), 201);
+      await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+      assert.deepEqual(await partsOf(stage), ['app', 'volume', 'token']);
+      assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+      const volume = (await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body;
+      assert.match(volume, /"sizeLimit":"1536Mi"/);
+      const app = (await stage.admin.call('GET', `/1.0/apps/${APP}`)).body;
+      assert.match(app, /scrape_interval\\":\\"30s/);
+      assert.ok(before.length <= 3);
+    });
+  }
+
+  it('is never touched when it is another team’s', async () => {
+    await using stage = await startStage();
+    await leaveParts(stage, { method: 'POST', path: '/volumes' });
+    const app = (await stage.admin.call('GET', `/1.0/apps/${APP}`)).body;
+    const { status, body } = await stage.add('my-instance', { owner: 'ops' });
+    assert.equal(status, 500);
+    assert.match(body, /already exists in the service API/);
+    assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).body, app);
+  });
+
+  for (const [what, path, form] of [
+    ['app', '/1.0/apps', { name: APP, teamOwner: 'shop', pool: 'dev' }],
+    ['volume', '/1.4/volumes', { Name: APP, Pool: 'dev', TeamOwner: 'shop', 'Plan.Name': 'tmpfs' }],
+    ['token', '/1.6/tokens', { token_id: APP, team: 'shop', expires_in: '0' }],
+  ] as const) {
+    it(`is never touched when it is not of this service: the ${what}`, async () => {
+      await using stage = await startStage();
+      await expect(stage.admin.call('POST', path, { form }), 201);
+      assert.match((await stage.add()).body, /already exists in the service API/);
+      assert.deepEqual(await partsOf(stage), [what]);
+    });
+  }
+});

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { expect } from '../support/instance.ts';
+import { until } from '../support/until.ts';
+import { APP, startStage, type AgentScript, type Stage } from './stage.ts';
+
+const WELL = { ready: true, problems: [], sync: { inSync: true }, prometheus: { ready: true }, apps: [] };
+
+/** An agent whose status can be changed while it runs. */
+function changingAgent(): { say(status: unknown): void; hang(): void; readonly script: AgentScript } {
+  let answer: ReturnType<AgentScript> = { status: 200, body: JSON.stringify(WELL) };
+  return {
+    say(status) {
+      answer = { status: 200, body: typeof status === 'string' ? status : JSON.stringify(status) };
+    },
+    hang() {
+      answer = 'hang';
+    },
+    script: ({ path, authorization }) => {
+      if (path !== '/tsuru/status' || !authorization.startsWith('Basic ')) return { status: 401, body: '' };
+      return answer;
+    },
+  };
+}
+
+async function upWith(agent: AgentScript): Promise<Stage> {
+  const stage = await startStage({ agent });
+  await expect(stage.add(), 201);
+  await until('the instance to be up', async () => (await ask(stage)).status === 204);
+  return stage;
+}
+
+async function ask(stage: Stage): Promise<{ status: number; body: string }> {
+  const { status, body } = await stage.ask('GET', '/resources/my-instance/status');
+  return { status, body };
+}
+
+const unit = (name: string, more: Readonly<Record<string, string>>) => ({
+  unit: name,
+  process: 'web',
+  status: 'started',
+  version: '1',
+  ...more,
+});
+
+describe('the status', () => {
+  const agent = changingAgent();
+
+  for (const [what, status, wanted] of [
+    ['a problem', { ...WELL, problems: ['Tsuru refused the token (since 10:00)'] }, /^Tsuru refused the token/],
+    ['two problems', { ...WELL, problems: ['one', 'two'] }, /^one \(and 1 more problem\)$/],
+    [
+      'that it is out of sync',
+      { ...WELL, sync: { inSync: false, problem: 'no reload' } },
+      /has not loaded the newest targets yet \(no reload\)/,
+    ],
+  ] as const) {
+    it(`is 200 with one line when the agent tells ${what}`, async () => {
+      await using stage = await upWith(agent.script);
+      agent.say(status);
+      const answer = await ask(stage);
+      assert.equal(answer.status, 200);
+      assert.match(answer.body, wanted);
+      agent.say(WELL);
+    });
+  }
+
+  it('is 202 while the agent is not ready', async () => {
+    await using stage = await upWith(agent.script);
+    agent.say({ ...WELL, ready: false });
+    assert.equal((await ask(stage)).status, 202);
+    agent.say(WELL);
+  });
+
+  for (const [what, body] of [
+    ['nonsense', 'so sorry'],
+    ['an empty list', '[]'],
+    ['a status of wrong types', '{"apps": 3, "problems": {"a": 1}}'],
+  ] as const) {
+    it(`is 500 when the agent answers ${what}`, async () => {
+      await using stage = await upWith(agent.script);
+      agent.say(body);
+      assert.equal((await ask(stage)).status, 500);
+      agent.say(WELL);
+    });
+  }
+
+  it('tells more than one unit, and how to end that', async () => {
+    await using stage = await upWith(agent.script);
+    await expect(stage.admin.call('PUT', `/1.0/apps/${APP}/units`, { form: { units: 1, process: 'web' } }), 200);
+    assert.match((await ask(stage)).body, /2 units.+run "tsuru unit-remove 1 -a prometheus-my-instance"/);
+  });
+
+  it('tells a stopped instance, and how to start it', async () => {
+    await using stage = await upWith(agent.script);
+    await expect(stage.admin.call('POST', `/1.0/apps/${APP}/stop`, { form: {} }), 200);
+    assert.match((await ask(stage)).body, /it is stopped: run "tsuru app-start -a prometheus-my-instance"/);
+  });
+
+  it('tells that the units are not known', async () => {
+    await using stage = await upWith(agent.script);
+    stage.tsuru.faults.add({ kind: 'units-unknown' });
+    assert.match((await ask(stage)).body, /Tsuru cannot tell its units at present/);
+  });
+
+  it('is never 404: not for an instance that is not there, not for a name that cannot be', async () => {
+    await using stage = await startStage();
+    for (const name of ['nobody', '1', 'a%20b', '%E2%98%83', 'x'.repeat(5000)]) {
+      const { status } = await stage.ask('GET', `/resources/${name}/status`);
+      assert.equal(status, 200, name.slice(0, 20));
+    }
+  });
+});
+
+describe('the info', () => {
+  it('tells apps with their units, and problems with their reasons', async () => {
+    const agent = changingAgent();
+    await using stage = await upWith(agent.script);
+    await stage.createApp('my-app');
+    await stage.createApp('other');
+    await stage.bind('my-app');
+    await stage.bind('other');
+    agent.say({
+      ...WELL,
+      apps: [
+        { name: 'my-app', units: [unit('a', { health: 'up' }), unit('b', { leftOut: 'it is stopped' })], problems: [] },
+        { name: 'other', units: [unit('c', { health: 'down', lastError: 'connection refused' })], problems: [] },
+      ],
+    });
+    const info = await stage.info();
+    assert.equal(info['Apps'], 'my-app 1/1, other 0/1 !');
+    assert.equal(info['Problems'], 'c: connection refused');
+    assert.ok(Object.keys(info).length <= 6);
+  });
+
+  for (const what of ['the instance hangs', 'Tsuru hangs', 'Tsuru fails', 'there is no such instance']) {
+    it(`is JSON within 2 s when ${what}, and so is the status`, async () => {
+      const agent = changingAgent();
+      await using stage = await upWith(agent.script);
+      agent.hang();
+      if (what === 'Tsuru hangs') stage.tsuru.faults.add({ kind: 'latency', ms: 5_000 });
+      if (what === 'Tsuru fails') stage.tsuru.faults.add({ kind: 'status', status: 500 });
+      const name = what.startsWith('there') ? 'nobody' : 'my-instance';
+      for (const path of [`/resources/${name}`, `/resources/${name}/status`]) {
+        const begun = performance.now();
+        const { status, body } = await stage.ask('GET', path);
+        assert.ok(performance.now() - begun < 2_000, path);
+        if (path.endsWith('/status')) assert.ok([200, 500].includes(status));
+        else {
+          assert.equal(status, 200);
+          const labels = JSON.parse(body) as { label: string; value: string }[];
+          assert.ok(labels.some(({ label }) => label === 'Problems'));
+          assert.equal(
+            labels.some(({ label }) => label === 'Address'),
+            what === 'the instance hangs',
+          );
+        }
+      }
+      stage.tsuru.faults.clear();
+    });
+  }
+
+  it('tells nothing of an app that only has the name', async () => {
+    await using stage = await startStage();
+    await expect(stage.admin.call('POST', '/1.0/apps', { json: { name: APP, teamOwner: 'shop', pool: 'dev' } }), 201);
+    const envs = [{ Name: 'GATEWAY_PASSWORD', Value: 'somebody-elses', Private: true }];
+    await expect(stage.admin.call('POST', `/1.0/apps/${APP}/env`, { json: { Envs: envs, NoRestart: true } }), 200);
+    const { body } = await stage.ask('GET', '/resources/my-instance');
+    assert.doesNotMatch(body, /somebody-elses/);
+    assert.deepEqual(
+      (JSON.parse(body) as { label: string }[]).map(({ label }) => label),
+      ['Problems'],
+    );
+  });
+});

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { expect } from '../support/instance.ts';
+import { until } from '../support/until.ts';
+import { APP, startStage, type Stage, type StageOptions } from './stage.ts';
+
+async function startUp(options: StageOptions = {}): Promise<Stage> {
+  const stage = await startStage(options);
+  await expect(stage.add(), 201);
+  await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+  return stage;
+}
+
+async function unitsOf({ admin }: Stage): Promise<string[]> {
+  const { units } = JSON.parse((await admin.call('GET', `/1.0/apps/${APP}`)).body) as { units: { Name: string }[] };
+  return units.map(({ Name }) => Name);
+}
+
+async function annotation({ admin }: Stage, name: string): Promise<string | undefined> {
+  const { metadata } = JSON.parse((await admin.call('GET', `/1.0/apps/${APP}`)).body) as {
+    metadata: { annotations: { name: string; value: string }[] };
+  };
+  return metadata.annotations.find((item) => item.name === name)?.value;
+}
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+
+describe('an update', () => {
+  it('of settings goes live through the annotation, and nothing restarts', async () => {
+    await using stage = await startUp();
+    const units = await unitsOf(stage);
+    await expect(stage.update('my-instance', { 'parameters.retention': '10d', 'parameters.bind_env': 'true' }), 200);
+    assert.equal(
+      (JSON.parse((await annotation(stage, 'prometheus-service/settings')) ?? '') as { retention: string }).retention,
+      '10d',
+    );
+    assert.equal(await annotation(stage, 'prometheus-service/bind-env'), 'true');
+    assert.deepEqual(await unitsOf(stage), units);
+  });
+
+  it('that leaves a setting out gives back its default: it is the whole new state', async () => {
+    await using stage = await startUp();
+    await expect(
+      stage.update('my-instance', { 'parameters.scrape_interval': '30s', 'parameters.bind_env': 'true' }),
+      200,
+    );
+    await expect(stage.update('my-instance', { description: 'other' }), 200);
+    assert.doesNotMatch((await annotation(stage, 'prometheus-service/settings')) ?? '', /scrape_interval/);
+    assert.equal(await annotation(stage, 'prometheus-service/bind-env'), undefined);
+  });
+
+  it('of the plan restarts the unit with a new volume, and says that it starts empty', async () => {
+    await using stage = await startUp();
+    const units = await unitsOf(stage);
+    const { status, body } = await stage.ask('PUT', '/resources/my-instance', {
+      body: 'team=shop&plan=medium',
+      headers: FORM,
+    });
+    assert.deepEqual(
+      [status, body],
+      [200, 'the plan is now medium; the unit was restarted, its memory, and so its data, start empty'],
+    );
+    assert.notDeepEqual(await unitsOf(stage), units);
+    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1536Mi"/);
+    assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+  });
+
+  it('that changes nothing asks Tsuru for nothing but the app', async () => {
+    await using stage = await startUp();
+    stage.tsuru.requests.clear();
+    const { body } = await stage.ask('PUT', '/resources/my-instance', { body: 'team=shop&plan=small', headers: FORM });
+    assert.equal(body, 'nothing to do');
+    assert.deepEqual(
+      stage.tsuru.requests.all().map(({ method, path }) => `${method} ${path}`),
+      [`GET /1.0/apps/${APP}`],
+    );
+  });
+
+  it('that cannot be is refused before anything is changed', async () => {
+    await using stage = await startUp();
+    const before = (await stage.admin.call('GET', `/1.0/apps/${APP}`)).body;
+    for (const [form, words] of [
+      [{ plan: 'smal' }, /There is no plan "smal", did you mean "small"\?/],
+      [
+        { plan: 'medium', 'parameters.retention': '90d' },
+        /retention=90d cannot be used: 30d is the most that the plan allows/,
+      ],
+      [{ 'parameters.pool': 'other' }, /runs in the pool dev, which cannot be changed/],
+      [{ 'parameters.retenion': '3d' }, /did you mean "retention"\?/],
+      [{ 'parameters.storage': 'ephemeral' }, /storage is a matter of the plan/],
+    ] as const) {
+      const { status, body } = await stage.update('my-instance', form);
+      assert.equal(status, 500);
+      assert.match(body, words);
+    }
+    assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).body, before);
+  });
+
+  it('of an instance whose app is gone says so, and is no silent success', async () => {
+    await using stage = await startUp();
+    await expect(stage.admin.call('DELETE', `/1.0/apps/${APP}`), 200);
+    const { body } = await stage.update('my-instance', { description: 'x' });
+    assert.match(body, /is gone: remove the instance, and add it again/);
+  });
+
+  for (const { what, method, path } of [
+    { what: 'the app is asked for', method: 'GET', path: `/apps/${APP}` },
+    { what: 'the volume is asked for', method: 'GET', path: `/volumes/${APP}` },
+    { what: 'the volume is changed', method: 'POST', path: `/volumes/${APP}` },
+    { what: 'the app is changed', method: 'PUT', path: `/apps/${APP}` },
+  ]) {
+    it(`of the plan that fails when ${what} is finished by the retry; until then the old plan is shown`, async () => {
+      await using stage = await startUp();
+      stage.tsuru.faults.add({ kind: 'status', status: 500, method, path, times: 1 });
+      assert.equal((await stage.update('my-instance', { plan: 'medium' })).status, 500);
+      assert.equal((await stage.info())['Plan'], 'small (c0.5m1)');
+      const retried = await stage.ask('PUT', '/resources/my-instance', {
+        body: 'team=shop&plan=medium',
+        headers: FORM,
+      });
+      assert.equal(retried.status, 200, retried.body);
+      assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1536Mi"/);
+    });
+  }
+});
+
+describe('a removal', () => {
+  const STEPS = [`/apps/${APP}`, `/volumes/${APP}`, `/tokens/${APP}`];
+  for (const path of STEPS) {
+    for (const kind of ['status', 'cut'] as const) {
+      it(`that fails at DELETE ${path} (${kind}) says what is still there, and the retry finishes`, async () => {
+        await using stage = await startUp();
+        stage.tsuru.faults.add(
+          kind === 'cut'
+            ? { kind, method: 'DELETE', path, times: 1 }
+            : { kind, status: 500, method: 'DELETE', path, times: 1 },
+        );
+        const first = await stage.ask('DELETE', '/resources/my-instance');
+        if (first.status !== 200) assert.match(first.body, /Still there: .+; remove the instance again\./);
+        await expect(stage.ask('DELETE', '/resources/my-instance'), 200);
+        for (const part of STEPS)
+          assert.equal(
+            (
+              await stage.admin.call(
+                'GET',
+                part.replace(/^/, part.startsWith('/tokens') ? '/1.7' : part.startsWith('/vol') ? '/1.4' : '/1.0'),
+              )
+            ).status,
+            404,
+          );
+      });
+    }
+  }
+
+  it('of what is not there, or is somebody else’s, is 200 and touches nothing', async () => {
+    await using stage = await startStage();
+    await expect(stage.ask('DELETE', '/resources/nobody'), 200);
+    await expect(stage.admin.call('POST', '/1.0/apps', { json: { name: APP, teamOwner: 'shop', pool: 'dev' } }), 201);
+    const form = { token_id: APP, team: 'shop', expires_in: 0 };
+    await expect(stage.admin.call('POST', '/1.6/tokens', { form }), 201);
+    await expect(stage.ask('DELETE', '/resources/my-instance'), 200);
+    assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).status, 200);
+    assert.equal((await stage.admin.call('GET', `/1.7/tokens/${APP}`)).status, 200);
+  });
+
+  it('waits for a deploy in flight', async () => {
+    await using stage = await startStage({ tsuru: { locks: { appWaitMs: 100 } } });
+    stage.tsuru.delays.startingMs = 2_000;
+    await expect(stage.add(), 201);
+    assert.match(await stage.status(), /is pending/);
+    await expect(stage.remove(), 200);
+    assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).status, 404);
+    assert.equal(stage.tsuru.requests.count('POST', /deploy$/), 1);
+  });
+});
+
+describe('two installations on one Tsuru', () => {
+  it('have instances of one name that never touch each other’s parts', async () => {
+    await using stage = await startUp();
+    const other = await stage.startBroker({ BROKER_SERVICE: 'metrics' });
+    stage.tsuru.addService({
+      name: 'metrics',
+      endpoint: other.url,
+      username: 'tsuru',
+      password: 'a-password-of-tsuru',
+    });
+    const form = { name: 'my-instance', owner: 'shop' };
+    await expect(stage.admin.call('POST', '/1.0/services/metrics/instances', { form }), 201);
+    await expect(stage.admin.call('GET', '/1.0/apps/metrics-my-instance'), 200);
+    await expect(stage.remove(), 200);
+    await expect(stage.admin.call('GET', '/1.0/apps/metrics-my-instance'), 200);
+    assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).status, 404);
+  });
+});
