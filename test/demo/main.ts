@@ -1,14 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { errorText } from '../../agent/shared/text.ts';
-import { GATEWAY } from '../support/agent.ts';
-import type { ActiveTarget, PrometheusView } from '../support/prometheus.ts';
-import { startDemo, untilUp, walkThrough, type Demo } from './demo.ts';
+import type { ActiveTarget } from '../support/prometheus.ts';
+import { INSTANCE_APP, startDemo, untilUp, walkThrough, type Demo } from './demo.ts';
 import { tableOf } from './table.ts';
 
 const USAGE = `npm run demo [-- --once | --help]
 
-Runs everything on this machine: a Tsuru, an app with three units, and an agent with its Prometheus, whose data are in memory.
+Runs everything on this machine: a Tsuru, an app with three units, the broker, and an instance bound to the app, whose Prometheus keeps its
+data in memory (as root on Linux; else in a folder).
 It stays until Ctrl-C, and leaves nothing behind.
 
   --once  scales, deploys, changes settings and unbinds by itself, and ends: exit code 0 only if Prometheus saw it all
@@ -28,28 +28,33 @@ function show(targets: readonly ActiveTarget[]): void {
   );
 }
 
-const { GATEWAY_USERNAME: user, GATEWAY_PASSWORD: password } = GATEWAY;
-
 /** Debian's Prometheus has only the classic UI, below a path of its own. */
-async function uiOf({ url }: PrometheusView): Promise<string> {
+async function uiOf({ prometheus: { url }, user, password }: Demo): Promise<string> {
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   const { ok } = await fetch(`${url}/targets`, { headers: { authorization } });
   return ok ? url : `${url}/classic`;
 }
 
-async function whatToTry({ tsuru, prometheus, agent }: Demo): Promise<string> {
-  const ui = await uiOf(prometheus);
+async function whatToTry(demo: Demo): Promise<string> {
+  const { tsuru, prometheus, user, password } = demo;
+  const ui = await uiOf(demo);
   return `Look (user ${user}, password ${password}):
   ${ui}/targets
   ${ui}/graph?g0.expr=rate(api_http_requests_total[1m])&g0.tab=0&g0.range_input=5m
   ${prometheus.url}/tsuru/status   what the agent knows, and why something is not scraped
-  ${agent.url}/metrics   its own metrics, which Prometheus scrapes as well
+  ${prometheus.url}/metrics   the agent's own metrics, which its Prometheus scrapes as well
 
 Try in another terminal, and watch this one:
   export TSURU_TARGET=${tsuru.url} TSURU_TOKEN=${tsuru.adminToken}
   scale:    curl -X PUT -H "Authorization: bearer $TSURU_TOKEN" -d units=2 -d process=web $TSURU_TARGET/1.0/apps/my-app/units
             (with the tsuru client: tsuru unit add 2 -a my-app)
   deploy:   curl -H "Authorization: bearer $TSURU_TOKEN" -d image=shop/my-app:2 -d origin=image $TSURU_TARGET/1.0/apps/my-app/deploy
+  set:      curl -X PUT -H "Authorization: bearer $TSURU_TOKEN" -d teamOwner=shop -d parameters.scrape_interval=5s $TSURU_TARGET/1.0/services/prometheus/instances/my-instance
+            (with the tsuru client: tsuru service-instance-update prometheus my-instance --plan-param scrape_interval=5s)
+  info:     curl -H "Authorization: bearer $TSURU_TOKEN" $TSURU_TARGET/1.0/services/prometheus/instances/my-instance
+            (with the tsuru client: tsuru service-instance-info prometheus my-instance)
+  log:      curl -H "Authorization: bearer $TSURU_TOKEN" "$TSURU_TARGET/1.0/apps/${INSTANCE_APP}/log?lines=20"
+            (with the tsuru client: tsuru app-log -a ${INSTANCE_APP})
   kill:     kill -9 $(pgrep -f -n test/app/main.ts)   one unit, which Tsuru starts again
 
 Ctrl-C ends all of it.

@@ -1,5 +1,5 @@
 // What the image of an instance does in its container, on this machine: runs the agent with the addresses and folders of its unit, which a
-// local Tsuru tells in TSURU_LOCAL_... . This file alone touches the process.
+// local Tsuru tells in TSURU_LOCAL_... . Arguments (NAME=VALUE) are more of its environment. This file alone touches the process.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,7 @@ const agent = spawn(process.execPath, [AGENT], {
     AGENT_LISTEN: `${address}:9091`,
     AGENT_PROMETHEUS_LISTEN: `${address}:9090`,
     ...rest,
+    ...Object.fromEntries(process.argv.slice(2).map((word) => word.split('=', 2) as [string, string])),
     PORT: port,
     AGENT_GATEWAY_ADDRESS: address,
     AGENT_DATA_DIR: join(folder, 'agent'),

@@ -1,0 +1,143 @@
+import { fileURLToPath } from 'node:url';
+import { request } from 'undici';
+import { createClient, type Client, type Form, type Reply } from '../tsuru/client.ts';
+import type { Images } from '../tsuru/images.ts';
+import type { LocalTsuru } from '../tsuru/server.ts';
+import { freeAddress } from './address.ts';
+import { expect } from './instance.ts';
+import { startProgram, type Program } from './program.ts';
+import { until } from './until.ts';
+
+const BROKER = fileURLToPath(new URL('../../broker/main.ts', import.meta.url));
+const INSTANCE = fileURLToPath(new URL('../instance/main.ts', import.meta.url));
+const SERVICE = 'prometheus';
+const IMAGE = 'ops/prometheus:1';
+const AUTH = { username: 'tsuru', password: 'the-service-manifest-knows-it' } as const;
+
+/** What the README has an administrator grant to the broker. */
+const BROKER_PERMISSIONS = [
+  ...['app.create', 'app.read', 'app.update', 'app.deploy', 'app.delete', 'team.token', 'volume'],
+  ...['role.update.assign', 'role.update.dissociate', 'pool.read', 'service.read', 'service-instance.read'],
+];
+
+/** Images as they were, and that of the instances. `environment` is for their agents, beside what the broker sets. */
+export function withInstances(images: Images, environment: Readonly<Record<string, string>> = {}): Images {
+  const words = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  return (name) =>
+    name === IMAGE
+      ? { exposes: 8888, processes: { web: { argv: [process.execPath, INSTANCE, ...words] } } }
+      : images(name);
+}
+
+/** The service on a local Tsuru, with a broker as a program of its own; its instances run real agents. */
+export interface Service {
+  readonly program: Program;
+  /** As `tsuru service-instance-add prometheus NAME -t TEAM` does, with parameters of the plan. */
+  add(name: string, team: string, parameters?: Readonly<Record<string, string>>): Promise<void>;
+  /** As `tsuru service-instance-update` does: all parameters anew. */
+  update(name: string, team: string, parameters: Readonly<Record<string, string>>): Promise<void>;
+  bind(name: string, app: string): Promise<void>;
+  unbind(name: string, app: string): Promise<void>;
+  /** What `tsuru service-instance-info` shows of an instance's own. */
+  info(name: string): Promise<Readonly<Record<string, string>>>;
+  /** Waits until `tsuru service-instance-status` says that it is up. */
+  untilUp(name: string): Promise<void>;
+}
+
+export interface ServiceOptions {
+  /** A file of plans; those that come with the broker without it. */
+  readonly plans?: string;
+  readonly onLine?: (line: string) => void;
+}
+
+/** Makes the service as an administrator does, and starts its broker; both end with `stack`. */
+export async function startService(
+  stack: AsyncDisposableStack,
+  tsuru: LocalTsuru,
+  { plans, onLine }: ServiceOptions = {},
+): Promise<Service> {
+  const admin = createClient(tsuru.url, tsuru.adminToken);
+  const address = freeAddress();
+  const url = `http://${address}:8888`;
+  const program = startProgram({
+    command: process.execPath,
+    args: [BROKER],
+    env: {
+      TSURU_HOST: tsuru.url,
+      TSURU_TOKEN: await createBrokerToken(admin),
+      BROKER_USERNAME: AUTH.username,
+      BROKER_PASSWORD: AUTH.password,
+      BROKER_ADDRESS: address,
+      BROKER_IMAGE: IMAGE,
+      BROKER_SERVICE: SERVICE,
+      // There is no router here: an instance is reached at its unit.
+      BROKER_INSTANCE_URL: 'http://{unit}',
+      ...(plans === undefined ? {} : { BROKER_PLANS: plans }),
+    },
+    ...(onLine === undefined ? {} : { onLine }),
+  });
+  stack.defer(async () => {
+    await program.stop();
+  });
+  await until('the broker to be ready', async () => {
+    if (program.exited) throw new Error(`the broker ended: ${program.lines.slice(-3).join(' / ')}`);
+    const { statusCode, body } = await request(`${url}/readyz`);
+    await body.dump();
+    return statusCode === 200;
+  });
+  tsuru.addService({ name: SERVICE, endpoint: url, ...AUTH });
+
+  const path = (name: string, rest = ''): string => `/1.0/services/${SERVICE}/instances/${name}${rest}`;
+  const bindPath = (name: string, app: string): string => `/1.13/services/${SERVICE}/instances/${name}/apps/${app}`;
+  return {
+    program,
+    async add(name, team, parameters = {}) {
+      const form = { name, owner: team, ...parametersOf(parameters) };
+      await expect(admin.call('POST', `/1.0/services/${SERVICE}/instances`, { form }), 201);
+    },
+    async update(name, team, parameters) {
+      await expect(admin.call('PUT', path(name), { form: { teamOwner: team, ...parametersOf(parameters) } }), 200);
+    },
+    async bind(name, app) {
+      await streamed(admin.call('PUT', bindPath(name, app), { form: {} }));
+    },
+    async unbind(name, app) {
+      await streamed(admin.call('DELETE', bindPath(name, app)));
+    },
+    async info(name) {
+      const { body } = await expect(admin.call('GET', path(name)), 200);
+      return (JSON.parse(body) as { CustomInfo: Record<string, string> | null }).CustomInfo ?? {};
+    },
+    async untilUp(name) {
+      await until(
+        'the instance to be up',
+        async () => (await admin.call('GET', path(name, '/status'))).body.endsWith('is up'),
+        120_000,
+      );
+    },
+  };
+}
+
+/** Errors after the first byte come inside the stream. */
+async function streamed(reply: Promise<Reply>): Promise<void> {
+  const { body } = await expect(reply, 200);
+  const error = /"Error":"([^"]+)"/.exec(body)?.[1];
+  if (error !== undefined) throw new Error(error);
+}
+
+function parametersOf(parameters: Readonly<Record<string, string>>): Form['form'] {
+  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`parameters.${name}`, value]));
+}
+
+/** The role of instances, the broker's own, and its token, as the README has an administrator make them. */
+async function createBrokerToken(admin: Client): Promise<string> {
+  const post = (path: string, form: Form['form'], ...allowed: readonly number[]): Promise<Reply> =>
+    expect(admin.call('POST', path, { form }), ...allowed);
+  await post('/1.0/roles', { name: 'prometheus-reader', context: 'app' }, 201);
+  await post('/1.0/roles/prometheus-reader/permissions', { permission: 'app.read.info' }, 200);
+  await post('/1.0/roles', { name: 'prometheus-broker', context: 'global' }, 201);
+  await post('/1.0/roles/prometheus-broker/permissions', { permission: BROKER_PERMISSIONS }, 200);
+  const { body } = await post('/1.6/tokens', { token_id: 'prometheus-broker', team: 'ops', expires_in: '0' }, 201);
+  await post('/1.6/roles/prometheus-broker/token', { token_id: 'prometheus-broker', context: '' }, 200);
+  return (JSON.parse(body) as { token: string }).token;
+}
