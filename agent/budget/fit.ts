@@ -32,7 +32,7 @@ export function fit(
     apps: discovery.apps.map(({ known, groups }) => ({
       app: known.app.name,
       targets: groups.map((group) => {
-        const key = keyOf(group);
+        const key = targetKey(group);
         return { key, intervalMs: intervalOf(group, intervalMs), samples: samples.get(key) };
       }),
     })),
@@ -50,7 +50,7 @@ function fitApp(app: AppDiscovery, planned: PlannedApp | undefined, defaultMs: n
   const given = new Map(planned.targets.map((target) => [target.key, target]));
   const reasons = new Map(planned.leftOut.map(({ key, reason }) => [key, reason]));
   const fitted = (group: TargetGroup): TargetGroup | undefined => {
-    const target = given.get(keyOf(group));
+    const target = given.get(targetKey(group));
     if (target === undefined) return undefined;
     const interval =
       target.intervalMs === intervalOf(group, defaultMs) ? {} : { [INTERVAL_LABEL]: formatDuration(target.intervalMs) };
@@ -67,7 +67,7 @@ function fitApp(app: AppDiscovery, planned: PlannedApp | undefined, defaultMs: n
     leftOut: [
       ...app.leftOut,
       ...app.targets.flatMap(({ unit, group }): LeftOut[] => {
-        const text = reasons.get(keyOf(group));
+        const text = reasons.get(targetKey(group));
         return text === undefined ? [] : [{ unit, reason: 'no_room', text }];
       }),
     ],
@@ -85,13 +85,14 @@ export function memoryOf(groups: Iterable<TargetGroup>): PlanMemory {
     const app = group.labels[APP_LABEL] ?? '';
     const limit = Number(group.labels[SAMPLE_LIMIT_LABEL]);
     if (!(limit > 0)) continue;
-    sampleLimits.set(keyOf(group), limit);
+    sampleLimits.set(targetKey(group), limit);
     usual.set(app, Math.max(limit, usual.get(app) ?? 0));
   }
   return { sampleLimits, usual, factors: new Map() };
 }
 
-function keyOf({ labels }: TargetGroup): string {
+/** What names a target: its app and unit. */
+export function targetKey({ labels }: TargetGroup): string {
   return sampleKey(labels[APP_LABEL] ?? '', labels[UNIT_LABEL] ?? '');
 }
 

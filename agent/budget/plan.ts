@@ -100,20 +100,19 @@ export function planScrapes({ apps, limits, memory, factor = 1 }: PlanInput): Sc
   const asBefore = sorted.map((wanted) => book(wanted, memory));
   const raised = raise(asBefore, total);
   const booked = giveUnknown(raised, total);
+  // What targets that were never scraped are taken for teaches nothing about them.
+  const learnt = raised.flatMap(({ app, bookings }) =>
+    bookings
+      .filter(({ key, samples }) => samples !== undefined || memory?.sampleLimits.has(key) === true)
+      .map(({ key, sampleLimit }) => ({ app, key, sampleLimit })),
+  );
   const settled = settle(booked.map(demandOf), loadOfTarget, factor);
   return {
     apps: booked.map((app) => planned(app, settled.get(app.app))),
     load: [...settled.values()].reduce((sum, { load }) => sum + load, 0),
     memory: {
-      // What targets never scraped are given beyond that is only free for now.
-      sampleLimits: new Map(
-        raised.flatMap(({ bookings }) => bookings.map(({ key, sampleLimit }) => [key, sampleLimit])),
-      ),
-      usual: new Map(
-        raised.flatMap(({ app, bookings }) =>
-          bookings.length === 0 ? [] : [[app, Math.max(...bookings.map(({ sampleLimit }) => sampleLimit))]],
-        ),
-      ),
+      sampleLimits: new Map(learnt.map(({ key, sampleLimit }) => [key, sampleLimit])),
+      usual: usualOf(learnt, raised, memory),
       factors: new Map([...settled].map(([app, { factor: stretched }]) => [app, stretched / factor])),
     },
   };
@@ -139,6 +138,22 @@ function book({ app, targets }: WantedApp, memory: PlanMemory | undefined): Book
       needs: limits[index]?.needs,
     })),
   };
+}
+
+/** The largest limit of each app that has one, or what it had before. */
+function usualOf(
+  learnt: readonly { readonly app: string; readonly sampleLimit: number }[],
+  apps: readonly BookedApp[],
+  memory: PlanMemory | undefined,
+): ReadonlyMap<string, number> {
+  const largest = new Map<string, number>();
+  for (const { app, sampleLimit } of learnt) largest.set(app, Math.max(sampleLimit, largest.get(app) ?? 0));
+  return new Map(
+    apps.flatMap(({ app }) => {
+      const limit = largest.get(app) ?? memory?.usual.get(app);
+      return limit === undefined ? [] : [[app, limit]];
+    }),
+  );
 }
 
 /** Gives apps that need more what is free, those first that need least. */

@@ -6,7 +6,7 @@ import type { Settings } from '../shared/settings/schema.ts';
 import { errorText } from '../shared/text.ts';
 import type { TargetGroup } from '../targets/groups.ts';
 import type { Troubles } from '../troubles.ts';
-import { fit, memoryOf } from './fit.ts';
+import { fit, memoryOf, targetKey } from './fit.ts';
 import { createGuard } from './guard.ts';
 import type { MemoryLimit } from './limits.ts';
 import type { PlanMemory } from './plan.ts';
@@ -17,7 +17,7 @@ import type { Volume } from './volume.ts';
 const AGENT_BYTES = 100 * 2 ** 20;
 /** How often the targets' samples are asked for: one query, and an app that explodes fails alone until then. */
 const SAMPLES_EVERY_MS = 30_000;
-/** The same while there are targets that were never scraped, which are taken for more than most are. */
+/** The same while there are targets that were never scraped, which are taken for more than most are; and how often that is looked at. */
 const UNKNOWN_SAMPLES_EVERY_MS = 5_000;
 
 /** What there is, and how much of it is taken. */
@@ -70,7 +70,8 @@ export function createRoom(options: RoomOptions): Room {
   let samples: ReadonlyMap<string, number> = new Map();
   let planMemory: PlanMemory | undefined;
   let load = 0;
-  let targets = 0;
+  let hasUnknown = false;
+  let learntAtMs = -Infinity;
   let fitNow = makeFit();
 
   const guard = createGuard({
@@ -99,7 +100,7 @@ export function createRoom(options: RoomOptions): Room {
       const { factor } = guard.state();
       const fitted = fit(discovery, { limits, samples, factor, intervalMs, memory: planMemory });
       ({ memory: planMemory, load } = fitted.plan);
-      targets = fitted.discovery.groups.length;
+      hasUnknown = fitted.discovery.groups.some((group) => !samples.has(targetKey(group)));
       return fitted.discovery;
     };
   }
@@ -114,6 +115,7 @@ export function createRoom(options: RoomOptions): Room {
       const now = await readSamples(client);
       const isSame = now.size === samples.size && [...now].every(([key, count]) => samples.get(key) === count);
       samples = now;
+      learntAtMs = clock.nowMs();
       troubles.end('samples', 'Prometheus tells again how much each target exposes');
       if (!isSame) refit();
     } catch (error) {
@@ -160,8 +162,9 @@ export function createRoom(options: RoomOptions): Room {
       const isStopped = (): boolean => signal.aborted;
       const learn = async (): Promise<void> => {
         while (!isStopped()) {
-          await clock.sleep(targets > samples.size ? UNKNOWN_SAMPLES_EVERY_MS : SAMPLES_EVERY_MS, signal);
-          if (!isStopped()) await learnSamples();
+          await clock.sleep(UNKNOWN_SAMPLES_EVERY_MS, signal);
+          const isDue = hasUnknown || clock.nowMs() - learntAtMs >= SAMPLES_EVERY_MS;
+          if (!isStopped() && isDue) await learnSamples();
         }
       };
       await Promise.all([guard.run(signal), learn()]);

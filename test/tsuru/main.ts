@@ -3,14 +3,16 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createApp, createClient } from './client.ts';
 import { demoImages } from './images.ts';
+import { startService, withInstances } from '../support/service.ts';
 import { startTsuru, type LocalTsuru } from './server.ts';
 
 const DEFAULT_PORT = 8080;
 
 const USAGE = `npm run local-tsuru [-- --port N | --help]
 
-A Tsuru for this machine, as the tsuru client and other programs see one: its API, and apps whose units are real
-processes on addresses of their own (127.1.x.y). It stays until Ctrl-C, and leaves nothing behind.
+A Tsuru for this machine, as the tsuru client and other programs see one: its API, apps whose units are real
+processes on addresses of their own (127.1.x.y), and the service prometheus with its broker. It stays until Ctrl-C, and
+leaves nothing behind.
 
   --port N  listen on this port; without it on ${DEFAULT_PORT}, or on a free one when that is taken
   --help    this
@@ -53,7 +55,7 @@ function readArguments(): { readonly port: number | undefined; readonly help: bo
 
 /** On the port that was asked for; else on the usual one, or on any when that is taken. */
 async function start(port: number | undefined): Promise<LocalTsuru> {
-  const images = demoImages([process.execPath, DEMO_APP]);
+  const images = withInstances(demoImages([process.execPath, DEMO_APP]));
   try {
     return await startTsuru({ images, port: port ?? DEFAULT_PORT });
   } catch (error) {
@@ -77,6 +79,10 @@ and try, with the tsuru client or without:
   tsuru app info -a my-app
   tsuru unit add 2 -a my-app
   tsuru app deploy -a my-app -i shop/my-app:2
+  tsuru service-instance-add prometheus my-instance -t shop
+  tsuru service-instance-bind prometheus my-instance -a my-app
+  tsuru service-instance-info prometheus my-instance
+  tsuru app-log -a prometheus-my-instance
   curl -H "Authorization: bearer $TSURU_TOKEN" "$TSURU_TARGET/1.0/apps?extended=true"
 What else it can do, and how to make it fail: npm run local-tsuru -- --help
 Ctrl-C ends all of it.`;
@@ -96,14 +102,19 @@ async function main(): Promise<void> {
     }
   });
   const tsuru = await start(port);
+  const stack = new AsyncDisposableStack();
   try {
-    const created = createApp(createClient(tsuru.url, tsuru.adminToken), 'my-app', 'shop/my-app:1', 3);
+    const created = Promise.all([
+      createApp(createClient(tsuru.url, tsuru.adminToken), 'my-app', 'shop/my-app:1', 3),
+      startService(stack, tsuru),
+    ]);
     // When it is told to end before, the app's creation fails: nobody waits for it then.
     created.catch(() => undefined);
     if ((await Promise.race([created, stopped])) === 'stopped') return;
     say(whatToTry(tsuru));
     await stopped;
   } finally {
+    await stack.disposeAsync();
     await tsuru.close();
   }
 }

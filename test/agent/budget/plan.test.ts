@@ -41,6 +41,16 @@ describe('the plan of scrapes', () => {
     );
   });
 
+  it('takes the new units of a deploy for what the old ones exposed, and units of which nothing is known for more', () => {
+    const first = plan([app('shop', 8, undefined)]);
+    assert.equal(given(first, 'shop'), '8x15s<=1000, 0 out');
+    const known = plan([app('shop', 8, 200)], first.memory);
+    assert.equal(given(known, 'shop'), '8x15s<=250, 0 out');
+    const replaced = { app: 'shop', targets: app('new', 8, undefined, 5_000).targets };
+    assert.equal(given(plan([replaced], known.memory), 'shop'), '8x5s<=250, 0 out');
+    assert.equal(given(plan([replaced], first.memory), 'shop'), '8x15s<=1000, 0 out');
+  });
+
   it('leaves small apps alone and stretches the intervals of the one that needs more than its share', () => {
     const planned = plan([app('huge', 12, 900), app('small', 2, 200)]);
     assert.equal(given(planned, 'small'), '2x15s<=250, 0 out');
