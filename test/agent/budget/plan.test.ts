@@ -46,9 +46,9 @@ describe('the plan of scrapes', () => {
     assert.equal(given(first, 'shop'), '8x15s<=1000, 0 out');
     const known = plan([app('shop', 8, 200)], first.memory);
     assert.equal(given(known, 'shop'), '8x15s<=250, 0 out');
-    const replaced = { app: 'shop', targets: app('new', 8, undefined, 5_000).targets };
-    assert.equal(given(plan([replaced], known.memory), 'shop'), '8x5s<=250, 0 out');
-    assert.equal(given(plan([replaced], first.memory), 'shop'), '8x15s<=1000, 0 out');
+    const replaced = { app: 'shop', targets: app('new', 8, undefined, 3_000).targets };
+    assert.equal(given(plan([replaced], known.memory), 'shop'), '8x3s<=250, 0 out');
+    assert.equal(given(plan([replaced], first.memory), 'shop'), '8x12s<=1000, 0 out');
   });
 
   it('leaves small apps alone and stretches the intervals of the one that needs more than its share', () => {
