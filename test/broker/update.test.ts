@@ -61,7 +61,7 @@ describe('an update', () => {
       [200, 'the plan is now medium; the unit was restarted, its memory, and so its data, start empty'],
     );
     assert.notDeepEqual(await unitsOf(stage), units);
-    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1536Mi"/);
+    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
     assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
   });
 
@@ -128,7 +128,7 @@ describe('an update', () => {
       });
       assert.equal(retried.status, 200, retried.body);
       assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
-      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1536Mi"/);
+      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
     });
   }
 });
