@@ -17,7 +17,7 @@ export interface Metrics {
   deployed(outcome: DeployOutcome): void;
 }
 
-export const DEPLOY_OUTCOMES = ['succeeded', 'failed', 'unknown'] as const;
+const DEPLOY_OUTCOMES = ['succeeded', 'failed', 'unknown'] as const;
 export type DeployOutcome = (typeof DEPLOY_OUTCOMES)[number];
 
 export function createMetrics(registry: Registry): Metrics {

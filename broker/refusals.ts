@@ -47,7 +47,8 @@ const REFUSALS: readonly {
   {
     words: /pool does not exist/i,
     status: 400,
-    say: ({ pool }) => `There is no pool ${pool}: "tsuru pool-list" shows them all.`,
+    say: ({ pool }) =>
+      `There is no pool${pool === '' ? ' that is the default' : ` ${pool}`}: choose one of "tsuru pool-list" with --plan-param pool=NAME.`,
   },
   {
     words: /no router found/i,
@@ -76,6 +77,9 @@ const REFUSALS: readonly {
 
 /** An error of Tsuru's as a user should read it: one sentence about what was to be done. Others stay what they are. */
 export function refusal(error: unknown, doing: string, subject: Subject): unknown {
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return new BrokerError(503, `It took too long to ${doing}: try again.`, error);
+  }
   if (!(error instanceof TsuruError)) return error;
   if (isLocked(error)) {
     const busy = `Another change of ${subject.app} or of its team is still under way`;

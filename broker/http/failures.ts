@@ -24,9 +24,6 @@ export function failureOf(error: unknown, requestId: string): Failure {
 
 function read(error: unknown): Failure {
   if (error instanceof BrokerError) return { status: error.status, text: error.message };
-  if (error instanceof DOMException && error.name === 'TimeoutError') {
-    return { status: 503, text: 'It took too long: try again.' };
-  }
   if (isObject(error)) {
     const { validation, statusCode, code } = error;
     if (Array.isArray(validation)) return { status: 400, text: invalid(validation[0]) };

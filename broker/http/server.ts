@@ -88,7 +88,10 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     metrics.requested(typeof method === 'string' ? method : request.method, route, reply.statusCode, durationMs);
     if (!OPEN.includes(route) && route !== '/metrics') {
       const fields = { method: request.method, route, status: reply.statusCode, durationMs, ...doerOf(request) };
-      log.info(fields, `${request.method} ${route} ${reply.statusCode}`);
+      const text = `${request.method} ${route} ${reply.statusCode}`;
+      // Reads that go well would bury the operations: Tsuru asks for plans and status with every info.
+      if (request.method === 'GET' && reply.statusCode < 400) log.debug(fields, text);
+      else log.info(fields, text);
     }
     done();
   });

@@ -61,7 +61,7 @@ export async function askAgent(address: string, credentials: Credentials, signal
   }
 }
 
-export function readAgentStatus(value: unknown): AgentStatus {
+function readAgentStatus(value: unknown): AgentStatus {
   const status = asObject(value, 'the status');
   const sync = isObject(status['sync']) ? status['sync'] : {};
   return {

@@ -12,7 +12,8 @@ export type Assessment =
 /** Long enough for the point of a deploy's error. */
 const LONGEST_TEXT = 400;
 
-export function assess({ app, deploy, agent }: Facts, part: string): Assessment {
+export function assess(facts: Facts, part: string): Assessment {
+  const { app, deploy, agent } = facts;
   if (app.kind === 'unknown') return trouble('Tsuru cannot tell at present how it fares: try again');
   const own = app.value;
   if (own === undefined) return trouble(`its app ${part} is gone: remove the instance, and add it again`);
@@ -31,7 +32,7 @@ export function assess({ app, deploy, agent }: Facts, part: string): Assessment 
   }
   switch (agent?.kind) {
     case undefined:
-      return trouble('it has no address at which it can be asked: does its pool have a router?');
+      return notAsked(facts);
     case 'refused':
       return trouble(`it does not take its own password: run "tsuru app-restart -a ${part}"`);
     case 'silent':
@@ -41,6 +42,12 @@ export function assess({ app, deploy, agent }: Facts, part: string): Assessment 
     case 'answered':
       return assessAgent(agent.status);
   }
+}
+
+function notAsked({ address, password }: Facts): Assessment {
+  if (address === '') return trouble('it has no address at which it can be asked: does its pool have a router?');
+  if (password.kind === 'unknown') return trouble('Tsuru cannot tell at present how it fares: try again');
+  return trouble('its app has lost its password: remove the instance, and add it again');
 }
 
 function isNeverDeployed(deploy: Facts['deploy']): boolean {

@@ -29,7 +29,7 @@ export async function instanceStatus(context: Context, name: string): Promise<As
   return assess(await gatherFacts(operation), operation.names.part);
 }
 
-export function labelsOf(facts: Facts, part: string): readonly Label[] {
+function labelsOf(facts: Facts, part: string): readonly Label[] {
   const app = facts.app.kind === 'known' ? facts.app.value : undefined;
   const status = facts.agent?.kind === 'answered' ? facts.agent.status : undefined;
   const password = facts.password.kind === 'known' ? facts.password.value : undefined;

@@ -36,8 +36,9 @@ export async function changeVolume(operation: Operation, team: string, plan: Pla
     await locked(operation, () => api.createVolume(spec));
   } else if (!isOwnVolume(operation, volume)) {
     throw belongsToSomebodyElse(`a volume ${names.part}`);
-  } else if (!(await bringTo(operation, volume, { ...spec, team: volume.team, pool: volume.pool }))) {
-    if (volume.boundTo.includes(names.part)) return false;
+  } else {
+    const brought = await bringTo(operation, volume, { ...spec, team: volume.team, pool: volume.pool });
+    if (brought !== 'made anew' && volume.boundTo.includes(names.part)) return brought === 'changed';
   }
   await bindVolume(operation);
   return true;
@@ -75,7 +76,11 @@ function specOf({ id, names }: Operation, team: string, { storage }: Plan, pool:
 }
 
 /** Options can be changed; another plan or pool takes another volume, which nobody misses: its data go with the unit anyway. */
-async function bringTo(operation: Operation, volume: Volume, spec: VolumeSpec): Promise<boolean> {
+async function bringTo(
+  operation: Operation,
+  volume: Volume,
+  spec: VolumeSpec,
+): Promise<'same' | 'changed' | 'made anew'> {
   const { api, names } = operation;
   if (volume.plan !== spec.plan || volume.pool !== spec.pool) {
     if (volume.boundTo.includes(names.part)) {
@@ -83,11 +88,11 @@ async function bringTo(operation: Operation, volume: Volume, spec: VolumeSpec): 
     }
     await locked(operation, () => api.removeVolume(names.part));
     await locked(operation, () => api.createVolume(spec));
-    return true;
+    return 'made anew';
   }
   const isSame = Object.entries(spec.options).every(([name, value]) => volume.options[name] === value);
   if (!isSame) await locked(operation, () => api.changeVolume(spec));
-  return !isSame;
+  return isSame ? 'same' : 'changed';
 }
 
 function locked<T>({ context, signal }: Operation, work: () => Promise<T>): Promise<T> {

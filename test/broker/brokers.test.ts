@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { expect } from '../support/instance.ts';
 import { startProgram } from '../support/program.ts';
+import { systemClock } from '../../broker/clock.ts';
 import { freeAddress } from '../support/address.ts';
 import { until } from '../support/until.ts';
 import { APP, AUTH, askBroker, environmentOf, grantsOf, startStage } from './stage.ts';
@@ -83,6 +84,16 @@ describe('a deploy', () => {
     const { body } = await stage.add();
     assert.match(body, /The service's image cannot be pulled: tell an administrator/);
     assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).status, 404);
+  });
+
+  it('whose stream ends without OK, and left no event, is begun again', async () => {
+    // Waits of seconds become moments.
+    const clock = { ...systemClock, sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / 20, signal) };
+    await using stage = await startStage({ clock });
+    const path = `/apps/${APP}/deploy`;
+    stage.tsuru.faults.add({ kind: 'body', body: '---- Building image ----\n', contentType: 'text', path, times: 1 });
+    await expect(stage.add(), 201);
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
   });
 
   it('whose stream breaks off is looked after by its event', async () => {

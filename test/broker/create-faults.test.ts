@@ -93,7 +93,7 @@ describe('what an earlier try has left', () => {
       assert.deepEqual(await partsOf(stage), ['app', 'volume', 'token']);
       assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
       const volume = (await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body;
-      assert.match(volume, /"sizeLimit":"1536Mi"/);
+      assert.match(volume, /"sizeLimit":"1000Mi"/);
       const app = (await stage.admin.call('GET', `/1.0/apps/${APP}`)).body;
       assert.match(app, /scrape_interval\\":\\"30s/);
       assert.ok(before.length <= 3);

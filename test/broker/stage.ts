@@ -12,7 +12,7 @@ import { startTsuru, type LocalTsuru, type TsuruOptions } from '../tsuru/server.
 import type { Encoding } from '../tsuru/services.ts';
 
 export const AUTH = { username: 'tsuru', password: 'a-password-of-tsuru' } as const;
-export const IMAGE = 'shop/prometheus:1';
+const IMAGE = 'shop/prometheus:1';
 export const APP = 'prometheus-my-instance';
 
 /** What a broker's own role needs; without role.create, as an administrator makes the reader's role. */
@@ -58,7 +58,7 @@ export interface Stage extends AsyncDisposable {
   readonly lines: readonly string[];
 }
 
-export const wellAgent: AgentScript = () => ({
+const wellAgent: AgentScript = () => ({
   status: 200,
   body: JSON.stringify({ ready: true, problems: [], sync: { inSync: true }, prometheus: { ready: true }, apps: [] }),
 });

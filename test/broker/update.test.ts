@@ -61,8 +61,16 @@ describe('an update', () => {
       [200, 'the plan is now medium; the unit was restarted, its memory, and so its data, start empty'],
     );
     assert.notDeepEqual(await unitsOf(stage), units);
-    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1536Mi"/);
+    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
     assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+  });
+
+  it('of the team gives the app to the new one', async () => {
+    await using stage = await startUp();
+    await expect(stage.update('my-instance', { teamOwner: 'ops' }), 200);
+    assert.match((await stage.admin.call('GET', `/1.0/apps/${APP}`)).body, /"teamowner":"ops"/);
+    await expect(stage.remove(), 200);
+    assert.equal((await stage.admin.call('GET', `/1.7/tokens/${APP}`)).status, 404);
   });
 
   it('that changes nothing asks Tsuru for nothing but the app', async () => {
@@ -82,8 +90,8 @@ describe('an update', () => {
     for (const [form, words] of [
       [{ plan: 'smal' }, /There is no plan "smal", did you mean "small"\?/],
       [
-        { plan: 'medium', 'parameters.retention': '90d' },
-        /retention=90d cannot be used: 30d is the most that the plan allows/,
+        { plan: 'medium', 'parameters.retention': '180d' },
+        /retention=180d cannot be used: 90d is the most that the plan allows/,
       ],
       [{ 'parameters.pool': 'other' }, /runs in the pool dev, which cannot be changed/],
       [{ 'parameters.retenion': '3d' }, /did you mean "retention"\?/],
@@ -120,7 +128,7 @@ describe('an update', () => {
       });
       assert.equal(retried.status, 200, retried.body);
       assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
-      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1536Mi"/);
+      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
     });
   }
 });

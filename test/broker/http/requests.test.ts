@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { ROUTES, type Route } from '../../../broker/http/routes.ts';
+import { expect } from '../../support/instance.ts';
+import { APP, AUTH, startStage, type Stage } from '../stage.ts';
+
+const FORM = 'application/x-www-form-urlencoded';
+const JSON_TYPE = 'application/json';
+const OPEN = ['/healthz', '/readyz'];
+
+describe('every route', () => {
+  let stage: Stage;
+  before(async () => {
+    stage = await startStage();
+    await expect(stage.add(), 201);
+  });
+  after(() => stage[Symbol.asyncDispose]());
+
+  it('but the two for health asks for user and password', async () => {
+    const pages = [
+      ...ROUTES,
+      { method: 'GET', path: '/metrics' },
+      { method: 'GET', path: '/openapi.json' },
+      { method: 'GET', path: '/nothing' },
+    ];
+    const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`;
+    const wrong = [
+      '',
+      'Basic',
+      'Basic !',
+      'Bearer x',
+      basic(''),
+      basic(':'),
+      basic(AUTH.username),
+      basic(`${AUTH.username}:`),
+      basic(`${AUTH.username}:wrong`),
+      basic(`:${AUTH.password}`),
+      basic(`${AUTH.username}:${AUTH.password}x`),
+    ];
+    for (const { method, path } of pages) {
+      for (const authorization of wrong) {
+        const { status, body } = await stage.ask(method, path.replaceAll(/:\w+/g, 'my-instance'), {
+          headers: { authorization },
+        });
+        assert.equal(status, 401, `${method} ${path} ${authorization}`);
+        assert.equal(body, 'The user or password of this service is not right.');
+      }
+    }
+    for (const path of OPEN) assert.equal((await fetch(`${stage.broker.url}${path}`)).status, 200);
+  });
+
+  it('is in the OpenAPI document, and nothing else is', async () => {
+    const { body } = await stage.ask('GET', '/openapi.json');
+    const { paths } = JSON.parse(body) as { paths: Record<string, Record<string, { responses: object }>> };
+    const told = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    assert.deepEqual(
+      told.sort(),
+      ROUTES.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`).sort(),
+    );
+    // What is told of a route is what it answers.
+    for (const route of ROUTES) {
+      const { status } = await stage.ask(route.method, pathOf(route, 'nobody'), bodyOf(route, FORM));
+      const statuses = Object.keys(
+        paths[route.path.replaceAll(/:(\w+)/g, '{$1}')]?.[route.method.toLowerCase()]?.responses ?? {},
+      );
+      assert.ok(
+        statuses.includes(String(status)) || statuses.includes(`${String(status)[0] ?? ''}XX`),
+        `${route.path} ${status}`,
+      );
+    }
+    await stage.ask('DELETE', '/resources/nobody');
+  });
+
+  it('reads a form and JSON alike, and ignores what it does not know', async () => {
+    const bodies = [
+      [FORM, 'eventid=1&name=same&team=nobodys&user=a%40b&parameters.retention=1d&unknown=1&unknown=2'],
+      [
+        JSON_TYPE,
+        JSON.stringify({
+          eventID: '1',
+          name: 'same',
+          team: 'nobodys',
+          user: 'a@b',
+          parameters: { retention: '1d' },
+          unknown: [{}],
+        }),
+      ],
+    ] as const;
+    const answers = await Promise.all(
+      bodies.map(([type, body]) => stage.ask('POST', '/resources', { body, headers: { 'content-type': type } })),
+    );
+    assert.deepEqual(
+      answers.map(({ body }) => body),
+      ['There is no team nobodys.', 'There is no team nobodys.'],
+    );
+  });
+
+  it('refuses more than 1 MiB, what is neither form nor JSON, and what is no JSON', async () => {
+    for (const [type, body, status, words] of [
+      [FORM, `name=${'x'.repeat(1024 ** 2)}`, 413, 'The request is larger than 1 MiB.'],
+      [JSON_TYPE, `{"name": "${'x'.repeat(1024 ** 2)}"}`, 413, 'The request is larger than 1 MiB.'],
+      ['text/xml', '<name/>', 415, 'Send a form or JSON.'],
+      [JSON_TYPE, '{"name"', 400, 'The body is no JSON.'],
+      [JSON_TYPE, '[]', 400, 'The body is no JSON object.'],
+      [FORM, 'team=shop', 400, 'name is missing.'],
+      [FORM, 'name=a1&name=b1&team=shop', 400, 'name cannot be used: it must be a text.'],
+      [JSON_TYPE, '{"name": {"a": 1}, "team": "shop"}', 400, 'name cannot be used: it must be a text.'],
+      [
+        JSON_TYPE,
+        '{"name": "a1", "team": "shop", "parameters": [1]}',
+        400,
+        'parameters cannot be used: it must be object.',
+      ],
+    ] as const) {
+      const answer = await stage.ask('POST', '/resources', { body, headers: { 'content-type': type } });
+      assert.deepEqual([answer.status, answer.body], [status, words]);
+      assert.match(answer.contentType, /^text\/plain/);
+    }
+  });
+
+  it('survives whatever comes: no 5xx, no hang, no secret in answers or log', async () => {
+    const secrets = [AUTH.password, stage.brokerToken, 'kube-config-secret'];
+    const { body: env } = await stage.admin.call('GET', `/1.0/apps/${APP}/env`);
+    for (const { name, value } of JSON.parse(env) as { name: string; value: string }[]) {
+      if (['TSURU_TOKEN', 'GATEWAY_PASSWORD'].includes(name)) secrets.push(value);
+    }
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 50 }),
+      fc.constantFrom(
+        '',
+        ' ',
+        '__proto__',
+        'constructor',
+        '\u0000',
+        '☃'.repeat(500),
+        'x'.repeat(20_000),
+        '../..',
+        '%00',
+        'null',
+        '-1',
+        'my-instance',
+        'shop',
+      ),
+    );
+    const value = fc.oneof(
+      text,
+      fc.jsonValue({ maxDepth: 3 }),
+      fc.constant(JSON.parse('['.repeat(200) + ']'.repeat(200)) as unknown),
+    );
+    const keys = fc.oneof(
+      fc.constantFrom(
+        'name',
+        'team',
+        'plan',
+        'tags',
+        'parameters',
+        'app-name',
+        'appName',
+        'app-cluster-name',
+        'parameters.retention',
+        'parameters.rules',
+        'parameters.',
+        'parameters.pool',
+      ),
+      text,
+    );
+    const asked = fc.record({
+      route: fc.constantFrom(...ROUTES),
+      name: fc.oneof(
+        text.map((name) => encodeURIComponent(name.toWellFormed())),
+        fc.constantFrom('nobody', '%', '%E0%A4%A'),
+      ),
+      type: fc.constantFrom(FORM, JSON_TYPE, 'text/plain', ''),
+      entries: fc.array(fc.tuple(keys, value), { maxLength: 6 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(asked, async ({ route, name, type, entries }) => {
+        // What would be right is somebody else's test; these must never make anything.
+        const isCreate = route.method === 'POST' && route.path === '/resources';
+        const given = isCreate ? entries.filter(([key]) => key !== 'team') : entries;
+        const path = pathOf(route, name || 'nobody');
+        const body =
+          type === JSON_TYPE
+            ? JSON.stringify(Object.fromEntries(given))
+            : new URLSearchParams(
+                given.map(([key, item]): [string, string] => [
+                  key,
+                  typeof item === 'string' ? item : JSON.stringify(item),
+                ]),
+              ).toString();
+        if (path.includes('my-instance')) return;
+        const signal = AbortSignal.timeout(10_000);
+        const response = await fetch(`${stage.broker.url}${path}`, {
+          ...{ method: route.method, signal },
+          headers: {
+            authorization: `Basic ${Buffer.from(`${AUTH.username}:${AUTH.password}`).toString('base64')}`,
+            'x-tsuru-cluster-kube-config': 'kube-config-secret',
+            ...(type === '' ? {} : { 'content-type': type }),
+          },
+          ...(route.method === 'GET' ? {} : { body }),
+        });
+        const answer = await response.text();
+        assert.ok(response.status < 500, `${route.method} ${path} ${body}: ${response.status} ${answer}`);
+        for (const secret of secrets) assert.ok(!answer.includes(secret), answer);
+      }),
+      { numRuns: 600 },
+    );
+    for (const secret of secrets) assert.ok(!stage.lines.some((line) => line.includes(secret)), secret);
+  });
+
+  it('is counted, and logged with who asked', async () => {
+    const headers = {
+      'x-tsuru-user': 'me@example.com',
+      'x-tsuru-eventid': '6b03be2c2af1788d723ae9b4',
+      'x-request-id': 'my-request-1',
+    };
+    await stage.ask('GET', '/resources/plans', { headers });
+    const line = stage.lines.find((one) => one.includes('my-request-1')) ?? '';
+    for (const part of ['me@example.com', '6b03be2c2af1788d723ae9b4', '/resources/plans'])
+      assert.ok(line.includes(part), line);
+    const { body } = await stage.ask('GET', '/metrics');
+    assert.match(body, /^tsuru_broker_requests_total\{method="GET",route="\/resources\/plans",status="200"\} [1-9]/m);
+    assert.match(body, /^tsuru_broker_request_duration_seconds_count\{method="POST",route="\/resources"\} [1-9]/m);
+    assert.match(body, /^tsuru_broker_api_requests_total\{call="app_create",status="201"\} 1$/m);
+  });
+});
+
+function pathOf({ path }: Route, name: string): string {
+  return path.replace(':name', name).replace(':job', 'my-job');
+}
+
+function bodyOf({ method }: Route, type: string): { body?: string; headers?: Record<string, string> } {
+  return method === 'GET' ? {} : { body: 'name=n1&team=nobodys&app-name=nothing', headers: { 'content-type': type } };
+}

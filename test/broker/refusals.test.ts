@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { startStage } from './stage.ts';
+
+/** What Tsuru answers at a step of a creation, and what the user then reads. */
+const TABLE = [
+  [
+    'POST',
+    '/apps',
+    403,
+    'Quota exceeded. Available: 0, Requested: 1.\n',
+    /The team shop has as many apps as its quota allows/,
+  ],
+  [
+    'POST',
+    '/apps',
+    400,
+    'App team owner "shop" has no access to pool "dev"\n',
+    /The team shop may not use .*pool.*--plan-param pool=NAME/,
+  ],
+  [
+    'POST',
+    '/apps',
+    400,
+    'App plan "c0.5m1" is not allowed on pool "dev"\n',
+    /The plan small is Tsuru's c0\.5m1, which is not allowed/,
+  ],
+  [
+    'POST',
+    '/apps',
+    500,
+    'plan not found\n',
+    /which does not exist: an administrator has to correct the service's plans/,
+  ],
+  ['POST', '/apps', 500, 'Pool does not exist.\n', /There is no pool/],
+  ['POST', '/apps', 500, 'no router found for pool\n', /No router is allowed/],
+  [
+    'POST',
+    '/volumes',
+    400,
+    'volume-plan not present in pool constraint\n',
+    /a volume of the plan tmpfs, which is not allowed/,
+  ],
+  [
+    ...['POST', '/apps/prometheus-my-instance/env', 500],
+    'error running "app.update.env.set" on app(prometheus-my-instance): block app.update.env.set by all users on all targets: maintenance until 5\n',
+    /An administrator has blocked this for the time being \(maintenance until 5\): try again later/,
+  ],
+  [
+    'POST',
+    '/tokens',
+    401,
+    'You must provide a valid Authorization header\n',
+    /did not accept the service's own token.*tell an administrator/,
+  ],
+  [
+    'POST',
+    '/tokens',
+    403,
+    "You don't have permission to do this action\n",
+    /lacks a permission to make the instance: tell an administrator/,
+  ],
+] as const;
+
+describe('a refusal of Tsuru’s becomes one sentence that says what to do:', () => {
+  for (const [method, path, status, body, wanted] of TABLE as unknown as readonly (readonly [
+    string,
+    string,
+    number,
+    string,
+    RegExp,
+  ])[]) {
+    it(body.trim(), async () => {
+      await using stage = await startStage();
+      stage.tsuru.faults.add({ kind: 'status', status, body, method, path });
+      const answer = await stage.ask('POST', '/resources', {
+        body: JSON.stringify({ name: 'my-instance', team: 'shop' }),
+        headers: { 'content-type': 'application/json' },
+      });
+      assert.ok(answer.status >= 400);
+      assert.match(answer.body, wanted);
+      assert.doesNotMatch(answer.body, /\n|[{}<>]/);
+      assert.equal(/\(request [\w-]+\)$/.test(answer.body), answer.status >= 500);
+      assert.equal((await stage.admin.call('GET', '/1.0/apps/prometheus-my-instance')).status, 404);
+    });
+  }
+
+  it('an error inside a stream that begins well', async () => {
+    await using stage = await startStage();
+    const path = '/apps/prometheus-my-instance/env';
+    stage.tsuru.faults.add({
+      kind: 'body',
+      body: '{"Message":"---- Setting"}\n{"Error":"mongo is away"}\n',
+      method: 'POST',
+      path,
+    });
+    const { status, body } = await stage.add();
+    assert.equal(status, 500);
+    assert.match(body, /Tsuru refused to make the instance: mongo is away\./);
+  });
+
+  it('the role of instances, when it is missing and may not be made', async () => {
+    await using stage = await startStage();
+    const path = '/roles/prometheus-reader/token';
+    stage.tsuru.faults.add({ kind: 'status', status: 404, body: 'role not found\n', method: 'POST', path });
+    const { body } = await stage.add();
+    assert.match(
+      body,
+      /The role prometheus-reader is not there.+an administrator has to run "tsuru role-add prometheus-reader app"/,
+    );
+  });
+});
