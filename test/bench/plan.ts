@@ -1,4 +1,5 @@
 import type { GatewayPlan } from './gateway.ts';
+import type { ServicePlan } from './service.ts';
 
 /** How much is measured, and at which pace. */
 export interface Plan {
@@ -12,6 +13,7 @@ export interface Plan {
   /** About how often the agent polls then: a change comes at any moment in between. */
   readonly paceMs: number;
   readonly steadyMs: number;
+  readonly service: ServicePlan;
   /** Answers through the gateway, by their size. */
   readonly gateway: readonly GatewayPlan[];
   /** The pace in words, for the reader of the figures. */
@@ -35,6 +37,7 @@ export const FULL: Plan = {
     { bytes: 1_000, requests: 2_000 },
     { bytes: 10_000_000, requests: 40 },
   ],
+  service: { binds: 10, instances: 200, asks: 100 },
   pace: "the agent's own: every 5 s +-10 % after a change, as here throughout (15 s once nothing has changed for a minute)",
 };
 
@@ -54,5 +57,6 @@ export const QUICK: Plan = {
     { bytes: 1_000, requests: 300 },
     { bytes: 10_000_000, requests: 10 },
   ],
+  service: { binds: 1, instances: 8, asks: 20 },
   pace: 'every second +-10 % (--quick), so rounds and waits are not those of an agent as it is shipped',
 };

@@ -62,3 +62,15 @@ export function renderGateway({ gateway }: Results): string {
   );
   return renderTable(['an answer, ms', ...SPREAD, 'a second, 8 at once'], rows);
 }
+
+/** What operations on instances take, and how much of Tsuru. */
+export function renderService({ service }: Results): string {
+  const { bindToScrapedMs, infoMs, statusMs, instances, requests } = service;
+  const rows = [
+    { what: 'bind to scraped, the whole chain', summary: bindToScrapedMs },
+    { what: `info, ${grouped(instances)} instances`, summary: infoMs },
+    { what: `status, ${grouped(instances)} instances`, summary: statusMs },
+  ].map(({ what, summary }) => [what, String(summary.n), ...cellsOf(summary)]);
+  const costs = renderTable([...requests.keys()], [[...requests.values()].map(String)]);
+  return `${renderTable(['the service, ms', ...SPREAD], rows)}\n\nRequests to Tsuru for an operation:\n${costs}`;
+}

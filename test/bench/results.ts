@@ -1,6 +1,7 @@
 import type { ChangeTimes } from './change.ts';
 import type { GatewayTimes } from './gateway.ts';
 import type { ChangedRounds, SteadyRounds } from './rounds.ts';
+import type { ServiceTimes } from './service.ts';
 import type { Summary } from './statistics.ts';
 
 /** Measured with so many units. */
@@ -16,4 +17,5 @@ export interface Results {
   readonly change: ChangeTimes;
   readonly rulesMs: Summary;
   readonly gateway: readonly GatewayTimes[];
+  readonly service: ServiceTimes;
 }

@@ -4,6 +4,7 @@ import type { Plan } from './plan.ts';
 import type { Results, SizeResults } from './results.ts';
 import { changedRounds, unchangedRounds } from './rounds.ts';
 import { measureRules } from './rules.ts';
+import { measureService } from './service.ts';
 import { startScene } from './scene.ts';
 
 /** Few enough that asking Prometheus for its targets all the time does not slow it. */
@@ -26,10 +27,12 @@ export async function runPlan(
   }
   say('measuring the gateway ...');
   const gateway = await measureGateway(owner, plan.gateway);
+  say('measuring the service ...');
+  const service = await measureService(owner, plan.service);
   const few = { units: UNITS_WHILE_TIMING, unitsPerApp: UNITS_WHILE_TIMING };
   await using scene = await startScene(owner, { ...few, agent, pollInterval });
   say(`measuring ${plan.changes} changes in Tsuru ...`);
   const change = await measureChanges(scene, plan.changes, plan.paceMs);
   say(`measuring ${plan.rules} changes of rules ...`);
-  return { sizes, change, rulesMs: await measureRules(scene, plan.rules), gateway };
+  return { sizes, change, rulesMs: await measureRules(scene, plan.rules), gateway, service };
 }

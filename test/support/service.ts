@@ -14,6 +14,9 @@ const SERVICE = 'prometheus';
 const IMAGE = 'ops/prometheus:1';
 const AUTH = { username: 'tsuru', password: 'the-service-manifest-knows-it' } as const;
 
+/** A deploy, a start of Prometheus, and a slow machine. */
+const UP_LIMIT_MS = 120_000;
+
 /** What the README has an administrator grant to the broker. */
 const BROKER_PERMISSIONS = [
   ...['app.create', 'app.read', 'app.update', 'app.deploy', 'app.delete', 'team.token', 'volume'],
@@ -40,7 +43,10 @@ export interface Service {
   unbind(name: string, app: string): Promise<void>;
   /** What `tsuru service-instance-info` shows of an instance's own. */
   info(name: string): Promise<Readonly<Record<string, string>>>;
-  /** Waits until `tsuru service-instance-status` says that it is up. */
+  /** What `tsuru service-instance-status` says. */
+  status(name: string): Promise<string>;
+  remove(name: string): Promise<void>;
+  /** Waits until its status says that it is up. */
   untilUp(name: string): Promise<void>;
 }
 
@@ -89,6 +95,8 @@ export async function startService(
 
   const path = (name: string, rest = ''): string => `/1.0/services/${SERVICE}/instances/${name}${rest}`;
   const bindPath = (name: string, app: string): string => `/1.13/services/${SERVICE}/instances/${name}/apps/${app}`;
+  const statusOf = async (name: string): Promise<string> =>
+    (await expect(admin.call('GET', path(name, '/status')), 200)).body;
   return {
     program,
     async add(name, team, parameters = {}) {
@@ -108,12 +116,12 @@ export async function startService(
       const { body } = await expect(admin.call('GET', path(name)), 200);
       return (JSON.parse(body) as { CustomInfo: Record<string, string> | null }).CustomInfo ?? {};
     },
+    status: statusOf,
+    async remove(name) {
+      await streamed(admin.call('DELETE', path(name)));
+    },
     async untilUp(name) {
-      await until(
-        'the instance to be up',
-        async () => (await admin.call('GET', path(name, '/status'))).body.endsWith('is up'),
-        120_000,
-      );
+      await until('the instance to be up', async () => (await statusOf(name)).endsWith('is up'), UP_LIMIT_MS);
     },
   };
 }
