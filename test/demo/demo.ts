@@ -43,7 +43,7 @@ export interface Demo {
   /** The instance's Prometheus, as its users reach it. */
   readonly prometheus: PrometheusView;
   /** A page of its agent. */
-  page(path: string): Promise<string>;
+  readonly page: (path: string) => Promise<string>;
 }
 
 /**
