@@ -2,7 +2,7 @@ import { loadOf, type Limit } from '../shared/budget.ts';
 import { formatDuration } from '../shared/duration.ts';
 import { compareText } from '../shared/text.ts';
 import { nextSampleLimit, SAMPLE_LIMITS, sampleLimitFor } from './sample-limits.ts';
-import { settle, type Demand, type Settled } from './share.ts';
+import { settle, waterLevel, type Demand, type Settled } from './share.ts';
 
 /** What a target that was never scraped is taken for. */
 const UNKNOWN_SAMPLES = 900;
@@ -103,9 +103,12 @@ export function planScrapes({ apps, limits, memory, factor = 1 }: PlanInput): Sc
     apps: booked.map((app) => planned(app, settled.get(app.app))),
     load: [...settled.values()].reduce((sum, { load }) => sum + load, 0),
     memory: {
-      // What targets never scraped are given beyond that is only free for now.
+      // What targets never scraped are taken for is a guess: what they turn out to expose is no growth.
       sampleLimits: new Map(
-        raised.flatMap(({ bookings }) => bookings.map(({ key, sampleLimit }) => [key, sampleLimit])),
+        raised
+          .flatMap(({ bookings }) => bookings)
+          .filter(({ key, samples }) => samples !== undefined || memory?.sampleLimits.has(key) === true)
+          .map(({ key, sampleLimit }) => [key, sampleLimit]),
       ),
       factors: new Map([...settled].map(([app, { factor: stretched }]) => [app, stretched / factor])),
     },
@@ -133,18 +136,24 @@ function book({ app, targets }: WantedApp, before: ReadonlyMap<string, number>):
   };
 }
 
-/** Gives apps that need more what is free, those first that need least. */
+/**
+ * Raises the limits of apps that need more, those first that need least: of what is free, of what is their share anyway (those above theirs
+ * have taken it), and of apps that take their whole share already, as that costs the others nothing: with their old limits they would fail.
+ */
 function raise(apps: readonly BookedApp[], total: (apps: readonly BookedApp[]) => number): readonly BookedApp[] {
+  const loads = new Map(apps.map((app) => [app, total([app])]));
   const wanting = apps
     .filter(({ bookings }) => bookings.some(({ needs }) => needs !== undefined))
-    .map((app) => ({ app, extra: total([lift(app)]) - total([app]) }))
-    .toSorted((a, b) => a.extra - b.extra);
+    .map((app) => ({ app, raised: total([lift(app)]) }))
+    .map((one) => ({ ...one, before: loads.get(one.app) ?? 0 }))
+    .toSorted((a, b) => a.raised - a.before - (b.raised - b.before));
   const lifted = new Set<BookedApp>();
-  let load = total(apps);
-  for (const { app, extra } of wanting) {
-    if (load + extra > 1) break;
-    lifted.add(app);
-    load += extra;
+  for (const { app, before, raised } of wanting) {
+    const levelBefore = waterLevel([...loads.values()], 1);
+    loads.set(app, raised);
+    const level = waterLevel([...loads.values()], 1);
+    if (raised <= level || before >= levelBefore) lifted.add(app);
+    else loads.set(app, before);
   }
   return apps.map((app) => (lifted.has(app) ? lift(app) : app));
 }
