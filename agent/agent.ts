@@ -179,6 +179,7 @@ export async function startAgent(
     });
     ({ features } = own);
     own.room.remember(await lastGroups(file));
+    metrics.showRoom(own.room.status);
   }
   applySettings();
   await configuration.prepare(signal);

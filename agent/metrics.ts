@@ -2,6 +2,8 @@ import type { Registry } from 'prom-client';
 import Counter from 'prom-client/lib/counter.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
+import { collectRoomMetrics } from './budget/metrics.ts';
+import type { RoomStatus } from './budget/room.ts';
 import { LEFT_OUT_REASONS, type Discovery } from './discovery/discover.ts';
 import { POLL_FAILURES, type PollOutcome } from './poll/poller.ts';
 import { collectProcessMetrics } from './process-metrics.ts';
@@ -31,11 +33,14 @@ export interface Metrics {
   restored(isRestored: boolean): void;
   supervised(event: SupervisorEvent): void;
   settled(outcome: SettingsOutcome, wallMs: number): void;
+  /** Where the room of the agent's own Prometheus is read from now on. */
+  readonly showRoom: (status: () => RoomStatus) => void;
 }
 
 export function createMetrics(registry: Registry): Metrics {
   const registers = [registry];
   collectProcessMetrics(registry);
+  const showRoom = collectRoomMetrics(registry, PREFIX);
   const counter = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> =>
     new Counter({ name: PREFIX + name, help, labelNames, registers });
   const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> =>
@@ -122,6 +127,7 @@ export function createMetrics(registry: Registry): Metrics {
   });
 
   return {
+    showRoom,
     polled(outcome, durationMs, wallMs) {
       polls.inc();
       pollDuration.observe(durationMs / 1000);

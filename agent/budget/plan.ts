@@ -2,7 +2,7 @@ import { loadOf, type Limit } from '../shared/budget.ts';
 import { formatDuration } from '../shared/duration.ts';
 import { compareText } from '../shared/text.ts';
 import { nextSampleLimit, SAMPLE_LIMITS, sampleLimitFor } from './sample-limits.ts';
-import { settle, type Demand, type Settled } from './share.ts';
+import { settle, waterLevel, type Demand, type Settled } from './share.ts';
 
 /** What a target that was never scraped is taken for. */
 const UNKNOWN_SAMPLES = 900;
@@ -156,18 +156,24 @@ function usualOf(
   );
 }
 
-/** Gives apps that need more what is free, those first that need least. */
+/**
+ * Raises the limits of apps that need more, those first that need least: of what is free, of what is their share anyway (those above theirs
+ * have taken it), and of apps that take their whole share already, as that costs the others nothing: with their old limits they would fail.
+ */
 function raise(apps: readonly BookedApp[], total: (apps: readonly BookedApp[]) => number): readonly BookedApp[] {
+  const loads = new Map(apps.map((app) => [app, total([app])]));
   const wanting = apps
     .filter(({ bookings }) => bookings.some(({ needs }) => needs !== undefined))
-    .map((app) => ({ app, extra: total([lift(app)]) - total([app]) }))
-    .toSorted((a, b) => a.extra - b.extra);
+    .map((app) => ({ app, raised: total([lift(app)]) }))
+    .map((one) => ({ ...one, before: loads.get(one.app) ?? 0 }))
+    .toSorted((a, b) => a.raised - a.before - (b.raised - b.before));
   const lifted = new Set<BookedApp>();
-  let load = total(apps);
-  for (const { app, extra } of wanting) {
-    if (load + extra > 1) break;
-    lifted.add(app);
-    load += extra;
+  for (const { app, before, raised } of wanting) {
+    const levelBefore = waterLevel([...loads.values()], 1);
+    loads.set(app, raised);
+    const level = waterLevel([...loads.values()], 1);
+    if (raised <= level || before >= levelBefore) lifted.add(app);
+    else loads.set(app, before);
   }
   return apps.map((app) => (lifted.has(app) ? lift(app) : app));
 }

@@ -8,6 +8,7 @@ import type { TargetGroup } from '../targets/groups.ts';
 import type { Troubles } from '../troubles.ts';
 import { fit, memoryOf, targetKey } from './fit.ts';
 import { createGuard } from './guard.ts';
+import { createHeadGuard } from './head.ts';
 import type { MemoryLimit } from './limits.ts';
 import type { PlanMemory } from './plan.ts';
 import { readSamples } from './samples.ts';
@@ -32,6 +33,9 @@ export interface RoomStatus {
   readonly load: number;
   /** How many steps the guard of the volume has taken; 0 when there is room. */
   readonly steps: number;
+  /** What Prometheus holds in its head, and the apps that are paused because they make too many. */
+  readonly series: number;
+  readonly pausedApps: readonly string[];
 }
 
 export interface RoomOptions {
@@ -59,7 +63,7 @@ export interface Room {
   readonly update: () => void;
   /** Begins with the sample limits that these targets had. */
   remember(groups: Iterable<TargetGroup>): void;
-  status(): RoomStatus;
+  readonly status: () => RoomStatus;
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
@@ -85,6 +89,14 @@ export function createRoom(options: RoomOptions): Room {
     clock,
   });
 
+  const head = createHeadGuard({
+    client,
+    budgetSeries: () => Math.min(...budget.limits.map(({ series }) => series)),
+    onChange: refit,
+    troubles,
+    clock,
+  });
+
   function makeBudget(): Budget {
     const { retentionSizeBytes } = settings();
     const made = budgetOf({ memoryLimitBytes, volume, agentBytes: AGENT_BYTES, retentionSizeBytes });
@@ -96,9 +108,11 @@ export function createRoom(options: RoomOptions): Room {
   function makeFit(): (discovery: Discovery) => Discovery {
     return (discovery) => {
       const { limits } = budget;
-      const { scrapeIntervalMs: intervalMs } = settings();
+      const { scrapeIntervalMs: intervalMs, scrapeTimeoutMs: timeoutMs } = settings();
+      const scrape = { intervalMs, timeoutMs };
       const { factor } = guard.state();
-      const fitted = fit(discovery, { limits, samples, factor, intervalMs, memory: planMemory });
+      const paused = head.paused();
+      const fitted = fit(discovery, { limits, samples, factor, scrape, memory: planMemory, paused });
       ({ memory: planMemory, load } = fitted.plan);
       hasUnknown = fitted.discovery.groups.some((group) => !samples.has(targetKey(group)));
       return fitted.discovery;
@@ -156,6 +170,8 @@ export function createRoom(options: RoomOptions): Room {
         retentionSizeBytes: retentionSizeNow(),
         load,
         steps: guard.state().steps,
+        series: head.series(),
+        pausedApps: [...head.paused().keys()],
       };
     },
     async run(signal) {
@@ -167,7 +183,7 @@ export function createRoom(options: RoomOptions): Room {
           if (!isStopped() && isDue) await learnSamples();
         }
       };
-      await Promise.all([guard.run(signal), learn()]);
+      await Promise.all([guard.run(signal), head.run(signal), learn()]);
     },
   };
 }

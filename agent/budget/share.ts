@@ -101,7 +101,7 @@ function fill(
 }
 
 /** The most that each may take so that all together take no more than there is: those who want less leave theirs to the others. */
-function waterLevel(loads: readonly number[], free: number): number {
+export function waterLevel(loads: readonly number[], free: number): number {
   let left = free;
   const ascending = loads.toSorted((a, b) => a - b);
   for (const [index, load] of ascending.entries()) {

@@ -61,12 +61,14 @@ export function watch(state: WatchState, look: VolumeLook, retentionSizeBytes: n
 function take(state: WatchState, steps: number, look: VolumeLook, retentionSizeBytes: number): WatchState {
   // Below WAL and head, every block would go, and that would not help for long.
   const least = Math.ceil((look.headBytes * HEAD_GROWTH) / MIB) * MIB;
-  const lowered = Math.floor((retentionSizeBytes * RETENTION_STEP ** steps) / MIB) * MIB;
+  // Without a budget for it, as its size was not known at the start, the volume is what there is.
+  const mostBytes = Math.min(retentionSizeBytes, look.sizeBytes);
+  const lowered = Math.floor((mostBytes * RETENTION_STEP ** steps) / MIB) * MIB;
   return {
     ...state,
     steps,
     changedMs: look.atMs,
-    retentionSizeBytes: Math.min(retentionSizeBytes, Math.max(least, lowered)),
+    retentionSizeBytes: Math.min(mostBytes, Math.max(least, lowered)),
     factor: 2 ** steps,
   };
 }

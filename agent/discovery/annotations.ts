@@ -72,8 +72,6 @@ export function readWishes(app: Annotations, process: Annotations, defaults: Scr
     }
   }
   if (scheme !== undefined) labels['__scheme__'] = scheme;
-  if (intervalMs !== undefined) labels['__scrape_interval__'] = formatDuration(intervalMs);
-
   // Prometheus drops a target whose timeout is above its interval.
   const interval = intervalMs ?? defaults.intervalMs;
   if (timeoutMs !== undefined && timeoutMs > interval) {
@@ -82,7 +80,11 @@ export function readWishes(app: Annotations, process: Annotations, defaults: Scr
     );
   }
   const timeout = Math.min(timeoutMs ?? defaults.timeoutMs, interval);
-  if (timeoutMs !== undefined || timeout !== defaults.timeoutMs) labels['__scrape_timeout__'] = formatDuration(timeout);
+  // Both or none: with the other one from other settings, which promtool looks at before there are new targets, the target would make no sense.
+  if (timeoutMs !== undefined || intervalMs !== undefined) {
+    labels['__scrape_interval__'] = formatDuration(interval);
+    labels['__scrape_timeout__'] = formatDuration(timeout);
+  }
 
   return {
     scrape,

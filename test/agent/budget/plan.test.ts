@@ -107,6 +107,26 @@ describe('the plan of scrapes', () => {
     assert.equal(given(planned, 'b'), '1x15s<=2000, 0 out');
   });
 
+  it('raises the limit of an app that grows within its share, although another has taken all that is free', () => {
+    const before = plan([app('huge', 12, 900), app('small', 2, 200)]);
+    const planned = plan([app('huge', 12, 900), app('small', 2, 260)], before.memory);
+    assert.equal(given(planned, 'small'), '2x15s<=500, 0 out');
+    assert.deepEqual(planned.apps[1]?.notes, []);
+  });
+
+  it('raises the limit of an app that has its whole share already: part of it is scraped, not none', () => {
+    const before = plan([app('huge', 40, 900), app('small', 2, 200)]);
+    const planned = plan([app('huge', 40, 1_300), app('small', 2, 200)], before.memory);
+    assert.equal(given(planned, 'huge'), '8x120s<=2000, 32 out');
+    assert.equal(given(planned, 'small'), '2x15s<=250, 0 out');
+  });
+
+  it('takes what a target turns out to expose for no growth', () => {
+    const before = plan([app('huge', 60, undefined)]);
+    assert.equal(given(before, 'huge'), '17x120s<=1000, 43 out');
+    assert.equal(given(plan([app('huge', 60, 2_500)], before.memory), 'huge'), '4x120s<=4000, 56 out');
+  });
+
   it('counts targets that were never scraped for what they may expose: large ones where that is free', () => {
     assert.equal(given(plan([app('new', 1, undefined)]), 'new'), '1x15s<=8000, 0 out');
     assert.equal(given(plan([app('new', 9, undefined)]), 'new'), '9x15s<=1000, 0 out');

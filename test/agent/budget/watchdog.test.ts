@@ -54,6 +54,10 @@ describe('the watchdog of the volume', () => {
     assert.equal(after(look(0, 90), look(90, 60), look(300, 75), look(390, 60), look(600, 60)).steps, 1);
   });
 
+  it('takes half of the volume where there is no budget for it', () => {
+    assert.equal(watch(calm(Infinity), look(0, 90), Infinity).retentionSizeBytes, 50 * MIB);
+  });
+
   it("takes over the budget's retention while all is well", () => {
     assert.equal(watch(after(look(0, 10)), look(1, 10), 50 * MIB).retentionSizeBytes, 50 * MIB);
   });

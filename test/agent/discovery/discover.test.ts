@@ -153,7 +153,10 @@ describe('annotations', () => {
 
   it('with a timeout above the interval bring the timeout down to it, and say so', () => {
     const { problems } = withAnnotations({ 'prometheus.io/timeout': '1m' });
-    assert.deepEqual(labelsWith({ 'prometheus.io/timeout': '1m' }), { __scrape_timeout__: '15s' });
+    assert.deepEqual(labelsWith({ 'prometheus.io/timeout': '1m' }), {
+      __scrape_interval__: '15s',
+      __scrape_timeout__: '15s',
+    });
     assert.match(problems.join(), /timeout=1m is above the interval, so 15s is used/);
   });
 

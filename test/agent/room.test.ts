@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { request } from 'undici';
+import { sampleOf } from '../../agent/prometheus/exposition.ts';
+import { peakShare, startSmallInstance, type SmallInstance } from '../support/small-instance.ts';
+import { until } from '../support/until.ts';
+
+const MIB = 2 ** 20;
+/** The watchdog of the volume acts at 85 %. */
+const FULL_SHARE = 0.85;
+
+/** That Prometheus took all it was given, and never died. */
+async function assertWell({ agent, prometheus }: SmallInstance): Promise<void> {
+  const words = agent.log().map((line) => JSON.stringify(line));
+  assert.deepEqual(
+    words.filter((line) => /commit failed|no space left|panic/i.test(line)),
+    [],
+  );
+  assert.equal((await agent.status()).prometheus.process?.crashes, 0);
+  const page = await (await request(`${prometheus.url}/metrics`)).body.text();
+  assert.equal(sampleOf(page, 'prometheus_tsdb_wal_writes_failed_total'), 0);
+}
+
+/** That each of an app's units was scraped without a gap of more than some seconds, and just now. */
+async function assertNewest({ prometheus }: SmallInstance, app: string, units: number, seconds = 5): Promise<void> {
+  const ages = await prometheus.query(`time() - timestamp(up{tsuru_app="${app}"} == 1)`);
+  assert.equal(ages.size, units);
+  for (const [unit, age] of ages) assert.ok(age < seconds, `${unit} was scraped ${age} s ago`);
+  const lowest = await prometheus.query(`min_over_time(up{tsuru_app="${app}"}[1m])`);
+  assert.deepEqual(
+    [...lowest.values()],
+    Array.from({ length: units }, () => 1),
+  );
+}
+
+async function pidOf({ agent }: SmallInstance): Promise<number> {
+  return until('a Prometheus', () =>
+    Number(agent.log().findLast(({ msg }) => msg === 'Prometheus is started')?.['pid']),
+  );
+}
+
+async function problemsOf({ agent }: SmallInstance, app: string): Promise<string> {
+  const { apps } = await agent.status();
+  return apps.find(({ name }) => name === app)?.problems.join('; ') ?? '';
+}
+
+describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
+  it('is not exceeded by ten times the targets that fit: small apps are scraped as ever, the large one less and in part', async () => {
+    await using instance = await startSmallInstance({ volumeMib: 64, apps: { blog: [2, 150], huge: [50, 3_000] } });
+    const { agent } = instance;
+    const peak = await peakShare(instance, 60);
+    assert.ok(peak < FULL_SHARE, `${peak}`);
+    await assertWell(instance);
+    await assertNewest(instance, 'blog', 2);
+    await instance.prometheus.untilTargets(
+      'one of the large ones up',
+      (all) => all.some(({ labels, health }) => labels['tsuru_app'] === 'huge' && health === 'up'),
+      90_000,
+    );
+    assert.match(await problemsOf(instance, 'huge'), /scraped every \S+ instead of every 1s: more does not fit/);
+    assert.equal(await problemsOf(instance, 'blog'), '');
+    const { apps, room } = await agent.status();
+    const huge = apps.find(({ name }) => name === 'huge');
+    assert.ok(huge !== undefined && huge.targets > 0 && huge.leftOut > 0);
+    const out = huge.units.find((one) => 'leftOut' in one);
+    assert.match(
+      out !== undefined && 'leftOut' in out ? out.leftOut : '',
+      /do not fit into this instance.*larger plan/,
+    );
+    assert.equal(await agent.metric('tsuru_agent_units_left_out{reason="no_room"}'), huge.leftOut);
+    assert.ok(room !== undefined && room.load > 0.5 && room.load <= 1, `load ${room?.load}`);
+    assert.equal(await agent.metric('tsuru_agent_budget_load_ratio'), room.load);
+    assert.equal(await agent.metric('tsuru_agent_volume_size_bytes'), 64 * MIB);
+    assert.equal(await agent.metric('tsuru_agent_retention_size_bytes'), 35 * MIB);
+    assert.equal(await agent.metric('tsuru_agent_guard_steps'), 0);
+    // What a container on a read-only disk with its data in memory is promised.
+    const io = await readFile(`/proc/${await pidOf(instance)}/io`, 'utf8');
+    assert.match(io, /^write_bytes: 0$/m);
+  });
+
+  it('is not exceeded by targets that suddenly expose ten times the samples: only those fail or wait', async () => {
+    const apps = { blog: [2, 150], shop: [12, 900] } as const;
+    await using instance = await startSmallInstance({ volumeMib: 256, apps });
+    const { agent, exposes, prometheus } = instance;
+    await prometheus.untilTargets('all up', (all) => all.length === 14 && all.every(({ health }) => health === 'up'));
+    await until('the samples known', async () => ((await agent.metric('tsuru_agent_budget_load_ratio')) ?? 0) > 0.5);
+    const before = await prometheus.targets();
+    exposes.set('shop', { series: 9_000 });
+    const peak = await peakShare(instance, 75);
+    assert.ok(peak < FULL_SHARE, `${peak}`);
+    await assertWell(instance);
+    await assertNewest(instance, 'blog', 2);
+    assert.match(
+      await problemsOf(instance, 'shop'),
+      /exposes 9,000 samples a scrape, above its limit|instead of every 1s/,
+    );
+    assert.equal(await problemsOf(instance, 'blog'), '');
+    const room = (await agent.status()).room;
+    assert.ok(room !== undefined && room.load <= 1);
+    assert.equal(before.length, 14);
+  });
+
+  it('that others fill is answered with less retention and longer intervals, which status, log and metrics tell', async () => {
+    await using instance = await startSmallInstance({ volumeMib: 64, apps: { blog: [2, 150] } });
+    const { agent, prometheus, path } = instance;
+    await prometheus.untilTargets('both up', (all) => all.length === 2 && all.every(({ health }) => health === 'up'));
+    const filler = join(path, 'filler');
+    await writeFile(filler, Buffer.alloc(58 * MIB));
+    await until('the first step', async () => (await agent.status()).room?.steps === 1);
+    assert.equal(await agent.metric('tsuru_agent_guard_steps'), 1);
+    assert.equal(await agent.metric('tsuru_agent_retention_size_bytes'), 17 * MIB);
+    const { problems } = await agent.status();
+    const sentence = problems.find((problem) => problem.startsWith('the data take 9'));
+    assert.match(
+      sentence ?? '',
+      /of 64 MiB: older blocks are deleted down to 17 MiB and apps are scraped 2 times less/,
+    );
+    assert.ok(agent.log().some(({ msg }) => String(msg).startsWith('the data take 9')));
+    await until('the retention in Prometheus', async () =>
+      /17(\.0+)?MiB/.test(String((await prometheus.get('/api/v1/status/runtimeinfo'))['storageRetention'])),
+    );
+    const slower = (all: readonly { interval: string; health: string }[]): boolean =>
+      all.length === 2 && all.every(({ interval, health }) => interval === '2s' && health === 'up');
+    await prometheus.untilTargets('both up at 2s', slower);
+    await rm(filler);
+    await until('room', async () => ((await agent.metric('tsuru_agent_volume_used_bytes')) ?? MIB ** 2) < 32 * MIB);
+    assert.equal(await agent.metric('tsuru_agent_guard_steps'), 1, 'undone after minutes, not at once');
+    await assertWell(instance);
+  });
+
+  it('is kept from apps that make new series with each scrape: they are paused before memory runs out', async () => {
+    const memoryMib = 256;
+    await using instance = await startSmallInstance({
+      volumeMib: 64,
+      apps: { blog: [2, 150], leaky: [4, 500] },
+      memoryMib,
+    });
+    const { agent, prometheus, exposes } = instance;
+    exposes.set('leaky', { series: 500, churning: 400 });
+    const paused = await until(
+      'leaky to be paused',
+      async () => {
+        const { room, problems } = await agent.status();
+        return room?.pausedApps.includes('leaky') && { room, problems };
+      },
+      90_000,
+    );
+    assert.deepEqual(paused.room.pausedApps, ['leaky']);
+    await prometheus.untilTargets('blog only', (all) => all.every(({ labels }) => labels['tsuru_app'] === 'blog'));
+    const [atPause = 0] = (await prometheus.query('prometheus_tsdb_head_series')).values();
+    await wait(15_000);
+    const status = await agent.status();
+    assert.match(status.problems.join(), /leaky made most of them and is not scraped until there is room; labels/);
+    const leaky = status.apps.find(({ name }) => name === 'leaky');
+    assert.deepEqual([leaky?.targets, leaky?.leftOut], [0, 4]);
+    assert.equal(await agent.metric('tsuru_agent_apps_paused'), 1);
+    assert.equal(await agent.metric('tsuru_agent_memory_limit_bytes'), memoryMib * MIB);
+    const [later = Infinity] = (await prometheus.query('prometheus_tsdb_head_series')).values();
+    assert.ok(later < atPause + 500, `${atPause} series when it was paused, ${later} later`);
+    // What tmpfs and agent leave of the memory.
+    const anonymous = /^RssAnon:\s+(\d+) kB$/m.exec(await readFile(`/proc/${await pidOf(instance)}/status`, 'utf8'));
+    assert.ok(Number(anonymous?.[1]) / 1024 < memoryMib - 100 - 64, `${anonymous?.[1]} kB`);
+    await assertWell(instance);
+    await assertNewest(instance, 'blog', 2);
+  });
+});
