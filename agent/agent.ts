@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import Registry from 'prom-client/lib/registry.js';
 import type { Clock } from './clock.ts';
@@ -18,6 +19,9 @@ import { featuresOf } from './prometheus/version.ts';
 import type { Discovery, DiscoveryOptions } from './discovery/discover.ts';
 import { startGateway } from './gateway/gateway.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
+import { createOwnAddress } from './address.ts';
+import { createPromtool } from './prometheus/promtool.ts';
+import { passedOn } from './prometheus/launch.ts';
 import { createPages } from './pages.ts';
 import { serve } from './server.ts';
 import type { Log } from './shared/log.ts';
@@ -32,6 +36,9 @@ import { createTroubles } from './troubles.ts';
 
 /** How long Prometheus waits at the start for what the first poll tells: less than anybody waits for a container. */
 const FIRST_LOOK_LIMIT_MS = 5_000;
+
+/** How often it is looked for the first configuration. */
+const CONFIGURATION_EVERY_MS = 500;
 
 export interface Agent {
   /** Where its own pages are. */
@@ -55,7 +62,9 @@ export async function startAgent(
   const metrics = createMetrics(registry);
   const troubles = createTroubles(log, clock.wallMs);
   const tsuru = createTsuruClient({ url: config.tsuruUrl, token: config.tsuruToken, onCall: metrics.called });
-  const prometheus = createPrometheusClient(config.prometheus.url);
+  const prometheus = createPrometheusClient(config.prometheus.url, () =>
+    config.prometheus.kind === 'external' ? undefined : own === undefined ? 'it is not started yet' : own.absence(),
+  );
   const file = createTargetFile(config.dataFolder, clock.wallMs);
   const state = createStateFile(config.dataFolder);
   const reporter = createReporter({ log, metrics, troubles, wallMs: clock.wallMs });
@@ -72,12 +81,12 @@ export async function startAgent(
       applySettings();
       configuration.update();
       void publisher.publishAgain();
-      own?.launch(externalUrl);
+      own?.launch(address.url());
     },
   });
   let scraping: DiscoveryOptions;
   let own: OwnPrometheus | undefined;
-  let externalUrl: string | undefined;
+  const address = createOwnAddress(config.dataFolder);
 
   function applySettings(): void {
     const { scrapeIntervalMs, scrapeTimeoutMs, targetsPerApp } = settings.current();
@@ -105,6 +114,7 @@ export async function startAgent(
       retentionSizeBytes: own === undefined ? settings.current().retentionSizeBytes : own.room.retentionSizeBytes(),
     }),
     credentials: createCredentials(config.dataFolder, environment),
+    promtool: createPromtool(passedOn(environment)),
     fixed: {
       targetsFile: file.path,
       replica: config.replica,
@@ -159,24 +169,28 @@ export async function startAgent(
 
   // A disk that refuses is told with the first write.
   await file.makeFolder().catch(() => undefined);
+  await address.restore();
   const lost = await settings.restore();
   if (lost !== undefined) log.warn(lost);
   if (config.prometheus.kind === 'supervised') {
-    own = await createOwnPrometheus({
-      ...config.prometheus,
-      dataFolder: config.dataFolder,
-      configFile: configuration.configFile,
-      environment,
-      settings: settings.current,
-      client: prometheus,
-      clock,
-      troubles,
-      log,
-      onLine: reporter.onPrometheusLine,
-      onEvent: reporter.onSupervisor,
-      onConfiguration: configuration.update,
-      onFit: () => void publisher.publishAgain(),
-    });
+    own = await createOwnPrometheus(
+      {
+        ...config.prometheus,
+        dataFolder: config.dataFolder,
+        configFile: configuration.configFile,
+        environment,
+        settings: settings.current,
+        client: prometheus,
+        clock,
+        troubles,
+        log,
+        onLine: reporter.onPrometheusLine,
+        onEvent: reporter.onSupervisor,
+        onConfiguration: configuration.update,
+        onFit: () => void publisher.publishAgain(),
+      },
+      signal,
+    );
     ({ features } = own);
     own.room.remember(await lastGroups(file));
     metrics.showRoom(own.room.status);
@@ -218,8 +232,7 @@ export async function startAgent(
       onOwnApp(app) {
         reporter.onOwnApp(app);
         if (app?.address === undefined) return;
-        if (app.address !== '') externalUrl = urlOf(app.address);
-        offered = settings.offer(app.app.annotations[SETTINGS_ANNOTATION]).then(() => own?.launch(externalUrl));
+        offered = follow(app.address, app.app.annotations[SETTINGS_ANNOTATION]);
       },
       onWait(waitMs) {
         nextPollAtMs = clock.nowMs() + waitMs;
@@ -267,12 +280,21 @@ export async function startAgent(
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: file.path }, 'the agent follows Tsuru');
 
   /** Its settings and its address come with the first poll: waited for, they need no restart a moment later. */
+  async function follow(told: string, annotation: string | undefined): Promise<void> {
+    reporter.onAddress(await address.offer(told));
+    await settings.offer(annotation);
+    own?.launch(address.url());
+  }
+
   async function runOwn(): Promise<void> {
     const limit = new AbortController();
     const patience = config.ownApp === undefined ? 0 : FIRST_LOOK_LIMIT_MS;
     await Promise.race([polled.promise.then(() => offered), clock.sleep(patience, limit.signal), aborted(signal)]);
     limit.abort();
-    own?.launch(externalUrl);
+    // Without a configuration that was checked there is nothing to start.
+    while (own !== undefined && !signal.aborted && !existsSync(configuration.configFile))
+      await clock.sleep(CONFIGURATION_EVERY_MS, signal);
+    own?.launch(address.url());
     await own?.run(signal);
   }
 
@@ -321,9 +343,4 @@ async function lastGroups(file: TargetFile): Promise<readonly TargetGroup[]> {
 
 async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
-}
-
-/** Where users find an app: Tsuru tells most routers' addresses without a scheme. */
-function urlOf(address: string): string {
-  return address.includes('://') ? address : `http://${address}`;
 }

@@ -59,6 +59,8 @@ export interface Variable {
 const SHORTEST_POLL_MS = 100;
 const LONGEST_POLL_MS = 3_600_000;
 
+/** Whoever reaches the public port may guess. */
+const SHORTEST_PASSWORD = 8;
 const LISTEN_EXPECTED = 'an IP address and a port, such as 127.0.0.1:9091 or [::1]:9091';
 
 /** The base configuration that comes with this program. */
@@ -166,6 +168,13 @@ export function readConfig(environment: Environment): ConfigResult {
     );
     const listen = read('AGENT_PROMETHEUS_LISTEN', parseListen, LISTEN_EXPECTED);
     const storageFolder = read('AGENT_STORAGE_DIR', absolute, 'an absolute path');
+    if (url === 'own' && listen !== undefined && (!isLoopback(listen.host) || listen.port === 0)) {
+      problems.push(
+        `AGENT_PROMETHEUS_LISTEN=${hostPort(listen)} cannot be used: Prometheus has no password, so it must be a loopback address such as 127.0.0.1, with a port.`,
+      );
+    }
+    if (url === 'own' && storageFolder !== undefined && storageFolder === dataFolder)
+      problems.push('AGENT_STORAGE_DIR cannot be used: it must be another folder than AGENT_DATA_DIR.');
     if (url === undefined || listen === undefined || storageFolder === undefined) return undefined;
     if (url !== 'own') return { kind: 'external', url };
     return { kind: 'supervised', url: new URL(`http://${hostPort(listen)}`), listen, storageFolder };
@@ -180,7 +189,7 @@ export function readConfig(environment: Environment): ConfigResult {
       'a port',
     );
     const username = read('GATEWAY_USERNAME', parseUsername, 'visible characters without a colon');
-    const password = read('GATEWAY_PASSWORD', parsePassword, 'characters in one line');
+    const password = read('GATEWAY_PASSWORD', parsePassword, `at least ${SHORTEST_PASSWORD} characters in one line`);
     if (host === undefined || port === undefined || username === undefined || password === undefined) return undefined;
     if (!isRequired && username === '' && password === '') return null;
     for (const [name, value] of Object.entries({ GATEWAY_USERNAME: username, GATEWAY_PASSWORD: password })) {
@@ -231,6 +240,17 @@ export function readConfig(environment: Environment): ConfigResult {
     problems.push('AGENT_SCRAPE_TIMEOUT cannot be used: it must not be above AGENT_SCRAPE_INTERVAL.');
   }
   const gateway = readGateway(config.prometheus?.kind === 'supervised');
+  const taken = [
+    ...(config.prometheus?.kind === 'supervised'
+      ? [['AGENT_PROMETHEUS_LISTEN', config.prometheus.listen] as const]
+      : []),
+    ...(config.listen === undefined ? [] : [['AGENT_LISTEN', config.listen] as const]),
+    ...(gateway === null || gateway === undefined ? [] : [['PORT', gateway.listen] as const]),
+  ];
+  taken.forEach(([name, listen], index) => {
+    const other = taken.slice(0, index).find(([, before]) => overlap(before, listen));
+    if (other !== undefined) problems.push(`${name} cannot be used: ${other[0]} has port ${listen.port} already.`);
+  });
   if (problems.length > 0 || !isWhole(config) || gateway === undefined) return { ok: false, problems };
   const { scrapeIntervalMs: interval, scrapeTimeoutMs: timeout, targetsPerApp, ...rest } = config;
   return {
@@ -280,13 +300,24 @@ function parseToken(value: string): string | undefined {
   return /^[\x21-\x7e]+$/.test(value) ? value : undefined;
 }
 
+function isLoopback(host: string): boolean {
+  return host.startsWith('127.') || host === '::1';
+}
+
+/** Whether both cannot be opened, as they are the same or one of them is every address. */
+function overlap(a: Listen, b: Listen): boolean {
+  const isEvery = [a.host, b.host].some((host) => host === '::' || host === '0.0.0.0');
+  return a.port !== 0 && a.port === b.port && (isEvery || a.host === b.host);
+}
+
 /** RFC 7617: the user ends at the first colon. */
 function parseUsername(value: string): string | undefined {
   return /^[\x21-\x39\x3b-\x7e]*$/.test(value) ? value : undefined;
 }
 
 function parsePassword(value: string): string | undefined {
-  return /\p{Cc}/u.test(value) ? undefined : value;
+  if (value === '') return value;
+  return value.length < SHORTEST_PASSWORD || /\p{Cc}/u.test(value) ? undefined : value;
 }
 
 function parseListen(value: string): Listen | undefined {

@@ -40,15 +40,15 @@ export async function writeWhole({ temporary, path, text, mode, mtimeSeconds }: 
 }
 
 /** With its parents, as mkdir's own `recursive` does, which says ENOENT where a read-only disk says EROFS. */
-export async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string, mode = 0o777): Promise<void> {
   try {
-    await mkdir(path);
+    await mkdir(path, { mode });
   } catch (error) {
     const code = errorCode(error);
     if (code === 'EEXIST') return;
     if (code !== 'ENOENT') throw error;
     await makeFolder(dirname(path));
-    await mkdir(path);
+    await mkdir(path, { mode });
   }
 }
 

@@ -58,6 +58,7 @@ export interface Reporter {
   readonly onSettings: (outcome: SettingsOutcome) => void;
   /** The variables that settings name for secrets, and that are not set. */
   readonly onMissingCredentials: (names: readonly string[]) => void;
+  readonly onAddress: (problem: string | undefined) => void;
   readonly onOwnApp: (app: ListedApp | undefined) => void;
   /** A line of Prometheus' own log. */
   readonly onPrometheusLine: (line: LogLine) => void;
@@ -157,7 +158,11 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     onConfiguration(status) {
       const { configuration } = progress;
       progress = { ...progress, configuration: status };
-      const refused = status.refused && `the last good configuration stays: ${status.refused}`;
+      const stays =
+        status.isFirst === true
+          ? 'there is no configuration to run Prometheus with yet'
+          : 'the last good configuration stays';
+      const refused = status.refused && `${stays}: ${status.refused}`;
       trouble('configuration', refused, 'the configuration is accepted');
       trouble(
         'reload',
@@ -207,6 +212,9 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
           : `nothing is sent to where ${listNames(names, 10)} is needed, as it is not set: set it on this instance's app with ${set}`,
         'every secret that the settings name is set',
       );
+    },
+    onAddress(problem) {
+      trouble('address', problem, 'the address of this instance is one');
     },
     onOwnApp(app) {
       const lost =

@@ -47,7 +47,9 @@ export function createInstanceSettings(options: InstanceSettingsOptions): Instan
   let accepted: string | undefined;
   let saved: string | undefined;
   let refused: { readonly annotation: string | undefined; readonly retryAtMs: number } | undefined;
-  let working: Promise<void> = Promise.resolve();
+  /** What comes while another is looked at: only the newest counts. */
+  let next: { readonly annotation: string | undefined } | undefined;
+  let working: Promise<void> | undefined;
 
   function refuse(annotation: string | undefined, problems: readonly string[]): void {
     refused = { annotation, retryAtMs: clock.nowMs() + RETRY_MS };
@@ -58,6 +60,10 @@ export function createInstanceSettings(options: InstanceSettingsOptions): Instan
     if (refused !== undefined && refused.annotation === annotation && clock.nowMs() < refused.retryAtMs) return;
     if (annotation === undefined) {
       // Without any, the defaults are meant; but settings do not vanish because their annotation does.
+      if (accepted === undefined && refused !== undefined) {
+        refused = undefined;
+        onOutcome({ kind: 'accepted', settings: current });
+      }
       if (accepted !== undefined)
         refuse(annotation, ['they are missing from the app: set them again with "tsuru service-instance-update"']);
       return;
@@ -79,6 +85,20 @@ export function createInstanceSettings(options: InstanceSettingsOptions): Instan
       onOutcome({ kind: 'accepted', settings: current });
     }
     await save(annotation);
+  }
+
+  async function takeAll(): Promise<void> {
+    try {
+      while (next !== undefined) {
+        const { annotation } = next;
+        next = undefined;
+        await take(annotation);
+      }
+    } catch (error) {
+      refuse(undefined, [errorText(error)]);
+    } finally {
+      working = undefined;
+    }
   }
 
   async function save(annotation: string): Promise<void> {
@@ -106,7 +126,8 @@ export function createInstanceSettings(options: InstanceSettingsOptions): Instan
       }
     },
     offer(annotation) {
-      working = working.then(() => take(annotation));
+      next = { annotation };
+      working ??= takeAll();
       return working;
     },
   };

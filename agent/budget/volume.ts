@@ -30,19 +30,21 @@ export type StatVolume = (path: string) => Promise<{
  * @throws the file system's error.
  */
 export async function readVolume(folder: string, stat: StatVolume = statfs): Promise<Volume> {
+  const { type, bsize, blocks, bfree, bavail } = await statNearest(folder, stat);
+  const hasSize = blocks > 0;
+  if (type === TMPFS || type === RAMFS)
+    return { kind: 'tmpfs', sizeBytes: hasSize ? blocks * bsize : undefined, usedBytes: (blocks - bfree) * bsize };
+  // A disk may be full of what is others': what they take is not for the data, and deleting blocks does not bring it back.
+  const usedBytes = await sizeOfFolder(folder);
+  return { kind: 'disk', sizeBytes: hasSize ? usedBytes + bavail * bsize : undefined, usedBytes };
+}
+
+/** Of the folder, or of the nearest one above it that there is. */
+async function statNearest(folder: string, stat: StatVolume): ReturnType<StatVolume> {
   try {
-    const { type, bsize, blocks, bfree, bavail } = await stat(folder);
-    if (type === TMPFS || type === RAMFS)
-      return {
-        kind: 'tmpfs',
-        sizeBytes: blocks === 0 ? undefined : blocks * bsize,
-        usedBytes: (blocks - bfree) * bsize,
-      };
-    // A disk may be full of what is others': what they take is not for the data, and deleting blocks does not bring it back.
-    const usedBytes = await sizeOfFolder(folder);
-    return { kind: 'disk', sizeBytes: blocks === 0 ? undefined : usedBytes + bavail * bsize, usedBytes };
+    return await stat(folder);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' || dirname(folder) === folder) throw error;
-    return readVolume(dirname(folder), stat);
+    return statNearest(dirname(folder), stat);
   }
 }

@@ -1,13 +1,11 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { errorText } from '../shared/text.ts';
 
 /** How many of its last lines are kept: enough for the reason and what led to it, of a panic its head. */
 const KEPT_LINES = 20;
 /** A line is cut after so many characters: a panic or a query in a log line can be very long. */
 const LONGEST_LINE = 4_096;
-
 /** Fields of Prometheus' lines that tell nobody anything here: the time is that of the agent's own line. */
 const LEFT_OUT = ['ts', 'time', 'caller', 'source'];
 
@@ -32,10 +30,10 @@ export interface Ending {
 export interface Child {
   /** Undefined when it could not be started. */
   readonly pid: number | undefined;
+  /** Never rejects. */
   readonly ended: Promise<Ending>;
   /** SIGTERM, and SIGKILL when that is not heard in time. Resolves once it has ended. */
   stop(limitMs: number): Promise<Ending>;
-  kill(): void;
 }
 
 export interface ChildOptions {
@@ -45,30 +43,35 @@ export interface ChildOptions {
   readonly onLine: (line: LogLine) => void;
 }
 
-/** Starts a process that logs in JSON lines, as Prometheus does with `--log.format=json`. */
-export function startChild({ command: [program = '', ...args], environment, onLine }: ChildOptions): Child {
+/** Starts a process that logs in JSON lines, as Prometheus does with `--log.format=json`. Never throws: what cannot be started has ended. */
+export function startChild(options: ChildOptions): Child {
+  try {
+    return start(options);
+  } catch (error) {
+    // No memory or no descriptors left.
+    const ended = Promise.resolve({ code: null, signal: null, lines: [], failure: errorText(error) });
+    return { pid: undefined, ended, stop: () => ended };
+  }
+}
+
+function start({ command: [program = '', ...args], environment, onLine }: ChildOptions): Child {
   const child = spawn(program, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   let lines: readonly LogLine[] = [];
-  let failure: string | undefined;
-  child.on('error', (error) => {
-    failure = errorText(error);
+  const { promise: ended, resolve } = Promise.withResolvers<Ending>();
+  child.once('error', (error) => {
+    resolve({ code: null, signal: null, lines, failure: errorText(error) });
   });
-  for (const input of [child.stdout, child.stderr]) {
-    createInterface({ input, crlfDelay: Infinity }).on('line', (text) => {
-      const line = readLine(text.slice(0, LONGEST_LINE));
+  // After the last line.
+  child.once('close', (code, signal) => {
+    resolve({ code, signal, lines });
+  });
+  for (const output of [child.stdout, child.stderr]) {
+    onLines(output, (text) => {
+      const line = readLine(text);
       lines = keep(lines, line);
       onLine(line);
     });
   }
-  // Close comes after the last line; where nothing was started there is only the error.
-  const ended = Promise.race([once(child, 'close'), once(child, 'error').then(() => [null, null])]).then(
-    (): Ending => ({
-      code: failure === undefined ? child.exitCode : null,
-      signal: child.signalCode,
-      lines,
-      ...(failure === undefined ? {} : { failure }),
-    }),
-  );
   return {
     pid: child.pid,
     ended,
@@ -79,10 +82,29 @@ export function startChild({ command: [program = '', ...args], environment, onLi
       clearTimeout(limit);
       return ending;
     },
-    kill() {
-      child.kill('SIGKILL');
-    },
   };
+}
+
+/** Each line, cut; what is beyond that is never kept, as a line may be as long as somebody likes. */
+function onLines(output: Readable, onText: (text: string) => void): void {
+  let line = '';
+  output.setEncoding('utf8');
+  output.on('data', (chunk: string) => {
+    const [first = '', ...rest] = chunk.split('\n');
+    line = append(line, first);
+    for (const next of rest) {
+      onText(line.replace(/\r$/, ''));
+      line = append('', next);
+    }
+  });
+  output.on('end', () => {
+    if (line !== '') onText(line);
+  });
+}
+
+/** A copy: a part of a string keeps the whole of it in memory. */
+function append(line: string, more: string): string {
+  return Buffer.from(line + more.slice(0, LONGEST_LINE - line.length)).toString();
 }
 
 /** The last lines; of a panic its first, which say what it is: the stacks that follow would push them out. */

@@ -50,7 +50,11 @@ export class ReloadRefused extends Error {
   override readonly name = 'ReloadRefused';
 }
 
-export function createPrometheusClient(url: URL): PrometheusClient {
+/** `absence` says why there is no such Prometheus at present: whoever answers at its address then is somebody else. */
+export function createPrometheusClient(
+  url: URL,
+  absence: () => string | undefined = () => undefined,
+): PrometheusClient {
   const http = createHttpClient({
     url,
     connectTimeoutMs: REQUEST_TIMEOUT_MS,
@@ -88,6 +92,8 @@ export function createPrometheusClient(url: URL): PrometheusClient {
 
   return {
     async ready() {
+      const reason = absence();
+      if (reason !== undefined) throw new Error(reason);
       await get('/-/ready');
     },
     async version() {

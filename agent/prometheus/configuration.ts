@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 import { errorText } from '../shared/text.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 import { renderConfig, type RenderOptions } from './base.ts';
 import type { PrometheusClient } from './client.ts';
-import { checkConfig } from './promtool.ts';
+import type { Promtool } from './promtool.ts';
 import { reload, type ReloadOutcome } from './reload.ts';
 import type { Credentials } from './credentials.ts';
 import { createStaging, readRules, type RuleFile } from './staging.ts';
@@ -31,6 +32,8 @@ export interface ConfigurationStatus {
   readonly loadedAtMs?: number;
   /** Why the newest base and rules are not what Prometheus runs: the last good configuration stays. */
   readonly refused?: string;
+  /** There is no good one yet that could stay. */
+  readonly isFirst?: true;
   /** Why it is not known to run the newest. */
   readonly waiting?: string;
 }
@@ -45,6 +48,7 @@ export interface ConfigurationOptions {
   readonly credentials: Credentials;
   /** What never changes. */
   readonly fixed: Pick<RenderOptions, 'targetsFile' | 'replica' | 'addresses'>;
+  readonly promtool: Promtool;
   readonly client: PrometheusClient;
   readonly clock: Clock;
   readonly onStatus: (status: ConfigurationStatus) => void;
@@ -94,9 +98,13 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     onStatus(next);
   }
 
-  function refuse(refused: string): void {
+  function refuse(refused: string, isFirst = false): void {
     const { loadedAtMs } = status;
-    say({ ...(loadedAtMs === undefined ? {} : { loadedAtMs }), refused });
+    say({
+      ...(loadedAtMs === undefined ? {} : { loadedAtMs }),
+      refused,
+      ...(isFirst ? { isFirst: true as const } : {}),
+    });
   }
 
   function backoffMs(firstMs = FIRST_RETRY_MS, lastMs = LAST_RETRY_MS): number {
@@ -114,6 +122,13 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return renderConfig(base, { ...options.fixed, ...inForce, credentials, refreshSeconds, ruleFiles });
   }
 
+  /** What was only looked at takes room, and names secrets. */
+  async function removeCandidates(): Promise<void> {
+    const kept = [await staging.current(), lastGood, running].filter((text) => text !== undefined);
+    await staging.removeUnused(kept);
+    await options.credentials.removeUnused(options.inForce().settings);
+  }
+
   /** One at a time: they share the folder with copies of rules. */
   function alone<T>(work: () => Promise<T>): Promise<T> {
     const result = working.then(work);
@@ -128,23 +143,24 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       text = await render();
     } catch (error) {
       refusal = undefined;
-      refuse(`the configuration cannot be made: ${errorText(error)}`);
+      refuse(`the configuration cannot be made: ${errorText(error)}`, !existsSync(staging.configFile));
       return undefined;
     }
     if (text === refusal?.text && clock.nowMs() < refusal.retryAtMs) return undefined;
     const current = await staging.current();
     if (text === current) return text;
-    const problem = await checkConfig(await staging.stageConfig(text), signal);
-    onCheck(problem === undefined);
-    if (problem === undefined) {
+    const check = await options.promtool(await staging.stageConfig(text), signal);
+    onCheck(check.kind === 'valid');
+    if (check.kind === 'valid') {
       lastGood ??= current;
       running = undefined;
       await staging.replace(text);
       return text;
     }
-    // It may be a file beside it that is wrong, or promtool itself that is missing.
-    refusal = { text, retryAtMs: clock.nowMs() + LAST_REFUSED_RETRY_MS };
-    refuse(`promtool refuses the new configuration: ${problem}`);
+    // It may be a file beside it that is wrong. Without promtool's word, and with nothing to start Prometheus with, it is tried again soon.
+    const isUrgent = check.kind === 'failed' || current === undefined;
+    refusal = { text, retryAtMs: clock.nowMs() + (isUrgent ? backoffMs() : LAST_REFUSED_RETRY_MS) };
+    refuse(check.text, current === undefined);
     return undefined;
   }
 
@@ -228,9 +244,12 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       alone(async () => {
         try {
           const text = await render({ ...options.inForce(), settings });
-          return await checkConfig(await staging.stageConfig(text), signal);
+          const check = await options.promtool(await staging.stageConfig(text), signal);
+          return check.kind === 'valid' ? undefined : check.text;
         } catch (error) {
           return `the configuration cannot be made: ${errorText(error)}`;
+        } finally {
+          await removeCandidates().catch(() => undefined);
         }
       }),
   };

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, writeWhole } from '../files.ts';
+import { errorCode, makeFolder, writeWhole } from '../files.ts';
 import type { Environment } from '../config.ts';
 import type { Authentication } from '../shared/settings/endpoint.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 
 const MODE = 0o600;
+const FOLDER_MODE = 0o700;
 
 /** The files with the secrets of remote_write and Alertmanagers: Prometheus reads them anew for each request. */
 export interface Credentials {
@@ -27,6 +28,8 @@ export function createCredentials(dataFolder: string, environment: Environment):
         if (value === undefined || value === '') continue;
         const path = join(folder, name);
         if (written.get(name) !== value || !existsSync(path)) {
+          await makeFolder(dataFolder);
+          await makeFolder(folder, FOLDER_MODE);
           await writeWhole({ temporary: join(dataFolder, 'tmp', 'credentials'), path, text: value, mode: MODE });
           written.set(name, value);
         }

@@ -10,16 +10,11 @@ export interface CrashReport {
   readonly text: string;
 }
 
-/** What Prometheus says when it gives up, and what to do about it. */
+/** What Prometheus says when it gives up, and what to do about it: the first that fits. */
 const REMEDIES: readonly { readonly says: RegExp; readonly remedy: string }[] = [
   {
     says: /no space left on device/i,
     remedy: 'its volume is full: choose a larger plan, or scrape fewer samples',
-  },
-  {
-    says: /opening storage failed|corrupt|unexpected EOF|invalid magic number|checksum mismatch/i,
-    remedy:
-      'its data are damaged: "tsuru app restart" of this app begins with an empty volume; on a volume of your own, move the block or segment that is named away',
   },
   {
     says: /address already in use/i,
@@ -30,11 +25,20 @@ const REMEDIES: readonly { readonly says: RegExp; readonly remedy: string }[] = 
     remedy: 'another Prometheus uses the same data: end it, or set AGENT_STORAGE_DIR to another folder',
   },
   {
+    says: /permission denied|read-only file system/i,
+    remedy: 'the folder of its data must be writable for the user that the agent runs as',
+  },
+  { says: /cannot allocate memory/i, remedy: 'there is too little memory: choose a larger plan' },
+  {
     says: /unknown (long|short) flag|error parsing commandline/i,
     remedy: 'this version of Prometheus is not supported',
   },
   { says: /failed to execute/i, remedy: 'Prometheus must be on the PATH' },
-  { says: /permission denied/i, remedy: 'the folder of its data must be writable for the user that the agent runs as' },
+  {
+    says: /opening storage failed|corrupt|unexpected EOF|invalid magic number|invalid size|checksum mismatch/i,
+    remedy:
+      'its data are damaged: "tsuru app restart" of this app begins with an empty volume; on a volume of your own, move the block or segment that is named away',
+  },
 ];
 
 /** Says how Prometheus ended, why as far as it says so itself, and what to do. */
@@ -42,18 +46,17 @@ export function describeEnding({ code, signal, lines, failure }: Ending): CrashR
   if (failure !== undefined) {
     return { kind: 'exit', text: `Prometheus cannot be started: ${failure}; is it on the PATH?` };
   }
+  // Who is killed has no last words: what it said before is about something else.
+  if (signal === 'SIGKILL') {
+    return { kind: 'killed', text: 'Prometheus was killed, which is what the kernel does when memory runs out' };
+  }
   const words = lines.map(lineText);
   const panic = words.find((line) => /^(panic|fatal error): /.test(line));
   // It logs what it does while it ends after its error, so the last error counts.
-  const reason = panic ?? lines.findLast(({ level }) => level === 'error')?.message;
-  const said = reason === undefined ? words.at(-1) : words.findLast((line) => line.startsWith(reason));
-  const remedy = REMEDIES.find(({ says }) => words.some((line) => says.test(line)))?.remedy;
-  const how =
-    signal === 'SIGKILL'
-      ? 'was killed, which is what the kernel does when memory runs out'
-      : signal === null
-        ? `ended with exit code ${code ?? 'unknown'}`
-        : `was ended by ${signal}`;
+  const error = lines.findLast(({ level }) => level === 'error');
+  const said = panic ?? (error === undefined ? words.at(-1) : lineText(error));
+  const remedy = REMEDIES.find(({ says }) => said !== undefined && says.test(said))?.remedy;
+  const how = signal === null ? `ended with exit code ${code ?? 'unknown'}` : `was ended by ${signal}`;
   const text = [`Prometheus ${how}`, said, remedy].filter((part) => part !== undefined).join('; ');
-  return { kind: signal === 'SIGKILL' ? 'killed' : panic === undefined ? 'exit' : 'panic', text };
+  return { kind: panic === undefined ? 'exit' : 'panic', text };
 }

@@ -8,7 +8,7 @@ import type { Launch } from './supervisor.ts';
 const FLUSH_DEADLINE = '15s';
 
 /**
- * The variables that Prometheus gets of the agent's: where programs, certificates and proxies are. Everything else, the agent's token and the
+ * The variables that Prometheus and promtool get of the agent's: where programs, certificates and proxies are. Everything else, the agent's token and the
  * gateway's password above all, stays here.
  */
 const PASSED_ON = [
@@ -24,6 +24,16 @@ const PASSED_ON = [
   'https_proxy',
   'no_proxy',
 ];
+
+/** What programs that the agent starts get of its environment. */
+export function passedOn(environment: Environment): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    PASSED_ON.flatMap((name): [string, string][] => {
+      const value = environment[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
 
 export interface LaunchOptions {
   readonly configFile: string;
@@ -58,10 +68,6 @@ export function flagsOf({
 /** What Prometheus is started with: on loopback, with a reload by HTTP, and a log in JSON. */
 export function launchOf(options: LaunchOptions): Launch {
   const { configFile, storageFolder, listen, externalUrl, flags, goMemLimitBytes, environment } = options;
-  const passedOn = PASSED_ON.flatMap((name): [string, string][] => {
-    const value = environment[name];
-    return value === undefined ? [] : [[name, value]];
-  });
   return {
     args: [
       `--config.file=${configFile}`,
@@ -74,7 +80,7 @@ export function launchOf(options: LaunchOptions): Launch {
       ...flags,
     ],
     environment: {
-      ...Object.fromEntries(passedOn),
+      ...passedOn(environment),
       ...(goMemLimitBytes === undefined ? {} : { GOMEMLIMIT: String(goMemLimitBytes) }),
     },
   };

@@ -1,17 +1,17 @@
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
 import { readMemoryLimit } from '../budget/limits.ts';
 import { createRoom, type Room } from '../budget/room.ts';
 import { readVolume, type Volume } from '../budget/volume.ts';
 import type { Clock } from '../clock.ts';
-import type { Environment, Listen } from '../config.ts';
+import { hostPort, type Environment, type Listen } from '../config.ts';
 import type { Log } from '../shared/log.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 import { errorText } from '../shared/text.ts';
 import type { Troubles } from '../troubles.ts';
 import type { LogLine } from './child.ts';
 import type { PrometheusClient } from './client.ts';
-import { flagsOf, launchOf } from './launch.ts';
+import { flagsOf, launchOf, passedOn } from './launch.ts';
 import { createStarts } from './starts.ts';
 import { createSupervisor, type SupervisorEvent } from './supervisor.ts';
 import { askVersion, featuresOf, type Features } from './version.ts';
@@ -20,6 +20,9 @@ import { askVersion, featuresOf, type Features } from './version.ts';
 const PROMETHEUS = 'prometheus';
 /** Has the kernel end Prometheus in order when the agent is killed. It comes with util-linux; without it the next agent ends what is left. */
 const ENDED_WITH_AGENT = ['setpriv', '--pdeathsig', 'TERM', '--'];
+
+/** Both answer at once, unless the machine is starved. */
+const PROBE_TIMEOUT_MS = 5_000;
 
 export interface OwnPrometheusOptions {
   readonly listen: Listen;
@@ -46,14 +49,16 @@ export interface OwnPrometheus {
   readonly room: Room;
   /** Has it run with the settings that are in force now, and this address: only other flags start it anew. */
   launch(externalUrl: string | undefined): void;
+  /** Why there is no process of it at present; undefined while there is one. */
+  readonly absence: () => string | undefined;
   /** Runs it until the signal aborts, and then stops it. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 /** Finds out which Prometheus there is and what room it has. Never rejects: what cannot be found out is told, and taken for unknown. */
-export async function createOwnPrometheus(options: OwnPrometheusOptions): Promise<OwnPrometheus> {
+export async function createOwnPrometheus(options: OwnPrometheusOptions, signal: AbortSignal): Promise<OwnPrometheus> {
   const { listen, storageFolder, configFile, environment, settings, client, clock, troubles, log } = options;
-  const version = await askVersion(PROMETHEUS).catch((error: unknown) => {
+  const version = await askVersion(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
     log.warn(
       `the version of Prometheus is not known, so nothing is used that only newer ones can do: ${errorText(error)}`,
     );
@@ -82,10 +87,11 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions): Promis
     onFit: options.onFit,
   });
   const supervisor = createSupervisor({
-    command: hasSetpriv(environment) ? [...ENDED_WITH_AGENT, PROMETHEUS] : [PROMETHEUS],
+    command: (await canEndWithAgent(environment)) ? [...ENDED_WITH_AGENT, PROMETHEUS] : [PROMETHEUS],
     storageFolder,
     keepsWal: volume.kind === 'disk',
     starts: createStarts(options.dataFolder, storageFolder),
+    blocked: () => whoListens(listen),
     ready: client.ready,
     clock,
     onLine: options.onLine,
@@ -111,6 +117,7 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions): Promis
   return {
     features,
     room,
+    absence: supervisor.absence,
     launch(url) {
       externalUrl = url;
       want();
@@ -121,6 +128,29 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions): Promis
   };
 }
 
-function hasSetpriv({ PATH = '' }: Environment): boolean {
-  return PATH.split(delimiter).some((folder) => existsSync(join(folder, 'setpriv')));
+/** Whether there is a setpriv, and one that knows this. */
+async function canEndWithAgent(environment: Environment): Promise<boolean> {
+  const [program = '', ...words] = ENDED_WITH_AGENT;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  execFile(program, [...words, 'true'], { timeout: PROBE_TIMEOUT_MS, env: passedOn(environment) }, (error) => {
+    resolve(error === null);
+  });
+  return promise;
+}
+
+/** Somebody else at its address would be taken for it. */
+async function whoListens(listen: Listen): Promise<string | undefined> {
+  const socket = connect({ ...listen, timeout: PROBE_TIMEOUT_MS });
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once('connect', () => {
+    resolve(true);
+  });
+  for (const event of ['error', 'timeout'] as const)
+    socket.once(event, () => {
+      resolve(false);
+    });
+  const isTaken = await promise;
+  socket.destroy();
+  if (!isTaken) return undefined;
+  return `Prometheus is not started, as another program listens at ${hostPort(listen)}: end it, or set AGENT_PROMETHEUS_LISTEN to another port`;
 }

@@ -8,21 +8,35 @@ const LARGEST_OUTPUT_BYTES = 1024 * 1024;
 /** How much of what promtool says is kept. */
 const KEPT_CHARACTERS = 2_000;
 
-/**
- * Has promtool check a configuration with its rules. Returns what is wrong with it in promtool's words, or undefined. Rejects only when
- * the signal aborts.
- */
-export function checkConfig(path: string, signal: AbortSignal): Promise<string | undefined> {
-  return new Promise((resolve, reject) => {
-    const options = { timeout: CHECK_TIMEOUT_MS, maxBuffer: LARGEST_OUTPUT_BYTES, signal };
-    execFile('promtool', ['check', 'config', path], options, (error, stdout, stderr) => {
-      if (signal.aborted) reject(new Error('the check was given up', { cause: signal.reason }));
-      else if (error === null) resolve(undefined);
-      else if (errorCode(error) === 'ENOENT')
-        resolve('promtool is missing: it comes with Prometheus and must be on the PATH');
-      else resolve(failuresIn(`${stdout}\n${stderr}`) || errorText(error));
+/** What promtool says of a configuration. */
+export type Check =
+  | { readonly kind: 'valid' }
+  /** In promtool's words. */
+  | { readonly kind: 'refused'; readonly text: string }
+  /** It says nothing: it is missing, was killed, or took too long. */
+  | { readonly kind: 'failed'; readonly text: string };
+
+/** Has promtool check configurations with their rules. Rejects only when the signal aborts. */
+export type Promtool = (path: string, signal: AbortSignal) => Promise<Check>;
+
+/** promtool is found on the PATH, with this environment and no other. */
+export function createPromtool(environment: Readonly<Record<string, string>>): Promtool {
+  return (path, signal) =>
+    new Promise((resolve, reject) => {
+      const options = { timeout: CHECK_TIMEOUT_MS, maxBuffer: LARGEST_OUTPUT_BYTES, signal, env: environment };
+      execFile('promtool', ['check', 'config', path], options, (error, stdout, stderr) => {
+        if (signal.aborted) reject(new Error('the check was given up', { cause: signal.reason }));
+        else if (error === null) resolve({ kind: 'valid' });
+        else if (errorCode(error) === 'ENOENT')
+          resolve({ kind: 'failed', text: 'promtool is missing: it comes with Prometheus and must be on the PATH' });
+        else if (typeof error.code !== 'number')
+          resolve({ kind: 'failed', text: `promtool did not end its check: ${errorText(error)}` });
+        else {
+          const text = failuresIn(`${stdout}\n${stderr}`) || errorText(error);
+          resolve({ kind: 'refused', text: `promtool refuses the new configuration: ${text}` });
+        }
+      });
     });
-  });
 }
 
 /** What failed, without the lines about what succeeded. */

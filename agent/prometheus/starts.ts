@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -21,7 +22,7 @@ interface Note {
  */
 export interface Starts {
   /** Ends a Prometheus that an earlier agent left behind, and returns how many starts in a row were killed. */
-  begin(): Promise<number>;
+  begin(signal: AbortSignal): Promise<number>;
   /** Notes a start. Whatever happens from now on counts as a kill, until one of the others is called. */
   started(pid: number, killed: number): Promise<void>;
   /** It became ready, or ended for another reason: the count begins anew. */
@@ -48,9 +49,10 @@ export function createStarts(dataFolder: string, storageFolder: string): Starts 
   }
 
   return {
-    async begin() {
+    async begin(signal) {
       const { pid, killed } = await read();
-      if (pid > 0) await endOrphan(pid, `--storage.tsdb.path=${storageFolder}`);
+      // One that may not be ended, or has just ended, is told by the start.
+      if (pid > 0) await endOrphan(pid, `--storage.tsdb.path=${storageFolder}`, signal).catch(() => undefined);
       return killed;
     },
     started: (pid, killed) => write({ pid, killed: killed + 1 }),
@@ -59,7 +61,7 @@ export function createStarts(dataFolder: string, storageFolder: string): Starts 
 }
 
 /** Ends a process if it is the Prometheus of this storage: process numbers are used again. */
-async function endOrphan(pid: number, argument: string): Promise<void> {
+async function endOrphan(pid: number, argument: string, signal: AbortSignal): Promise<void> {
   const isThere = async (): Promise<boolean> => {
     const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
     return words.split('\0').includes(argument);
@@ -67,7 +69,7 @@ async function endOrphan(pid: number, argument: string): Promise<void> {
   const deadlineMs = performance.now() + ORPHAN_LIMIT_MS;
   if (!(await isThere())) return;
   process.kill(pid, 'SIGTERM');
-  while (await isThere()) {
+  while (!signal.aborted && (await isThere())) {
     if (performance.now() > deadlineMs) process.kill(pid, 'SIGKILL');
     await wait(LOOK_EVERY_MS);
   }
@@ -75,12 +77,14 @@ async function endOrphan(pid: number, argument: string): Promise<void> {
 
 /**
  * Takes the write-ahead log away, which a start must replay and for which memory does not suffice: the samples since the last block are lost. It is
- * kept on a disk, where the next one replaces it; in memory it would take the room that is missing.
+ * kept on a disk, where the next one replaces it; in memory it would take the room that is missing. Returns whether there was one.
  */
-export async function setAsideWal(storageFolder: string, keep: boolean): Promise<void> {
+export async function setAsideWal(storageFolder: string, keep: boolean): Promise<boolean> {
+  if (!existsSync(join(storageFolder, 'wal'))) return false;
   const aside = join(storageFolder, 'wal-set-aside');
   await rm(aside, { recursive: true, force: true });
   if (keep) await rename(join(storageFolder, 'wal'), aside);
   else await rm(join(storageFolder, 'wal'), { recursive: true, force: true });
   for (const name of ['wbl', 'chunks_head']) await rm(join(storageFolder, name), { recursive: true, force: true });
+  return true;
 }

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.ts';
 import { startChild, type Child, type Ending, type LogLine } from './child.ts';
-import { describeEnding, type Crash } from './ending.ts';
+import { errorText } from '../shared/text.ts';
+import { describeEnding, type Crash, type CrashReport } from './ending.ts';
 import { setAsideWal, type Starts } from './starts.ts';
 
 /** Waits before it is started again, doubled from the first to the last. */
@@ -11,6 +12,10 @@ const LAST_RESTART_MS = 60_000;
 const WELL_AFTER_MS = 60_000;
 /** Changes of its flags within this time are one restart. */
 const JOIN_MS = 1_000;
+/** And restarts for that come at most so often: each is a gap of a scrape or two. */
+const BETWEEN_RESTARTS_MS = 30_000;
+/** After so many crashes in a row other flags wait for the next start, too. */
+const EAGER_CRASHES = 2;
 /** How often it is asked whether it is ready. */
 const READY_EVERY_MS = 250;
 /** So many starts in a row killed before they were ready: its log does not fit into memory. */
@@ -45,6 +50,8 @@ export interface SupervisorOptions {
   /** Whether what is set aside may stay: a disk has room, memory has not. */
   readonly keepsWal: boolean;
   readonly starts: Starts;
+  /** Why it cannot be started at present; undefined if it can. */
+  readonly blocked: () => Promise<string | undefined>;
   /** Rejects while Prometheus is not ready. */
   readonly ready: () => Promise<void>;
   readonly clock: Clock;
@@ -58,16 +65,20 @@ export interface Supervisor {
   readonly want: (launch: Launch) => void;
   /** Runs it until the signal aborts, and then stops it. Never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;
+  /** Why there is no process of it at present; undefined while there is one. */
+  readonly absence: () => string | undefined;
 }
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
-  const { command, storageFolder, keepsWal, starts, ready, clock, onLine, onEvent } = options;
+  const { command, storageFolder, keepsWal, starts, blocked, ready, clock, onLine, onEvent } = options;
   let wanted: Launch | undefined;
   let changed = Promise.withResolvers<'changed'>();
   let crashes = 0;
+  let restartedAtMs = -Infinity;
+  let absence: string | undefined = 'it is not started yet';
 
-  /** Asks whether it is ready until it is, or the signal aborts. */
-  async function untilReady(child: Child, signal: AbortSignal): Promise<void> {
+  /** Asks whether it is ready until it is, or the signal aborts. Returns when that was. */
+  async function untilReady(child: Child, signal: AbortSignal): Promise<number | undefined> {
     const startedAtMs = clock.nowMs();
     const isOver = (): boolean => signal.aborted;
     while (!isOver()) {
@@ -78,64 +89,112 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       if (isReady && !isOver()) {
         await starts.cleared(child.pid);
         onEvent({ kind: 'ready', tookMs: clock.nowMs() - startedAtMs });
-        return;
+        return clock.nowMs();
       }
       await clock.sleep(READY_EVERY_MS, signal);
     }
+    return undefined;
   }
 
   /** One life of a process: until it ends, is to be another, or the signal aborts. */
   async function live(launch: Launch, signal: AbortSignal): Promise<void> {
-    const killed = await starts.begin();
+    const killed = await starts.begin(signal);
+    if (signal.aborted) return;
     if (killed >= KILLED_STARTS) await loseWal(killed);
+    const obstacle = await blocked();
+    if (obstacle !== undefined) {
+      await crash({ kind: 'exit', text: obstacle }, [], undefined, signal);
+      return;
+    }
     const child = startChild({ command: [...command, ...launch.args], environment: launch.environment, onLine });
-    if (child.pid !== undefined) await starts.started(child.pid, killed >= KILLED_STARTS ? 0 : killed);
-    onEvent({ kind: 'started', pid: child.pid, args: launch.args });
+    absence = undefined;
+    if (child.pid !== undefined) {
+      await starts.started(child.pid, killed >= KILLED_STARTS ? 0 : killed);
+      onEvent({ kind: 'started', pid: child.pid, args: launch.args });
+    }
     const life = new AbortController();
-    const startedAtMs = clock.nowMs();
     const readiness = untilReady(child, AbortSignal.any([signal, life.signal]));
-    const aborted = onAbort(signal);
-    const outcome = await Promise.race([child.ended, changed.promise, aborted.promise]);
-    aborted.dispose();
-    if (outcome === 'changed') await clock.sleep(JOIN_MS, signal);
+    const outcome = await untilOver(child, launch, signal);
     life.abort();
-    await readiness;
-    if (typeof outcome === 'string') await stop(child, outcome);
-    else await crash(outcome, clock.nowMs() - startedAtMs, signal);
+    if (outcome === 'changed' || outcome === 'aborted') {
+      absence = outcome === 'changed' ? 'it is restarted, as its flags changed' : 'it stops';
+      await stop(child, outcome);
+      await readiness;
+      return;
+    }
+    absence = 'it has ended';
+    if (outcome.signal !== 'SIGKILL') await starts.cleared(undefined);
+    await crash(describeEnding(outcome), outcome.lines, await readiness, signal);
+  }
+
+  /** How this life ends. Flags that are changed and changed back are no change. */
+  async function untilOver(child: Child, launch: Launch, signal: AbortSignal): Promise<Ending | 'changed' | 'aborted'> {
+    const aborted = onAbort(signal);
+    const over = Promise.race([child.ended, aborted.promise]);
+    try {
+      for (;;) {
+        const outcome = await Promise.race([over, changed.promise]);
+        if (outcome !== 'changed') return outcome;
+        const waitMs = Math.max(JOIN_MS, restartedAtMs + BETWEEN_RESTARTS_MS - clock.nowMs());
+        const joined = await Promise.race([over, clock.sleep(waitMs, signal).then(() => 'joined' as const)]);
+        if (joined !== 'joined') return joined;
+        if (!isDeepStrictEqual(wanted, launch)) return signal.aborted ? 'aborted' : 'changed';
+        changed = Promise.withResolvers();
+      }
+    } finally {
+      aborted.dispose();
+    }
   }
 
   async function stop(child: Child, why: 'changed' | 'aborted'): Promise<void> {
-    if (why === 'changed') onEvent({ kind: 'restarting', why: 'its flags changed' });
+    if (why === 'changed') {
+      restartedAtMs = clock.nowMs();
+      onEvent({ kind: 'restarting', why: 'its flags changed' });
+    }
     const ending = await child.stop(STOP_LIMIT_MS);
     await starts.cleared(undefined);
     const clean = ending.signal === null && ending.code === 0;
-    onEvent({ kind: 'stopped', clean, text: clean ? 'Prometheus has stopped' : describeEnding(ending).text });
+    const text =
+      ending.signal === 'SIGKILL'
+        ? `Prometheus did not stop within ${STOP_LIMIT_MS / 1000} s and was killed`
+        : describeEnding(ending).text;
+    onEvent({ kind: 'stopped', clean, text: clean ? 'Prometheus has stopped' : text });
   }
 
-  async function crash(ending: Ending, livedMs: number, signal: AbortSignal): Promise<void> {
-    if (ending.signal !== 'SIGKILL') await starts.cleared(undefined);
-    crashes = livedMs >= WELL_AFTER_MS ? 1 : crashes + 1;
+  async function crash(
+    { kind, text }: CrashReport,
+    lines: readonly LogLine[],
+    readyAtMs: number | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const wasWell = readyAtMs !== undefined && clock.nowMs() - readyAtMs >= WELL_AFTER_MS;
+    crashes = wasWell ? 1 : crashes + 1;
     const retryMs = Math.min(LAST_RESTART_MS, FIRST_RESTART_MS * 2 ** (crashes - 1));
-    const { kind: crash, text } = describeEnding(ending);
-    onEvent({ kind: 'crashed', crash, text, lines: ending.lines, retryMs });
+    absence = text;
+    onEvent({ kind: 'crashed', crash: kind, text, lines, retryMs });
     const wait = new AbortController();
-    // Other flags may be the remedy, so they are tried at once.
-    void changed.promise.then(() => {
-      wait.abort();
-    });
+    // Other flags may be the remedy, so they are tried at once; but not again and again.
+    if (crashes <= EAGER_CRASHES)
+      void changed.promise.then(() => {
+        wait.abort();
+      });
     await clock.sleep(retryMs, AbortSignal.any([signal, wait.signal]));
   }
 
   async function loseWal(killed: number): Promise<void> {
     const what = keepsWal ? 'is set aside as wal-set-aside beside it' : 'is removed';
+    const why = `Prometheus, or its agent with it, was killed ${killed} times before it was ready`;
     try {
-      await setAsideWal(storageFolder, keepsWal);
+      if (!(await setAsideWal(storageFolder, keepsWal))) return;
       onEvent({
         kind: 'wal_lost',
-        text: `Prometheus was killed ${killed} times before it was ready: its write-ahead log does not fit into memory and ${what}. The samples since its last block are lost; choose a larger plan, or scrape fewer series.`,
+        text: `${why}: its write-ahead log, which does not seem to fit into memory, ${what}. The samples since its last block are lost; choose a larger plan, or scrape fewer series.`,
       });
-    } catch {
-      // There was none, or it cannot be moved: the start will tell.
+    } catch (error) {
+      onEvent({
+        kind: 'wal_lost',
+        text: `${why}, and its write-ahead log cannot be taken away whole: ${errorText(error)}`,
+      });
     }
   }
 
@@ -153,6 +212,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         await live(wanted, signal);
       }
     },
+    absence: () => absence,
   };
 }
 

@@ -25,12 +25,21 @@ export function featuresOf(version: string | undefined): Features {
 }
 
 /** The version of a Prometheus' program, such as `2.42.0+ds`. @throws when it cannot be run or says something else. */
-export async function askVersion(command: string): Promise<string> {
+export async function askVersion(
+  command: string,
+  environment: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  execFile(command, ['--version'], { timeout: VERSION_TIMEOUT_MS }, (error, stdout, stderr) => {
-    const version = /version (\d+\.\d+\.\S+)/.exec(`${stdout}\n${stderr}`)?.[1];
-    if (version !== undefined) resolve(version);
-    else reject(new Error(`${command} --version does not say its version`, { cause: error ?? undefined }));
-  });
+  execFile(
+    command,
+    ['--version'],
+    { timeout: VERSION_TIMEOUT_MS, env: environment, signal },
+    (error, stdout, stderr) => {
+      const version = /version (\d+\.\d+\.\S+)/.exec(`${stdout}\n${stderr}`)?.[1];
+      if (version !== undefined) resolve(version);
+      else reject(new Error(`${command} --version does not say its version`, { cause: error ?? undefined }));
+    },
+  );
   return promise;
 }

@@ -24,9 +24,14 @@ export function createLog(level: LogLevel, secrets: readonly string[]): Log {
 /** A shorter secret is part of ordinary words: blanking it out would tell it, and hide everything else. */
 const SHORTEST_SECRET = 6;
 
+/** As it stands in a line of JSON. */
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}
+
 /** A text in which each secret is blanked out. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
   return secrets
     .filter(({ length }) => length >= SHORTEST_SECRET)
-    .reduce((rest, secret) => rest.replaceAll(secret, '<secret>'), text);
+    .reduce((rest, secret) => rest.replaceAll(secret, '<secret>').replaceAll(inJson(secret), '<secret>'), text);
 }

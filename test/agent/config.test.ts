@@ -69,6 +69,17 @@ describe("the agent's configuration", () => {
       'GATEWAY_PASSWORD is not set: without user and password the public port would be open to everybody.',
     ],
     [{ GATEWAY_USERNAME: 'a:b' }, 'GATEWAY_USERNAME cannot be used: it must be visible characters without a colon.'],
+    [{ GATEWAY_PASSWORD: 'short' }, 'GATEWAY_PASSWORD cannot be used: it must be at least 8 characters in one line.'],
+    [
+      { AGENT_PROMETHEUS_LISTEN: '0.0.0.0:9090' },
+      'AGENT_PROMETHEUS_LISTEN=0.0.0.0:9090 cannot be used: Prometheus has no password, so it must be a loopback address such as 127.0.0.1, with a port.',
+    ],
+    [
+      { AGENT_STORAGE_DIR: '/data', AGENT_DATA_DIR: '/data' },
+      'AGENT_STORAGE_DIR cannot be used: it must be another folder than AGENT_DATA_DIR.',
+    ],
+    [{ PORT: '9090' }, 'PORT cannot be used: AGENT_PROMETHEUS_LISTEN has port 9090 already.'],
+    [{ AGENT_LISTEN: '127.0.0.1:9090' }, 'AGENT_LISTEN cannot be used: AGENT_PROMETHEUS_LISTEN has port 9090 already.'],
     [{ PORT: '99999' }, 'PORT=99999 cannot be used: it must be a port.'],
     [{ TSURU_TOKEN: undefined }, 'TSURU_TOKEN is not set: it must be a token of visible characters in one line.'],
     [

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { load } from 'js-yaml';
 import { renderConfig, type RenderOptions } from '../../../agent/prometheus/base.ts';
 import { featuresOf } from '../../../agent/prometheus/version.ts';
-import { checkConfig } from '../../../agent/prometheus/promtool.ts';
+import { createPromtool, type Check } from '../../../agent/prometheus/promtool.ts';
 import { readSettings, type SettingsInput } from '../../../agent/shared/settings/settings.ts';
 import type { Settings } from '../../../agent/shared/settings/schema.ts';
 import { temporaryFolder } from '../../support/folder.ts';
@@ -160,14 +160,14 @@ describe('the rendered configuration', () => {
       ruleFiles: [join(folder.path, 'rules', '*')],
     });
     await writeFile(join(folder.path, 'prometheus.yml'), text);
-    const check = (): Promise<string | undefined> =>
-      checkConfig(join(folder.path, 'prometheus.yml'), new AbortController().signal);
-    assert.equal(await check(), undefined);
+    const promtool = createPromtool({ PATH: process.env['PATH'] ?? '' });
+    const check = (): Promise<Check> => promtool(join(folder.path, 'prometheus.yml'), new AbortController().signal);
+    assert.deepEqual(await check(), { kind: 'valid' });
     await writeFile(
       join(folder.path, 'rules', '.settings.yml'),
       'groups: [{name: a, rules: [{record: b, expr: "sum("}]}]',
     );
-    assert.match((await check()) ?? '', /parse error/);
+    assert.match(JSON.stringify(await check()), /"refused".*parse error/);
   });
 
   it('is not made of a base that is none', () => {

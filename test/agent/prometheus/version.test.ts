@@ -22,8 +22,10 @@ describe('what a version of Prometheus can do', () => {
   });
 
   it('is asked of the program itself', async () => {
-    assert.match(await askVersion('prometheus'), /^\d+\.\d+\.\d+/);
-    await assert.rejects(askVersion('true'), /true --version does not say its version/);
-    await assert.rejects(askVersion('no-such-program'), /ENOENT|does not say/);
+    const ask = (program: string): Promise<string> =>
+      askVersion(program, { PATH: process.env['PATH'] ?? '' }, new AbortController().signal);
+    assert.match(await ask('prometheus'), /^\d+\.\d+\.\d+/);
+    await assert.rejects(ask('true'), /true --version does not say its version/);
+    await assert.rejects(ask('no-such-program'), /ENOENT|does not say/);
   });
 });

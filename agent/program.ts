@@ -1,0 +1,91 @@
+// What the agent's main starts: arguments, environment, signals and exit codes. This file alone touches the process.
+import { parseArgs } from 'node:util';
+import { startAgent } from './agent.ts';
+import { systemClock } from './clock.ts';
+import { hostPort, readConfig, secretsOf, VARIABLES } from './config.ts';
+import { errorCode } from './files.ts';
+import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/supervisor.ts';
+import { createLog } from './shared/log.ts';
+import { errorText } from './shared/text.ts';
+import { VERSION } from './shared/version.ts';
+
+/** How long a stop may take before the process ends all the same: files are whole at any moment. */
+const STOP_LIMIT_MS = 2_000;
+
+const USAGE = `Follows the units of the apps bound on Tsuru, and writes them as targets for Prometheus.
+
+  node agent/main.ts [--check-config | --help | --version]
+
+  --check-config  checks the environment and ends: exit code 0, or 2 with every problem
+  --help          this
+  --version       the version
+
+The environment:
+${VARIABLES.map((variable) => `  ${variable.name.padEnd(22)} ${variable.meaning}${defaultOf(variable)}`).join('\n')}
+`;
+
+function defaultOf({ default: value }: { default: string | undefined }): string {
+  return value === undefined ? ' (required)' : value === '' ? '' : ` (${value})`;
+}
+
+function fail(exitCode: number, ...lines: readonly string[]): never {
+  for (const line of lines) console.error(line);
+  process.exit(exitCode);
+}
+
+function readArguments(): { 'check-config'?: boolean; help?: boolean; version?: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        'check-config': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean' },
+      },
+    });
+    return values;
+  } catch (error) {
+    return fail(2, `${errorText(error)}. See "node agent/main.ts --help".`);
+  }
+}
+
+const { 'check-config': checkOnly = false, help = false, version = false } = readArguments();
+if (help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
+if (version) {
+  process.stdout.write(`${VERSION}\n`);
+  process.exit(0);
+}
+
+const result = readConfig(process.env);
+if (!result.ok) fail(2, ...result.problems);
+if (checkOnly) {
+  process.stdout.write('The configuration is valid.\n');
+  process.exit(0);
+}
+
+const { config } = result;
+const log = createLog(config.logLevel, secretsOf(config));
+const prometheusLimitMs = config.prometheus.kind === 'supervised' ? PROMETHEUS_STOP_LIMIT_MS : 0;
+const stop = new AbortController();
+for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(name, () => {
+    if (stop.signal.aborted) return;
+    log.info(`${name}: the agent stops`);
+    stop.abort();
+    setTimeout(() => process.exit(0), STOP_LIMIT_MS + prometheusLimitMs).unref();
+  });
+}
+
+try {
+  const agent = await startAgent(config, process.env, log, systemClock, stop.signal);
+  await agent.stopped;
+} catch (error) {
+  if (errorCode(error) !== 'EADDRINUSE') fail(1, `The agent cannot go on: ${errorText(error)}`);
+  const { gateway, listen } = config;
+  const isPublic =
+    error instanceof Error && 'port' in error && gateway !== undefined && error.port === gateway.listen.port;
+  const [where, variable] = isPublic ? [gateway.listen, 'PORT'] : [listen, 'AGENT_LISTEN'];
+  fail(1, `${hostPort(where)} is in use: set ${variable} to another port, or end what listens there.`);
+}
