@@ -1,5 +1,5 @@
 import { tokenTurn } from '../grants.ts';
-import type { Token } from '../tsuru/api.ts';
+import type { Token } from '../tsuru/token.ts';
 import { retryLocked } from '../tsuru/locked.ts';
 import { mayBeThere, type Made } from './app-part.ts';
 import { belongsToSomebodyElse, type Operation } from './instance.ts';
