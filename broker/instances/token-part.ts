@@ -1,5 +1,5 @@
 import { tokenTurn } from '../grants.ts';
-import type { Token } from '../tsuru/api.ts';
+import type { Token } from '../tsuru/token.ts';
 import { retryLocked } from '../tsuru/locked.ts';
 import { mayBeThere, type Made } from './app-part.ts';
 import { belongsToSomebodyElse, type Operation } from './instance.ts';
@@ -8,9 +8,10 @@ import { belongsToSomebodyElse, type Operation } from './instance.ts';
 export async function ensureToken(operation: Operation, team: string): Promise<[Made, string]> {
   const { api, context, id, names } = operation;
   return context.turns.take([teamTurn(team), tokenTurn(names.part)], async () => {
+    const description = `Prometheus of ${id.instance} (${names.tag})`;
+    const create = (): Promise<string> => locked(operation, () => api.createToken(names.part, team, description));
     try {
-      const description = `Prometheus of ${id.instance} (${names.tag})`;
-      return ['made', await locked(operation, () => api.createToken(names.part, team, description))];
+      return ['made', await create()];
     } catch (error) {
       if (!mayBeThere(error)) throw error;
       const token = await api.token(names.part);
@@ -18,7 +19,11 @@ export async function ensureToken(operation: Operation, team: string): Promise<[
       if (!isOwnToken(operation, token) || token.team !== team) {
         throw belongsToSomebodyElse(`a token ${names.part}`);
       }
-      return ['adopted', token.value || (await locked(operation, () => api.regenerateToken(names.part)))];
+      const value = token.value || (await locked(operation, () => api.regenerateToken(names.part)));
+      if (value !== '') return ['adopted', value];
+      // Somebody has let the token do more than this broker may, so Tsuru does not show it; nobody uses it yet.
+      await locked(operation, () => api.removeToken(names.part));
+      return ['made', await create()];
     }
   });
 }

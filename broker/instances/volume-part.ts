@@ -1,6 +1,6 @@
 import { volumeOptions } from '../plans/plan.ts';
 import type { Plan } from '../plans/plan.ts';
-import type { Volume, VolumeSpec } from '../tsuru/api.ts';
+import type { Volume, VolumeSpec } from '../tsuru/volume.ts';
 import { retryLocked } from '../tsuru/locked.ts';
 import { mayBeThere, type Made } from './app-part.ts';
 import { belongsToSomebodyElse, MOUNT_POINT, type Operation } from './instance.ts';

@@ -2,27 +2,13 @@ import { asArray, asObject, asOptionalText, isObject, parseJson } from '../../ag
 import { TsuruError, type TsuruAnswer, type TsuruRequest, type TsuruWriter } from '../../agent/shared/tsuru.ts';
 import { listOf, readApp, type App } from './app.ts';
 import { demandNoError } from './stream.ts';
+import { readToken, type Token } from './token.ts';
+import { readVolume, volumeForm, type Volume, type VolumeSpec } from './volume.ts';
 
 /** A change of an app restarts its units, and ends when the new ones are ready. */
 const ROLLOUT_LIMIT_MS = 240_000;
 /** As long as a deploy may take: a large image is pulled, data are read again. */
 const DEPLOY_LIMIT_MS = 1_800_000;
-
-export interface Volume {
-  readonly pool: string;
-  readonly plan: string;
-  readonly team: string;
-  readonly options: Readonly<Record<string, string>>;
-  readonly boundTo: readonly string[];
-}
-
-export interface Token {
-  /** '' when the caller may not see it. */
-  readonly value: string;
-  readonly team: string;
-  readonly description: string;
-  readonly roles: readonly { readonly name: string; readonly context: string }[];
-}
 
 /** How a deploy fares, or ended. */
 export interface DeployEvent {
@@ -49,14 +35,6 @@ export interface NewApp {
   readonly description: string;
   readonly tag: string;
   readonly annotations: Readonly<Record<string, string>>;
-}
-
-export interface VolumeSpec {
-  readonly name: string;
-  readonly pool: string;
-  readonly team: string;
-  readonly plan: string;
-  readonly options: Readonly<Record<string, string>>;
 }
 
 /** The calls to Tsuru that the broker makes, each with its name in metrics and errors. */
@@ -258,40 +236,4 @@ async function unlessMissing<T>(call: () => Promise<T>): Promise<T | undefined> 
 
 function itemsOf(values: Readonly<Record<string, string>>): { name: string; value?: string; delete?: true }[] {
   return Object.entries(values).map(([name, value]) => (value === '' ? { name, delete: true } : { name, value }));
-}
-
-function volumeForm({ name, pool, team, plan, options }: VolumeSpec): Record<string, string> {
-  const opts = Object.entries(options).map(([key, value]): [string, string] => [`Opts.${key}`, value]);
-  return { Name: name, Pool: pool, TeamOwner: team, 'Plan.Name': plan, ...Object.fromEntries(opts) };
-}
-
-function readVolume(value: unknown): Volume {
-  const volume = asObject(value, 'the volume');
-  const options = isObject(volume['Opts']) ? volume['Opts'] : {};
-  return {
-    pool: asOptionalText(volume['Pool'], 'Pool'),
-    plan: isObject(volume['Plan']) ? asOptionalText(volume['Plan']['Name'], 'Plan') : '',
-    team: asOptionalText(volume['TeamOwner'], 'TeamOwner'),
-    options: Object.fromEntries(Object.entries(options).map(([key, option]) => [key, String(option)])),
-    boundTo: listOf(volume['Binds'], 'Binds').map((bind) => {
-      const { ID: id } = asObject(bind, 'a bind');
-      return asOptionalText(asObject(id, 'ID')['App'], 'App');
-    }),
-  };
-}
-
-function readToken(value: unknown): Token {
-  const token = asObject(value, 'the token');
-  return {
-    value: asOptionalText(token['token'], 'token'),
-    team: asOptionalText(token['team'], 'team'),
-    description: asOptionalText(token['description'], 'description'),
-    roles: listOf(token['roles'], 'roles').map((item) => {
-      const role = asObject(item, 'a role');
-      return {
-        name: asOptionalText(role['Name'], 'Name'),
-        context: asOptionalText(role['ContextValue'], 'ContextValue'),
-      };
-    }),
-  };
 }

@@ -6,7 +6,7 @@ import { startProgram } from '../support/program.ts';
 import { systemClock } from '../../broker/clock.ts';
 import { freeAddress } from '../support/address.ts';
 import { until } from '../support/until.ts';
-import { APP, AUTH, askBroker, environmentOf, grantsOf, startStage } from './stage.ts';
+import { APP, AUTH, askBroker, environmentOf, grantsOf, startStage, type Stage } from './stage.ts';
 
 const MAIN = fileURLToPath(new URL('../../broker/main.ts', import.meta.url));
 
@@ -20,34 +20,71 @@ const STEPS = [
   `/apps/${APP}/deploy`,
 ];
 
+/** Runs an operation on a broker of its own, which is killed while Tsuru is asked for this; then the next broker is there. */
+async function killedAt(stage: Stage, method: string, path: string, operation: () => Promise<unknown>): Promise<void> {
+  const { tsuru } = stage;
+  const host = freeAddress();
+  const env = { ...environmentOf(tsuru.url, stage.brokerToken), BROKER_ADDRESS: host, PORT: '8888' };
+  const program = startProgram({ command: process.execPath, args: [MAIN], env });
+  const endpoint = `http://${host}:8888`;
+  try {
+    await until('the broker to listen', async () => (await fetch(`${endpoint}/healthz`)).status === 200);
+    tsuru.addService({ name: 'prometheus', endpoint, ...AUTH });
+    const slow = tsuru.faults.add({ kind: 'latency', ms: 500, method, path });
+    tsuru.requests.clear();
+    const begun = operation();
+    await until('the step', () =>
+      tsuru.requests.all().some((seen) => seen.path.endsWith(path) && seen.method === method),
+    );
+    program.kill('SIGKILL');
+    await begun;
+    slow();
+    tsuru.addService({ name: 'prometheus', endpoint: stage.broker.url, ...AUTH });
+  } finally {
+    await program.stop();
+  }
+}
+
 describe('a broker that is killed', () => {
   for (const path of STEPS) {
-    it(`at POST ${path} leaves what the next one finishes`, async () => {
+    it(`while it creates, at POST ${path}, leaves what the next one finishes`, async () => {
       await using stage = await startStage();
-      const { tsuru } = stage;
-      const host = freeAddress();
-      const env = { ...environmentOf(tsuru.url, stage.brokerToken), BROKER_ADDRESS: host, PORT: '8888' };
-      const program = startProgram({ command: process.execPath, args: [MAIN], env });
-      const endpoint = `http://${host}:8888`;
-      try {
-        await until('the broker to listen', async () => (await fetch(`${endpoint}/healthz`)).status === 200);
-        tsuru.addService({ name: 'prometheus', endpoint, ...AUTH });
-        const slow = tsuru.faults.add({ kind: 'latency', ms: 500, method: 'POST', path });
-        const added = stage.add();
-        await until('the step', () =>
-          tsuru.requests.all().some((seen) => seen.path.endsWith(path) && seen.method === 'POST'),
-        );
-        program.kill('SIGKILL');
-        assert.equal((await added).status, 500);
-        slow();
-        tsuru.addService({ name: 'prometheus', endpoint: stage.broker.url, ...AUTH });
-        await expect(stage.add(), 201);
-        await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
-        assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
-        await expect(stage.remove(), 200);
-        assert.equal((await stage.admin.call('GET', `/1.7/tokens/${APP}`)).status, 404);
-      } finally {
-        await program.stop();
+      await killedAt(stage, 'POST', path, async () => {
+        assert.equal((await stage.add()).status, 500);
+      });
+      await expect(stage.add(), 201);
+      await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+      assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
+      await expect(stage.remove(), 200);
+      assert.equal((await stage.admin.call('GET', `/1.7/tokens/${APP}`)).status, 404);
+    });
+  }
+
+  for (const [method, path] of [
+    ['POST', `/volumes/${APP}`],
+    ['PUT', `/apps/${APP}`],
+  ] as const) {
+    it(`while it updates, at ${method} ${path}, leaves what the next one finishes`, async () => {
+      await using stage = await startStage();
+      await expect(stage.add(), 201);
+      await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+      await killedAt(stage, method, path, () => stage.update('my-instance', { plan: 'medium' }));
+      // Tsuru has kept the new plan, and would find nothing new in the same again.
+      await expect(stage.update('my-instance', { plan: 'medium', description: 'again' }), 200);
+      assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
+    });
+  }
+
+  for (const path of [`/apps/${APP}`, `/volumes/${APP}`, `/tokens/${APP}`]) {
+    it(`while it removes, at DELETE ${path}, leaves what the next one finishes`, async () => {
+      await using stage = await startStage();
+      await expect(stage.add(), 201);
+      await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+      await killedAt(stage, 'DELETE', path, () => stage.remove());
+      await expect(stage.remove(), 200);
+      for (const part of [`/1.0/apps/${APP}`, `/1.4/volumes/${APP}`, `/1.7/tokens/${APP}`]) {
+        assert.equal((await stage.admin.call('GET', part)).status, 404, part);
       }
     });
   }

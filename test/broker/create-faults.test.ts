@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
 import type { Fault } from '../tsuru/faults.ts';
-import { APP, startStage, type Stage } from './stage.ts';
+import { createClient } from '../tsuru/client.ts';
+import { APP, AUTH, grantsOf, startStage, type Stage } from './stage.ts';
 
 /** The changes that a creation asks of Tsuru, in order. */
 const STEPS = [
@@ -100,6 +101,31 @@ describe('what an earlier try has left', () => {
     });
   }
 
+  it('stays when the next try fails as well, which says so', async () => {
+    await using stage = await startStage();
+    await leaveParts(stage, { method: 'POST', path: `/apps/${APP}/env` });
+    stage.tsuru.faults.add({ kind: 'status', status: 500, method: 'POST', path: `/apps/${APP}/env`, times: 1 });
+    const { body } = await stage.add();
+    assert.match(body, new RegExp(`Left for the next try.*the app ${APP}, the volume ${APP}, the token ${APP}\\.`));
+    assert.deepEqual(await partsOf(stage), ['app', 'volume', 'token']);
+    await addAndSeeUp(stage);
+  });
+
+  it('may be a token that Tsuru does not show: it is made anew, and the agent gets it', async () => {
+    await using stage = await startStage();
+    await leaveParts(stage, { method: 'POST', path: '/roles/prometheus-reader/token' });
+    // Tsuru shows a token only to who may do all that it may.
+    const form = { token_id: APP, context: '' };
+    await expect(stage.admin.call('POST', '/1.6/roles/AllowAll/token', { form }), 200);
+    await addAndSeeUp(stage);
+    assert.equal(stage.tsuru.requests.count('PUT', `/1.6/tokens/${APP}`), 1);
+    const { body } = await stage.admin.call('GET', `/1.0/apps/${APP}/env?env=TSURU_TOKEN`);
+    const [variable] = JSON.parse(body) as { value: string; public: boolean }[];
+    assert.equal(variable?.public, false);
+    const agent = createClient(stage.tsuru.url, variable.value);
+    await expect(agent.call('GET', `/1.0/apps/${APP}`), 200);
+  });
+
   it('is never touched when it is another team’s', async () => {
     await using stage = await startStage();
     await leaveParts(stage, { method: 'POST', path: '/volumes' });
@@ -122,4 +148,18 @@ describe('what an earlier try has left', () => {
       assert.deepEqual(await partsOf(stage), [what]);
     });
   }
+});
+
+describe('the role of instances', () => {
+  it('is made by a broker that may', async () => {
+    await using stage = await startStage({ hasReader: false });
+    assert.match(
+      (await stage.add()).body,
+      /The role prometheus-reader is not there, and the service may not create it/,
+    );
+    const mighty = await stage.startBroker({ TSURU_TOKEN: stage.tsuru.adminToken });
+    stage.tsuru.addService({ name: 'prometheus', endpoint: mighty.url, ...AUTH });
+    await addAndSeeUp(stage);
+    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
+  });
 });

@@ -35,6 +35,8 @@ export interface StageOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly agent?: AgentScript;
   readonly clock?: Clock;
+  /** False: nobody has made the role of instances. */
+  readonly hasReader?: boolean;
 }
 
 export interface Stage extends AsyncDisposable {
@@ -69,7 +71,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const tsuru = await startTsuru({ images: imagesWith(agent), ...options.tsuru });
   stack.defer(() => tsuru.close());
   const admin = createClient(tsuru.url, tsuru.adminToken);
-  const brokerToken = await createBrokerToken(admin);
+  const brokerToken = await createBrokerToken(admin, options.hasReader ?? true);
   const lines: string[] = [];
   const start = async (environment: Readonly<Record<string, string>> = {}): Promise<Broker> => {
     const usual = environmentOf(tsuru.url, brokerToken);
@@ -127,11 +129,13 @@ export async function grantsOf({ admin }: Pick<Stage, 'admin'>, id = APP): Promi
 }
 
 /** The role of instances and the broker's own, and its token. */
-async function createBrokerToken(admin: Client): Promise<string> {
+async function createBrokerToken(admin: Client, withReader: boolean): Promise<string> {
   const post = (path: string, form: Record<string, string | readonly string[]>, status: number): Promise<Reply> =>
     expect(admin.call('POST', path, { form }), status);
-  await post('/1.0/roles', { name: 'prometheus-reader', context: 'app' }, 201);
-  await post('/1.0/roles/prometheus-reader/permissions', { permission: 'app.read.info' }, 200);
+  if (withReader) {
+    await post('/1.0/roles', { name: 'prometheus-reader', context: 'app' }, 201);
+    await post('/1.0/roles/prometheus-reader/permissions', { permission: 'app.read.info' }, 200);
+  }
   await post('/1.0/roles', { name: 'prometheus-broker', context: 'global' }, 201);
   await post('/1.0/roles/prometheus-broker/permissions', { permission: BROKER_PERMISSIONS }, 200);
   const { body } = await post('/1.6/tokens', { token_id: 'prometheus-broker', team: 'ops', expires_in: '0' }, 201);

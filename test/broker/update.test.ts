@@ -131,6 +131,26 @@ describe('an update', () => {
       assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
     });
   }
+
+  for (const [method, path] of [
+    ['POST', `/volumes/${APP}`],
+    ['PUT', `/apps/${APP}`],
+  ] as const) {
+    it(`of the plan whose connection breaks at ${method} ${path} is finished by the retry`, async () => {
+      await using stage = await startUp();
+      stage.tsuru.faults.add({ kind: 'cut', method, path, times: 1 });
+      const body = 'team=shop&plan=medium&parameters.retention=3d';
+      const { status } = await stage.ask('PUT', '/resources/my-instance', { body, headers: FORM });
+      // An answer without a body may arrive whole.
+      assert.ok([200, 503].includes(status));
+      await until('the retry', async () => {
+        return (await stage.ask('PUT', '/resources/my-instance', { body, headers: FORM })).body === 'nothing to do';
+      });
+      assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+      assert.match((await annotation(stage, 'prometheus-service/settings')) ?? '', /"retention":"3d"/);
+      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
+    });
+  }
 });
 
 describe('a removal', () => {
