@@ -5,6 +5,8 @@ import { Registry } from 'prom-client';
 import { readWishes } from '../agent/discovery/annotations.ts';
 import { VARIABLES, type Variable } from '../agent/config.ts';
 import { SETTINGS } from '../agent/shared/settings/settings.ts';
+import { VARIABLES as BROKER_VARIABLES } from '../broker/config.ts';
+import { createMetrics as createBrokerMetrics } from '../broker/metrics.ts';
 import { createMetrics } from '../agent/metrics.ts';
 import { OPTIONS } from './agent/apps.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from './support/runtime.ts';
@@ -49,6 +51,24 @@ describe('the README', () => {
       .getMetricsAsArray()
       .flatMap(({ name }) => (name.startsWith('tsuru_agent_') ? [name.slice('tsuru_agent_'.length)] : []));
     const told = (await table('metric')).flatMap(([cell = '']) =>
+      cell.split(', ').map((name) => name.replace(/\{.*\}/, '')),
+    );
+    assert.deepEqual(told.sort(), names.sort());
+  });
+
+  it('tells every variable and metric of the broker, and no other', async () => {
+    const variables = BROKER_VARIABLES.map((variable: Variable) => [
+      variable.name,
+      variable.default ?? '_required_',
+      variable.meaning,
+    ]);
+    assert.deepEqual(await table("broker's variable"), variables);
+    const registry = new Registry();
+    createBrokerMetrics(registry);
+    const names = registry
+      .getMetricsAsArray()
+      .flatMap(({ name }) => (name.startsWith('tsuru_broker_') ? [name.slice('tsuru_broker_'.length)] : []));
+    const told = (await table('metric (`tsuru_broker_...`)')).flatMap(([cell = '']) =>
       cell.split(', ').map((name) => name.replace(/\{.*\}/, '')),
     );
     assert.deepEqual(told.sort(), names.sort());

@@ -11,7 +11,7 @@ export type AgentAnswer =
 export interface AgentStatus {
   readonly isReady: boolean;
   readonly problems: readonly string[];
-  readonly isInSync: boolean;
+  /** Why the newest targets are not loaded, if that lasts; '' otherwise. */
   readonly syncProblem: string;
   readonly apps: readonly AgentApp[];
 }
@@ -67,7 +67,6 @@ function readAgentStatus(value: unknown): AgentStatus {
   return {
     isReady: status['ready'] === true,
     problems: texts(status['problems']),
-    isInSync: sync['inSync'] === true,
     syncProblem: text(sync['problem']),
     apps: list(status['apps']).map((item) => {
       const app = asObject(item, 'an app');

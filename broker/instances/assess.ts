@@ -73,16 +73,16 @@ function crashing({ name, units }: App): Assessment {
   return { kind: 'down', text: short(`its unit is not ready (${why}): see "tsuru app-log -a ${name}"`) };
 }
 
-function assessAgent({ problems, isReady, isInSync, syncProblem }: AgentStatus): Assessment {
+function assessAgent({ problems, isReady, syncProblem }: AgentStatus): Assessment {
   const [first] = problems;
   if (first !== undefined) {
     const more = problems.length > 1 ? ` (and ${count(problems.length - 1, 'more problem')})` : '';
     return trouble(`${first}${more}`);
   }
   if (!isReady) return { kind: 'deploying' };
-  if (isInSync) return { kind: 'up' };
-  const why = syncProblem === '' ? '' : ` (${syncProblem})`;
-  return trouble(`Prometheus has not loaded the newest targets yet${why}: it scrapes the ones before`);
+  // Out of sync for a moment is what every change is: the agent says when it lasts.
+  if (syncProblem === '') return { kind: 'up' };
+  return trouble(`Prometheus has not loaded the newest targets yet (${syncProblem}): it scrapes the ones before`);
 }
 
 function trouble(text: string): Assessment {

@@ -14,7 +14,7 @@ const WELL: Facts = {
   deploy: { kind: 'known', value: { id: '1', isRunning: false, error: '' } },
   ...{ password: { kind: 'known', value: 'secret' }, username: 'prometheus', boundApps: { kind: 'known', value: [] } },
   address: 'http://x.example.com',
-  agent: { kind: 'answered', status: { isReady: true, problems: [], isInSync: true, syncProblem: '', apps: [] } },
+  agent: { kind: 'answered', status: { isReady: true, problems: [], syncProblem: '', apps: [] } },
 };
 const UNKNOWN = { kind: 'unknown' } as const;
 
