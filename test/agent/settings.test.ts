@@ -146,6 +146,16 @@ describe("an instance's settings", { concurrency: 3 }, () => {
     await untilConfigured(agent, 'scrape_interval: 2s');
   });
 
+  it('that were refused as the first ones are forgotten when they are taken away', async () => {
+    await using instance = await startInstance('{"retentoin":"1d"}');
+    const { agent, world } = instance;
+    await untilProblem(agent, /settings are refused/);
+    const metadata = { annotations: [{ name: SETTINGS_ANNOTATION, delete: true }] };
+    await world.admin.call('PUT', `/1.0/apps/${world.instance.app}`, { json: { metadata, noRestart: true } });
+    await until('no problem', async () => (await agent.status()).problems.length === 0);
+    assert.equal(await agent.metric('tsuru_agent_settings_refused'), 0);
+  });
+
   it('send samples with a password that is only in a file for Prometheus alone', async () => {
     const authorizations: string[] = [];
     const receiver = createServer((request, response) => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -142,6 +144,31 @@ describe("the agent's own Prometheus", { concurrency: 4 }, () => {
     assert.match(problems.join(), /Prometheus ended with exit code 3; panic: out of luck/);
     assert.equal(prometheus.ready, false);
     assert.ok(((await agent.metric('tsuru_agent_prometheus_crashes_total{how="panic"}')) ?? 0) >= 2);
+  });
+
+  it('is not started while somebody else listens at its address, who is not taken for it', async () => {
+    await using world = await startWorld({ images: silentImages });
+    const [host = '', port = ''] = world.prometheusAddress.split(':');
+    const asked: string[] = [];
+    const stranger = createServer((request, response) => {
+      asked.push(`${request.method ?? ''} ${request.url ?? ''}`);
+      response.end('Ready.');
+    });
+    stranger.listen(Number(port), host);
+    await once(stranger, 'listening');
+    const agent = await world.startAgent({ ...READY, ownPrometheus: world.prometheusAddress });
+    const problem = await until('the stranger told', async () =>
+      (await agent.status()).problems.find((text) => text.includes('another program listens at')),
+    );
+    assert.match(problem, /end it, or set AGENT_PROMETHEUS_LISTEN/);
+    assert.equal((await agent.get('/readyz')).status, 503);
+    assert.deepEqual(
+      asked.filter((request) => request.startsWith('POST')),
+      [],
+    );
+    stranger.closeAllConnections();
+    stranger.close();
+    await until('it started after all', async () => (await agent.get('/readyz')).status === 200, 60_000);
   });
 
   it('that finds its data damaged is told with the remedy', async () => {

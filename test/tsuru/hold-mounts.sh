@@ -3,6 +3,8 @@
 # and stays. Nothing of it is seen from outside, and this machine's / needs no folder for a mount point such as /prometheus.
 #   hold-mounts.sh ROOT [SOURCE OPTIONS MOUNTPOINT]...    SOURCE: tmpfs, or a folder
 set -eu
+# Where mount and chroot are, and not on every PATH.
+PATH=$PATH:/usr/sbin:/sbin
 root=$1
 shift
 mount -t tmpfs -o mode=0755 tmpfs "$root"

@@ -181,7 +181,7 @@ async function folders(tsuru: LocalTsuru, admin: Client, units: number): Promise
   const said = await saidVolumes(tsuru, admin, units);
   return tsuru.units('my-app').map(({ pid }, i) => {
     const folder = said[i]?.[MOUNT_POINT] ?? '';
-    assert.equal(folder === MOUNT_POINT, canMount);
+    assert.equal(folder === MOUNT_POINT, canMount, `volumes: ${JSON.stringify(said)}`);
     return canMount ? `/proc/${pid ?? 0}/root${folder}` : folder;
   });
 }
