@@ -75,12 +75,12 @@ export function describeChurn({ paused }: ChurnState, series: number, budgetSeri
   if (series < budgetSeries * TROUBLE_SHARE && paused.size === 0) return undefined;
   const held = `Prometheus holds ${number(series)} series, where there is room for ${number(budgetSeries)}`;
   if (paused.size === 0) return `${held}: they go with the next block`;
-  return `${held}: ${listNames([...paused].sort())} made most of them and ${paused.size === 1 ? 'is' : 'are'} not scraped until there is room; labels whose values keep changing (ids, times) must go`;
+  return `${held}: ${listNames([...paused].sort())} made most of them and ${paused.size === 1 ? 'is' : 'are'} not scraped until there is room; most often labels are the cause whose values keep changing (ids, times)`;
 }
 
 /** Why the units of a paused app are not scraped. */
 export const PAUSED =
-  'its app makes so many new series that Prometheus would run out of memory, so it is not scraped until there is room: remove labels whose values keep changing (ids, times)';
+  'its app makes so many new series that Prometheus would run out of memory, so it is not scraped until there is room: expose less, and no labels whose values keep changing (ids, times)';
 
 function number(value: number): string {
   return Math.round(value).toLocaleString('en-US');

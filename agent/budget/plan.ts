@@ -126,17 +126,24 @@ function book({ app, targets }: WantedApp, memory: PlanMemory | undefined): Book
     const next = nextSampleLimit(previous, samples);
     return next > previous ? { key, sampleLimit: previous, needs: next } : { key, sampleLimit: next, needs: undefined };
   });
-  // A new unit is most likely as the others of its app.
-  const known = limits.flatMap(({ sampleLimit }) => (sampleLimit === undefined ? [] : [sampleLimit]));
+  // A unit that is new, or was left out, is most likely as the others of its app are now: taken for less, it would be preferred to them.
+  const seen = limits.flatMap(({ sampleLimit, needs }, index) =>
+    targets[index]?.samples === undefined || sampleLimit === undefined ? [] : [needs ?? sampleLimit],
+  );
+  const before = limits.flatMap(({ sampleLimit }) => (sampleLimit === undefined ? [] : [sampleLimit]));
   const unknown = memory?.usual.get(app) ?? sampleLimitFor(UNKNOWN_SAMPLES);
-  const usual = known.length === 0 ? unknown : Math.max(...known);
+  const usual = Math.max(...(seen.length > 0 ? seen : before.length > 0 ? before : [unknown]));
   return {
     app,
-    bookings: targets.map((target, index) => ({
-      ...target,
-      sampleLimit: limits[index]?.sampleLimit ?? usual,
-      needs: limits[index]?.needs,
-    })),
+    bookings: targets.map((target, index) => {
+      const { sampleLimit = usual, needs } = limits[index] ?? {};
+      const isSeen = target.samples !== undefined;
+      return {
+        ...target,
+        sampleLimit: isSeen || seen.length === 0 ? sampleLimit : Math.max(sampleLimit, usual),
+        needs,
+      };
+    }),
   };
 }
 

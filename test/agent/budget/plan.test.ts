@@ -51,6 +51,23 @@ describe('the plan of scrapes', () => {
     assert.equal(given(plan([replaced], first.memory), 'shop'), '8x12s<=1000, 0 out');
   });
 
+  it('takes targets that are left out for what the others of their app expose now, so that none of them is preferred', () => {
+    const calm = plan([app('huge', 200, 200)]);
+    const keysOf = ({ apps }: ScrapePlan): ReadonlySet<string> => new Set(apps[0]?.targets.map(({ key }) => key));
+    const before = keysOf(calm);
+    assert.ok(before.size > 0 && before.size < 200);
+    // What is left out is not in Prometheus' answer.
+    const targets = app('huge', 200, 1_900).targets.map((target) =>
+      before.has(target.key) ? target : { ...target, samples: undefined },
+    );
+    const after = keysOf(plan([{ app: 'huge', targets }], calm.memory));
+    assert.ok(after.size > 0 && after.size < before.size);
+    assert.deepEqual(
+      [...after].filter((key) => !before.has(key)),
+      [],
+    );
+  });
+
   it('leaves small apps alone and stretches the intervals of the one that needs more than its share', () => {
     const planned = plan([app('huge', 12, 900), app('small', 2, 200)]);
     assert.equal(given(planned, 'small'), '2x15s<=250, 0 out');
