@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { freeAddress } from '../support/address.ts';
 import { GATEWAY, type RunningAgent } from '../support/agent.ts';
+import type { InProcess } from '../tsuru/images.ts';
 import { startProgram } from '../support/program.ts';
 import { until } from '../support/until.ts';
 import { silentImages, startWorld, type World } from '../support/world.ts';
@@ -75,6 +76,29 @@ describe("the agent's own Prometheus", { concurrency: 4 }, () => {
     assert.match(await (await ask('/tsuru/status', right)).text(), /"my-app"/);
     assert.equal((await ask('/-/reload', right)).status, 404);
     assert.ok(((await agent.metric('tsuru_agent_gateway_refused_total{reason="not_found"}')) ?? 0) >= 1);
+  });
+
+  it('scrapes an app whose metrics have no content type', async () => {
+    const plain: InProcess = async ({ host, port }) => {
+      const server = createServer((_request, response) => {
+        response.removeHeader('content-type');
+        response.end('orders_total 7\n');
+      });
+      server.listen(port, host);
+      await once(server, 'listening');
+      return {
+        async close() {
+          server.closeAllConnections();
+          server.close();
+          await once(server, 'close');
+        },
+      };
+    };
+    await using world = await startWorld({ images: () => ({ processes: { web: plain } }) });
+    await world.bindNew('my-app');
+    const { prometheus } = await world.startSupervised();
+    await prometheus.untilTargets('it up', (all) => all.length === 1 && all[0]?.health === 'up');
+    assert.deepEqual([...(await prometheus.query('orders_total')).values()], [7]);
   });
 
   it('never gets the token or the password, in its environment or on its command line', async () => {
