@@ -12,7 +12,7 @@ import { VERSION } from './shared/version.ts';
 /** How long a stop may take before the process ends all the same: files are whole at any moment. */
 const STOP_LIMIT_MS = 2_000;
 
-const USAGE = `Follows the units of the apps bound on Tsuru, and writes them as targets for Prometheus.
+const USAGE = `Follows the units of the apps bound on Tsuru, and runs the Prometheus that scrapes them behind a password.
 
   node agent/main.ts [--check-config | --help | --version]
 
@@ -21,7 +21,7 @@ const USAGE = `Follows the units of the apps bound on Tsuru, and writes them as 
   --version       the version
 
 The environment:
-${VARIABLES.map((variable) => `  ${variable.name.padEnd(22)} ${variable.meaning}${defaultOf(variable)}`).join('\n')}
+${VARIABLES.map((variable) => `  ${variable.name.padEnd(25)} ${variable.meaning}${defaultOf(variable)}`).join('\n')}
 `;
 
 function defaultOf({ default: value }: { default: string | undefined }): string {
