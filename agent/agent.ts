@@ -2,35 +2,35 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import Registry from 'prom-client/lib/registry.js';
+import { createOwnAddress } from './address.ts';
 import type { Clock } from './clock.ts';
 import { hostPort, secretsOf, type Config, type Environment } from './config.ts';
-import { createMetrics } from './metrics.ts';
-import { createPoller } from './poll/poller.ts';
-import { createPrometheusClient } from './prometheus/client.ts';
-import { createConfiguration } from './prometheus/configuration.ts';
-import { createHealth } from './prometheus/health.ts';
-import { createOwnPrometheus, type OwnPrometheus } from './prometheus/own.ts';
-import { createProver } from './prometheus/prover.ts';
-import { createReporter } from './reporter.ts';
-import { createInstanceSettings } from './settings.ts';
-import { SETTINGS_ANNOTATION } from './shared/settings/settings.ts';
-import { createCredentials, variablesOf } from './prometheus/credentials.ts';
-import { featuresOf } from './prometheus/version.ts';
 import type { Discovery, DiscoveryOptions } from './discovery/discover.ts';
 import { startGateway } from './gateway/gateway.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
-import { createOwnAddress } from './address.ts';
-import { createPromtool } from './prometheus/promtool.ts';
-import { passedOn } from './prometheus/launch.ts';
+import { createMetrics } from './metrics.ts';
 import { createPages } from './pages.ts';
+import { createPoller } from './poll/poller.ts';
+import { createPrometheusClient } from './prometheus/client.ts';
+import { createConfiguration } from './prometheus/configuration.ts';
+import { createCredentials, variablesOf } from './prometheus/credentials.ts';
+import { createHealth } from './prometheus/health.ts';
+import { passedOn } from './prometheus/launch.ts';
+import { createOwnPrometheus, type OwnPrometheus } from './prometheus/own.ts';
+import { createPromtool } from './prometheus/promtool.ts';
+import { createProver } from './prometheus/prover.ts';
+import { featuresOf } from './prometheus/version.ts';
+import { createReporter } from './reporter.ts';
 import { serve } from './server.ts';
+import { createInstanceSettings } from './settings.ts';
 import type { Log } from './shared/log.ts';
+import { SETTINGS_ANNOTATION } from './shared/settings/settings.ts';
 import { count } from './shared/text.ts';
 import { createTsuruClient } from './shared/tsuru.ts';
 import { createStateFile, restore } from './state.ts';
 import { statusOf, type Status } from './status.ts';
-import { parseGroups, type TargetGroup } from './targets/groups.ts';
 import { createTargetFile, type TargetFile } from './targets/file.ts';
+import { parseGroups, type TargetGroup } from './targets/groups.ts';
 import { createPublisher } from './targets/publisher.ts';
 import { createTroubles } from './troubles.ts';
 
@@ -279,13 +279,13 @@ export async function startAgent(
   const server = await serve(pages, config.listen, secretsOf(config), log);
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: file.path }, 'the agent follows Tsuru');
 
-  /** Its settings and its address come with the first poll: waited for, they need no restart a moment later. */
   async function follow(told: string, annotation: string | undefined): Promise<void> {
     reporter.onAddress(await address.offer(told));
     await settings.offer(annotation);
     own?.launch(address.url());
   }
 
+  /** Its settings and its address come with the first poll: waited for, they need no restart a moment later. */
   async function runOwn(): Promise<void> {
     const limit = new AbortController();
     const patience = config.ownApp === undefined ? 0 : FIRST_LOOK_LIMIT_MS;

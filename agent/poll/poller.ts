@@ -69,7 +69,7 @@ export interface Poller {
 export function createPoller(options: PollerOptions): Poller {
   const { tsuru, clock, random, intervalMs, ownApp, sink } = options;
   let known = forget(options.restored, ownApp === undefined ? [] : [ownApp]);
-  let lastList: { digest: string; list: AppList } | undefined;
+  let lastList: { digest: string; list: AppList; own: ListedApp | undefined } | undefined;
   let failures = 0;
   let wakeUp: AbortController | undefined;
   let waiting: ((outcome: PollOutcome) => void)[] = [];
@@ -125,11 +125,16 @@ export function createPoller(options: PollerOptions): Poller {
     const hash = createHash('sha256');
     for (const chunk of chunks) hash.update(chunk);
     const digest = `${status} ${hash.digest('base64')}`;
-    if (digest === lastList?.digest) return lastList.list;
+    if (digest === lastList?.digest) {
+      // Settings that were refused are tried again though nothing changed.
+      if (ownApp !== undefined) sink.onOwnApp(lastList.own);
+      return lastList.list;
+    }
     const { apps, problems } = readAppList(status === 204 ? [] : parseJson(chunks));
-    if (ownApp !== undefined) sink.onOwnApp(apps.get(ownApp));
+    const own = ownApp === undefined ? undefined : apps.get(ownApp);
+    if (ownApp !== undefined) sink.onOwnApp(own);
     const list = { apps: new Map([...apps].filter(([name]) => name !== ownApp)), problems };
-    lastList = { digest, list };
+    lastList = { digest, list, own };
     return list;
   }
 
