@@ -1,5 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
+/** Much longer than anything takes here: a machine that is busy with other tests may be several times slower. */
+const USUAL_LIMIT_MS = 60_000;
 /** How often a condition is looked at. */
 const LOOK_EVERY_MS = 50;
 
@@ -7,7 +9,7 @@ const LOOK_EVERY_MS = 50;
 export async function until<T>(
   what: string,
   look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
-  timeoutMs = 20_000,
+  timeoutMs = USUAL_LIMIT_MS,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown;
