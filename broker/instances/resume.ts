@@ -7,6 +7,8 @@ import { deployOf, instanceTurn, operationOn, ownApp, VARIABLES } from './instan
 
 /** A deploy that was refused when Tsuru had trouble, or that a broker was to begin when it stopped, waits no longer. */
 const EVERY_MS = 60_000;
+/** Brokers may start at once: who looks later sees what the other has begun. */
+const MOST_PAUSE_MS = 5_000;
 
 /** Begins deploys that were never begun, now and again until the signal; never rejects. */
 export async function resumeDeploys(context: Context, signal: AbortSignal): Promise<void> {
@@ -30,6 +32,7 @@ async function resumeOnce(context: Context, signal: AbortSignal): Promise<void> 
     const instances = await instancesOf(context, signal);
     for (const instance of waiting.filter((name) => instances.has(name))) {
       try {
+        await context.clock.sleep(context.clock.random() * MOST_PAUSE_MS, signal);
         await resume(context, instance, signal);
       } catch (error) {
         if (signal.aborted) return;

@@ -7,7 +7,9 @@ import { APP, AUTH, startStage, type Stage } from './stage.ts';
 
 const SPEED = 20;
 /** Waits of a minute become seconds. */
-const clock = { ...systemClock, sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / SPEED, signal) };
+const fast = { ...systemClock, sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / SPEED, signal) };
+/** Pauses of chance are short. */
+const eager = { ...systemClock, random: () => 0.1 };
 const LOCKED = 'event locked: app(x) running "app.update" start by user a at 2026-11-23T04:16:49Z\n';
 
 const deployPath = (app: string): string => `/1.0/apps/${app}/deploy`;
@@ -29,9 +31,26 @@ async function leaveWaiting(stage: Stage, names: readonly string[]): Promise<voi
   for (const unlock of unlocks) unlock();
 }
 
+describe('a deploy that another broker begins at the same time', () => {
+  it('is followed, instead of one more', async () => {
+    // Pauses so long that the other is sure to be first.
+    const patient = { ...systemClock, random: () => 0.9 };
+    await using stage = await startStage({ clock: patient, tsuru: { locks: { appWaitMs: 50 } } });
+    stage.tsuru.delays.startingMs = 2_000;
+    const locked = stage.tsuru.faults.add({ kind: 'status', status: 500, body: LOCKED, path: `/apps/${APP}/deploy` });
+    await expect(stage.add(), 201);
+    locked();
+    const form = { image: 'prometheus:1', origin: 'image' };
+    const begun = stage.admin.call('POST', deployPath(APP), { form });
+    await until('the end', () => stage.lines.some((line) => line.includes(`${APP} is deployed`)), 20_000);
+    await expect(begun, 200);
+    assert.equal(await deploysOf(stage), 1);
+  });
+});
+
 describe('a deploy that was never begun', () => {
   it('is begun later by the same broker when Tsuru refused it too late to tell the user', async () => {
-    await using stage = await startStage({ clock });
+    await using stage = await startStage({ clock: fast });
     const path = `/apps/${APP}/deploy`;
     stage.tsuru.faults.add({ kind: 'latency', ms: 1_000, method: 'POST', path, times: 1 });
     stage.tsuru.faults.add({ kind: 'status', status: 500, body: 'mongo', method: 'POST', path, times: 1 });
@@ -41,7 +60,7 @@ describe('a deploy that was never begun', () => {
   });
 
   it('keeps no other from being begun', async () => {
-    await using stage = await startStage();
+    await using stage = await startStage({ clock: eager });
     await leaveWaiting(stage, ['first', 'second']);
     const path = '/apps/prometheus-first/deploy';
     stage.tsuru.faults.add({ kind: 'status', status: 500, body: 'mongo', method: 'POST', path, times: 1 });
@@ -50,21 +69,22 @@ describe('a deploy that was never begun', () => {
     await until('the second to be up', () => isUp(stage, 'second'));
   });
 
-  it('is begun by one of two brokers', async () => {
-    await using stage = await startStage();
+  it('is begun by one of two brokers that start at once', async () => {
+    const chances: number[] = [];
+    await using stage = await startStage({ clock: { ...systemClock, random: () => chances.shift() ?? 0.2 } });
     await leaveWaiting(stage, ['my-instance']);
-    stage.tsuru.delays.startingMs = 1_500;
+    stage.tsuru.delays.startingMs = 2_000;
     stage.tsuru.requests.clear();
-    const [next] = await Promise.all([stage.startBroker(), stage.startBroker()]);
-    stage.tsuru.addService({ name: 'prometheus', endpoint: next.url, ...AUTH });
-    await until('both to have seen it end', () => {
-      return stage.lines.filter((line) => line.includes(`${APP} is deployed`)).length === 2;
-    });
+    chances.push(0);
+    await Promise.all([stage.startBroker(), stage.startBroker()]);
+    // The first asks for it before it begins, and the second only to see that.
+    await until('both to have looked', () => stage.tsuru.requests.count('GET', '/1.1/events') === 4);
+    await until('the end', () => stage.lines.some((line) => line.includes(`${APP} is deployed`)));
     assert.equal(await deploysOf(stage), 1);
   });
 
   it('is not that of an app which only has the tag', async () => {
-    await using stage = await startStage({ clock });
+    await using stage = await startStage({ clock: fast });
     await expect(stage.add(), 201);
     await until('the instance to be up', () => isUp(stage));
     const json = {
@@ -97,7 +117,7 @@ describe('a deploy that was never begun', () => {
   });
 
   it('is begun after an earlier instance of the same name, too', async () => {
-    await using stage = await startStage();
+    await using stage = await startStage({ clock: eager });
     await expect(stage.add(), 201);
     await until('the instance to be up', () => isUp(stage));
     await expect(stage.remove(), 200);
