@@ -11,6 +11,9 @@ import { resumeDeploys } from './instances/resume.ts';
 import { createMetrics } from './metrics.ts';
 import { createTurns } from './turns.ts';
 
+/** Each of the operations at work asks for a few things at once, and all have seconds. */
+const QUICK_CONNECTIONS = 50;
+
 export interface Broker {
   readonly url: string;
   /** Ends requests in order; deploys go on in Tsuru. Safe to call twice. */
@@ -21,7 +24,10 @@ export interface Broker {
 export async function startBroker(config: Config, log: Log, clock: Clock): Promise<Broker> {
   const registry = new Registry();
   const metrics = createMetrics(registry);
-  const tsuru = createTsuruClient({ url: config.tsuruUrl, token: config.tsuruToken, onCall: metrics.called });
+  const tsuru = createTsuruClient({
+    ...{ url: config.tsuruUrl, token: config.tsuruToken },
+    ...{ onCall: metrics.called, connections: QUICK_CONNECTIONS },
+  });
   const turns = createTurns();
   const { image, service, pool, plans, instanceUrl, auth } = config;
   const context: Context = {

@@ -37,7 +37,8 @@ export interface HttpClientOptions {
   /** Of the headers, and of each piece of the body. */
   readonly answerTimeoutMs: number;
   readonly largestAnswerBytes: number;
-  readonly connections: number;
+  /** Requests beyond these wait; null: none waits. */
+  readonly connections: number | null;
 }
 
 /**

@@ -10,7 +10,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The largest answer that is read: about ten times 10,000 units, so what is larger is no list of apps. */
 const LARGEST_ANSWER_BYTES = 64 * 1024 * 1024;
-/** A list and a few apps at once. */
+/** What the agent asks at once: a list and a few apps. */
 const CONNECTIONS = 6;
 /** How much of an error's body is quoted. */
 const QUOTED_CHARACTERS = 300;
@@ -89,21 +89,27 @@ export interface TsuruClientOptions {
   readonly token: string;
   /** Told of each call once it has ended: the status, or the failure where there was none. */
   readonly onCall?: (call: string, status: string) => void;
+  /** For calls without a time of their own; more of them at once wait for each other. */
+  readonly connections?: number;
 }
 
 /** Tsuru's API over kept-alive connections, with a limit on the time and size of each answer. Redirects are not followed. */
-export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): TsuruWriter {
-  const http = createHttpClient({
+export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
+  const { url, token, onCall, connections = CONNECTIONS } = options;
+  const limits = {
     url,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     answerTimeoutMs: REQUEST_TIMEOUT_MS,
     largestAnswerBytes: LARGEST_ANSWER_BYTES,
-    connections: CONNECTIONS,
-  });
+  };
+  const quick = createHttpClient({ ...limits, connections });
+  // A deploy holds its connection for minutes: no other call may wait for it.
+  const long = createHttpClient({ ...limits, connections: null });
 
   async function send(call: string, request: TsuruRequest, signal: AbortSignal): Promise<TsuruAnswer> {
     const { method, path, body, timeoutMs = REQUEST_TIMEOUT_MS, onHeaders } = request;
     const requestId = randomUUID();
+    const http = request.timeoutMs === undefined ? quick : long;
     let answer: HttpAnswer;
     try {
       answer = await http.request({
@@ -141,7 +147,12 @@ export function createTsuruClient({ url, token, onCall }: TsuruClientOptions): T
     return send(call, { method: 'GET', path }, signal);
   }
 
-  return { get, send, close: http.close };
+  return {
+    ...{ get, send },
+    async close() {
+      await Promise.all([quick.close(), long.close()]);
+    },
+  };
 }
 
 const JSON_TYPE = 'application/json';

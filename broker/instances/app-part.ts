@@ -1,7 +1,14 @@
 import { TsuruError } from '../../agent/shared/tsuru.ts';
 import type { App } from '../tsuru/app.ts';
 import { retryLocked } from '../tsuru/locked.ts';
-import { annotationsOf, belongsToSomebodyElse, changedAnnotations, isOwn, type Operation } from './instance.ts';
+import {
+  annotationsOf,
+  belongsToSomebodyElse,
+  changedAnnotations,
+  earlierDeployAnnotation,
+  isOwn,
+  type Operation,
+} from './instance.ts';
 import type { Wish } from './parameters.ts';
 
 /** A part of an instance that is there now: made by this call, or left over from an earlier one. */
@@ -47,7 +54,8 @@ async function createApp(
   wish: Wish,
   pool: string,
 ): Promise<void> {
-  const present = Object.entries(annotationsOf(wish)).filter(([, value]) => value !== '');
+  const earlier = earlierDeployAnnotation(await api.lastDeploy(names.part));
+  const present = Object.entries({ ...annotationsOf(wish), ...earlier }).filter(([, value]) => value !== '');
   const app = {
     ...{ name: names.part, tag: names.tag, team, pool },
     ...{ plan: wish.plan.tsuruPlan, description: `Prometheus of ${id.instance}` },

@@ -2,6 +2,7 @@ import { count } from '../../agent/shared/text.ts';
 import type { App } from '../tsuru/app.ts';
 import type { AgentStatus } from './agent-status.ts';
 import type { Facts } from './gather.ts';
+import { deployOf } from './instance.ts';
 
 /** How an instance fares. Texts are one line: what is wrong, and what to do. */
 export type Assessment =
@@ -17,10 +18,12 @@ export function assess(facts: Facts, part: string): Assessment {
   if (app.kind === 'unknown') return trouble('Tsuru cannot tell at present how it fares: try again');
   const own = app.value;
   if (own === undefined) return trouble(`its app ${part} is gone: remove the instance, and add it again`);
-  const isDeploying = deploy.kind === 'known' && deploy.value?.isRunning === true;
-  const deployError = deploy.kind === 'known' ? (deploy.value?.error ?? '') : '';
+  const lastDeploy = deploy.kind === 'known' ? deployOf(own, deploy.value) : undefined;
+  const isDeploying = lastDeploy?.isRunning === true;
+  const isNeverDeployed = deploy.kind === 'known' && lastDeploy === undefined;
+  const deployError = lastDeploy?.error ?? '';
   if (own.unitsError !== '') return trouble(`Tsuru cannot tell its units at present (${own.unitsError}): try again`);
-  if (own.units.length === 0) return withoutUnits(own, deployError, isDeploying || isNeverDeployed(deploy));
+  if (own.units.length === 0) return withoutUnits(own, deployError, isDeploying || isNeverDeployed);
   const ready = own.units.filter(({ isReady }) => isReady);
   if (ready.length === 0) return isDeploying ? { kind: 'deploying' } : crashing(own);
   if (own.units.length > 1 && !isDeploying) {
@@ -48,10 +51,6 @@ function notAsked({ address, password }: Facts): Assessment {
   if (address === '') return trouble('it has no address at which it can be asked: does its pool have a router?');
   if (password.kind === 'unknown') return trouble('Tsuru cannot tell at present how it fares: try again');
   return trouble('its app has lost its password: remove the instance, and add it again');
-}
-
-function isNeverDeployed(deploy: Facts['deploy']): boolean {
-  return deploy.kind === 'known' && deploy.value === undefined;
 }
 
 function withoutUnits({ name }: App, deployError: string, isComing: boolean): Assessment {

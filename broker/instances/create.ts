@@ -3,9 +3,19 @@ import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { refusal } from '../refusals.ts';
+import type { App } from '../tsuru/app.ts';
 import { retryLocked } from '../tsuru/locked.ts';
 import { ensureApp, type Made } from './app-part.ts';
-import { instanceTurn, MANAGED_BY, operationOn, USERNAME, VARIABLES, type Doer, type Operation } from './instance.ts';
+import {
+  deployOf,
+  instanceTurn,
+  MANAGED_BY,
+  operationOn,
+  USERNAME,
+  VARIABLES,
+  type Doer,
+  type Operation,
+} from './instance.ts';
 import { readWish, type Parameters, type Wish } from './parameters.ts';
 import { ensureToken, removeToken } from './token-part.ts';
 import { bindVolume, ensureVolume, removeVolume } from './volume-part.ts';
@@ -91,7 +101,7 @@ async function makeParts(operation: Operation, { team, wish, pool, made, adopted
   await context.grants.grant(api, part, part, signal);
 
   const isChanged = await ensureEnv(operation, token, appMade);
-  if (appMade === 'adopted' && !isChanged && (await isDeployed(operation))) return;
+  if (leftover !== undefined && !isChanged && (await isDeployed(operation, leftover))) return;
   await context.deploys.start(part, `instance ${id.instance} of the service ${id.service}`);
 }
 
@@ -108,8 +118,8 @@ async function ensureEnv({ api, context, names, signal }: Operation, token: stri
   return true;
 }
 
-async function isDeployed({ api, names }: Operation): Promise<boolean> {
-  const deploy = await api.lastDeploy(names.part);
+async function isDeployed({ api, names }: Operation, app: App): Promise<boolean> {
+  const deploy = deployOf(app, await api.lastDeploy(names.part));
   return deploy?.error === '';
 }
 

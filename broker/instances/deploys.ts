@@ -14,8 +14,10 @@ const MOST_ATTEMPTS = 3;
 
 /** Deploys that go on after the request which caused them. Tsuru ends them without us; here is seen how. */
 export interface Deploys {
-  /** Resolves once the deploy is in Tsuru's hands, or takes its time. Rejects when Tsuru refuses it. */
+  /** Resolves once the deploy is in Tsuru's hands, takes its time, or was begun before. Rejects when Tsuru refuses it. */
   start(app: string, message: string): Promise<void>;
+  /** Whether a deploy of the app is looked after here. */
+  isRunning(app: string): boolean;
   /** Ends what is done for an app that is to go: its deploy is not begun again. */
   forget(app: string): void;
   /** Ends the looking after all; Tsuru goes on. Resolves once nothing is left. */
@@ -30,15 +32,25 @@ export interface DeploysOptions {
   readonly metrics: Metrics;
 }
 
+interface Deploy {
+  readonly app: string;
+  readonly message: string;
+  /** The last one that had ended before. */
+  readonly before: string | undefined;
+  readonly onStart: () => void;
+}
+
 export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOptions): Deploys {
   const running = new Map<string, { readonly ended: Promise<void>; readonly controller: AbortController }>();
 
   /** Rejects with Tsuru's refusal; anything else is looked after, and told in the log. */
   async function run(app: string, message: string, onStart: () => void, signal: AbortSignal): Promise<void> {
     const api = createApi(tsuru, signal);
-    const before = (await api.lastDeploy(app))?.id;
+    const last = await api.lastDeploy(app);
+    // One that runs is another broker's: as good as our own.
+    const before = last?.isRunning === true ? undefined : last?.id;
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
-      if (await deployOnce(api, app, message, onStart, signal)) {
+      if (await deployOnce(api, { app, message, before, onStart }, signal)) {
         log.info({ app }, `${app} is deployed`);
         metrics.deployed('succeeded');
         return;
@@ -56,17 +68,23 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
       await clock.sleep(LOOK_EVERY_MS, signal);
     }
     metrics.deployed('failed');
+    log.warn({ app }, `the deploy of ${app} could not be begun: it is tried again later`);
   }
 
+  /** Tells whether it went well; false, too, when another broker has begun one meanwhile. */
   async function deployOnce(
     api: Api,
-    app: string,
-    message: string,
-    onStart: () => void,
+    { app, message, before, onStart }: Deploy,
     signal: AbortSignal,
   ): Promise<boolean> {
+    async function deployUnlessBegun(): Promise<boolean> {
+      const last = await api.lastDeploy(app);
+      if (last === undefined || last.id === before) return api.deploy(app, image, message, onStart);
+      onStart();
+      return false;
+    }
     try {
-      return await retryLocked(() => api.deploy(app, image, message, onStart), { clock, signal });
+      return await retryLocked(deployUnlessBegun, { clock, signal });
     } catch (error) {
       // Tsuru's own word: there is nothing to look after. A request that breaks off says nothing about the deploy.
       if (!(error instanceof TsuruError) || error.status !== undefined) throw error;
@@ -95,8 +113,14 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
     }
   }
 
+  function isRunning(app: string): boolean {
+    return running.get(app)?.controller.signal.aborted === false;
+  }
+
   return {
+    isRunning,
     async start(app, message) {
+      if (isRunning(app)) return;
       const controller = new AbortController();
       const { signal } = controller;
       const started = Promise.withResolvers<undefined>();

@@ -2,7 +2,7 @@ import { SETTINGS_ANNOTATION } from '../../agent/shared/settings/settings.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { namesOf, ownerOf, type InstanceId, type Names } from '../names.ts';
-import { createApi, type Api } from '../tsuru/api.ts';
+import { createApi, type Api, type DeployEvent } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
 import type { Wish } from './parameters.ts';
 
@@ -15,6 +15,8 @@ export const USERNAME = 'prometheus';
 /** The plan in force, and whether binds give variables: what cannot be read off the app. */
 const PLAN_ANNOTATION = 'prometheus-service/plan';
 const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
+/** Tsuru keeps the events of a removed app: the last deploy of an earlier one of the same name. */
+const EARLIER_DEPLOY_ANNOTATION = 'prometheus-service/earlier-deploy';
 
 /** The private variables of an instance's app. */
 export const VARIABLES = { token: 'TSURU_TOKEN', username: 'GATEWAY_USERNAME', password: 'GATEWAY_PASSWORD' } as const;
@@ -63,6 +65,16 @@ export function annotationsOf({ settings, plan, bindEnv }: Wish): Record<string,
     // '' removes it.
     [BIND_ENV_ANNOTATION]: bindEnv ? 'true' : '',
   };
+}
+
+/** What a new app is to remember of an earlier one. */
+export function earlierDeployAnnotation(last: DeployEvent | undefined): Record<string, string> {
+  return last === undefined ? {} : { [EARLIER_DEPLOY_ANNOTATION]: last.id };
+}
+
+/** The last deploy, if it is of this app and not of an earlier one of its name. */
+export function deployOf({ annotations }: App, last: DeployEvent | undefined): DeployEvent | undefined {
+  return last?.id === annotations.get(EARLIER_DEPLOY_ANNOTATION) ? undefined : last;
 }
 
 /** The service's plan that an app was last given; '' when it does not say. */

@@ -142,6 +142,21 @@ describe('a deploy', () => {
   });
 });
 
+describe('many deploys at once', () => {
+  it('keep nobody else waiting', async () => {
+    await using stage = await startStage();
+    await expect(stage.add(), 201);
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+    stage.tsuru.delays.startingMs = 600_000;
+    const begun = performance.now();
+    const names = Array.from({ length: 8 }, (_, index) => `more${index}`);
+    await Promise.all(names.map((name) => expect(stage.add(name), 201)));
+    assert.equal((await stage.ask('GET', '/resources/my-instance/status')).status, 204);
+    assert.ok(performance.now() - begun < 10_000, 'a call waited for the deploys');
+    stage.tsuru.delays.startingMs = 0;
+  });
+});
+
 describe('two brokers', () => {
   it('create the same instance at once, and it is there once', async () => {
     await using stage = await startStage();
