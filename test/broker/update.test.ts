@@ -181,6 +181,18 @@ describe('a removal', () => {
     }
   }
 
+  it('that Tsuru refuses leaves the app with its volume and token', async () => {
+    await using stage = await startUp();
+    const body = 'error: block app.delete by a@b.c on all targets: freeze\n';
+    stage.tsuru.faults.add({ kind: 'status', status: 500, body, method: 'DELETE', path: `/apps/${APP}` });
+    const refused = await stage.ask('DELETE', '/resources/my-instance');
+    assert.equal(refused.status, 500);
+    assert.match(refused.body, new RegExp(`Still there: the app ${APP}, the volume ${APP}, the token ${APP};`));
+    for (const path of [`/1.0/apps/${APP}`, `/1.4/volumes/${APP}`, `/1.7/tokens/${APP}`]) {
+      assert.equal((await stage.admin.call('GET', path)).status, 200, path);
+    }
+  });
+
   it('of what is not there, or is somebody else’s, is 200 and touches nothing', async () => {
     await using stage = await startStage();
     await expect(stage.ask('DELETE', '/resources/nobody'), 200);
