@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { refusal } from '../refusals.ts';
 import { retryLocked } from '../tsuru/locked.ts';
-import { ensureApp, type Made } from './app-part.ts';
+import { adoptApp, ensureApp, type Made } from './app-part.ts';
 import { instanceTurn, MANAGED_BY, operationOn, USERNAME, VARIABLES, type Doer, type Operation } from './instance.ts';
 import { readWish, type Parameters, type Wish } from './parameters.ts';
 import { ensureToken, removeToken } from './token-part.ts';
@@ -85,6 +85,7 @@ async function makeParts(operation: Operation, { team, wish, pool, made, adopted
 
   note(await ensureVolume(operation, team, wish.plan, appPool), `the volume ${part}`, removeVolume);
   await bindVolume(operation);
+  if (leftover !== undefined) await adoptApp(operation, leftover, wish);
 
   const [tokenMade, token] = await ensureToken(operation, team);
   note(tokenMade, `the token ${part}`, removeToken);
