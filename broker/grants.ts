@@ -59,13 +59,18 @@ export function createGrants({ turns, clock, metrics }: GrantsOptions): Grants {
         () => grantOnce(api, token, app),
         async () => (await rolesOn(api, token, app)) > 0,
       ),
-    revoke: (api, token, app, signal) =>
-      change(
+    revoke: (api, token, app, signal) => {
+      let isAppGone = false;
+      return change(
         token,
         signal,
-        () => revokeOnce(api, token, app),
-        async () => (await rolesOn(api, token, app)) === 0,
-      ),
+        async () => {
+          isAppGone = (await revokeOnce(api, token, app)) === 'the app is gone';
+        },
+        // Of an app that is gone Tsuru keeps the grant, which is for nothing.
+        async () => isAppGone || (await rolesOn(api, token, app)) === 0,
+      );
+    },
   };
 }
 
@@ -99,13 +104,14 @@ async function createReader(api: Api): Promise<void> {
 }
 
 /** An app, a token or a role that is gone has nothing granted. */
-async function revokeOnce(api: Api, token: string, app: string): Promise<void> {
+async function revokeOnce(api: Api, token: string, app: string): Promise<'done' | 'the app is gone'> {
   try {
     await api.revoke(READER, token, app);
   } catch (error) {
-    const isGone = error instanceof TsuruError && (error.failure === 'not_found' || isAbout(error, /app not found/i));
-    if (!isGone) throw error;
+    if (isAbout(error, /app not found/i)) return 'the app is gone';
+    if (!(error instanceof TsuruError) || error.failure !== 'not_found') throw error;
   }
+  return 'done';
 }
 
 async function rolesOn(api: Api, token: string, app: string): Promise<number> {

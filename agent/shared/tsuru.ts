@@ -81,6 +81,8 @@ export interface TsuruClient {
 export interface TsuruWriter extends TsuruClient {
   /** Any request, on the terms of `get`. */
   send(call: string, request: TsuruRequest, signal: AbortSignal): Promise<TsuruAnswer>;
+  /** The start of Tsuru's words on one line, without the token. */
+  readonly quote: (words: string) => string;
 }
 
 export interface TsuruClientOptions {
@@ -136,7 +138,7 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
     onCall?.(call, String(answer.status));
     const { status, chunks } = answer;
     if (status >= 200 && status < 300) return { ...answer, requestId };
-    const words = quote(Buffer.concat(chunks), token);
+    const words = quote(Buffer.concat(chunks).toString('utf8', 0, QUOTED_CHARACTERS * 4), token);
     const said = words === '' ? '' : `: ${words}`;
     throw new TsuruError(failureOfStatus(status), `${call}: Tsuru answered ${status}${said}`, {
       ...{ requestId, status, words },
@@ -149,6 +151,7 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
 
   return {
     ...{ get, send },
+    quote: (words) => quote(words, token),
     async close() {
       await Promise.all([quick.close(), long.close()]);
     },
@@ -177,10 +180,7 @@ function wordsOf(failure: TsuruFailure, error: unknown, timeoutMs: number): stri
 }
 
 /** The start of an error's body on one line: Tsuru's errors are plain sentences. */
-function quote(body: Buffer, token: string): string {
-  const text = body
-    .toString('utf8', 0, QUOTED_CHARACTERS * 4)
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .trim();
+function quote(words: string, token: string): string {
+  const text = words.replace(/[\s\p{Cc}]+/gu, ' ').trim();
   return withoutSecrets(text, [token]).slice(0, QUOTED_CHARACTERS);
 }

@@ -9,7 +9,7 @@ export type RawBody =
 interface Field {
   readonly form: string;
   readonly json: string;
-  readonly kind: 'text' | 'texts' | 'parameters';
+  readonly kind: 'text' | 'parameters';
   readonly required?: true;
 }
 
@@ -22,16 +22,12 @@ export const CREATE = {
   name: { form: 'name', json: 'name', kind: 'text', required: true },
   team: { form: 'team', json: 'team', kind: 'text', required: true },
   plan: { form: 'plan', json: 'plan', kind: 'text' },
-  description: { form: 'description', json: 'description', kind: 'text' },
-  tags: { form: 'tags', json: 'tags', kind: 'texts' },
   parameters: PARAMETERS,
 } as const satisfies Fields;
 
 export const UPDATE = {
   team: { form: 'team', json: 'team', kind: 'text' },
   plan: { form: 'plan', json: 'plan', kind: 'text' },
-  description: { form: 'description', json: 'description', kind: 'text' },
-  tags: { form: 'tags', json: 'tags', kind: 'texts' },
   parameters: PARAMETERS,
 } as const satisfies Fields;
 
@@ -48,16 +44,14 @@ export const UNBIND = {
 
 /** Longer than any name that Tsuru takes. */
 const LONGEST_TEXT = 1_000;
-const MOST_TEXTS = 1_000;
 
 /** The schema of what `normalise` makes of a body. */
 export function schemaOf(fields: Fields): Record<string, unknown> {
   const schemas = { text: { type: 'string', maxLength: LONGEST_TEXT }, parameters: { type: 'object' } };
-  const texts = { type: 'array', items: { type: 'string' }, maxItems: MOST_TEXTS };
   const named = Object.entries(fields);
   return {
     type: 'object',
-    properties: Object.fromEntries(named.map(([name, { kind }]) => [name, kind === 'texts' ? texts : schemas[kind]])),
+    properties: Object.fromEntries(named.map(([name, { kind }]) => [name, schemas[kind]])),
     required: named.filter(([, { required }]) => required === true).map(([name]) => name),
     additionalProperties: false,
   };
@@ -85,8 +79,7 @@ function formValue(form: URLSearchParams, { form: key, kind }: Field): unknown {
       ? undefined
       : Object.fromEntries(given.map((name) => [name.slice(key.length), single(form.getAll(name))]));
   }
-  const all = form.getAll(key);
-  return kind === 'texts' ? all : single(all);
+  return single(form.getAll(key));
 }
 
 /** What is there more than once is none of our texts: the schema says so. */

@@ -67,6 +67,5 @@ function bodyOf(fields: Fields): Record<string, unknown> {
 }
 
 function typeOf(kind: Fields[string]['kind'], encoding: 'form' | 'json'): Record<string, unknown> {
-  if (kind === 'texts') return { type: 'array', items: { type: 'string' } };
   return { type: kind === 'parameters' && encoding === 'json' ? 'object' : 'string' };
 }

@@ -46,6 +46,8 @@ export interface Route {
 }
 
 const INSTANCE = '/resources/:name';
+/** Where an instance of this name would be, Tsuru finds the plans. */
+const NO_INSTANCE = 'plans';
 const JOB = `${INSTANCE}/binds/jobs/:job`;
 
 /** Everything that Tsuru asks of a service. */
@@ -144,6 +146,9 @@ function plans({ context }: Asked): Answer {
 
 async function create({ context, body, pool, doer }: Asked): Promise<Answer> {
   const { name = '', team = '', plan = '', parameters = {} } = body;
+  if (name === NO_INSTANCE) {
+    throw new BrokerError(400, `No instance can be called ${NO_INSTANCE}: choose another name.`);
+  }
   await createInstance(context, { name: demandName(name), team, plan, parameters, pool }, doer);
   return { status: 201, text: '' };
 }

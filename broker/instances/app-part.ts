@@ -7,6 +7,7 @@ import {
   changedAnnotations,
   earlierDeployAnnotation,
   isOwn,
+  planNameOf,
   type Operation,
 } from './instance.ts';
 import type { Wish } from './parameters.ts';
@@ -21,7 +22,7 @@ export function mayBeThere(error: unknown): boolean {
   return wasNotAnswered || error.status === 409 || /already exists/i.test(error.words);
 }
 
-/** Makes the app, or brings a leftover of the same instance and team to what is wished. */
+/** Makes the app, or finds a leftover of the same instance and team, which is then to be brought to what is wished. */
 export async function ensureApp(
   operation: Operation,
   team: string,
@@ -43,7 +44,6 @@ export async function ensureApp(
       await createApp(operation, team, wish, pool);
       return ['made', undefined];
     }
-    await adopt(operation, app, wish);
     return ['adopted', app];
   }
 }
@@ -64,13 +64,20 @@ async function createApp(
   await retryLocked(() => api.createApp(app), { clock: context.clock, signal });
 }
 
-async function adopt({ api, context, signal }: Operation, app: App, wish: Wish): Promise<void> {
+/** Brings a leftover to what is wished. Its volume comes before: a unit that is restarted takes the one that is there. */
+export async function adoptApp({ api, context, signal }: Operation, app: App, wish: Wish): Promise<void> {
   const annotations = changedAnnotations(app, wish);
+  const hasNewTsuruPlan = app.plan !== wish.plan.tsuruPlan;
   const change = {
-    ...(app.plan === wish.plan.tsuruPlan ? {} : { plan: wish.plan.tsuruPlan }),
+    ...(hasNewTsuruPlan ? { plan: wish.plan.tsuruPlan } : {}),
     ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
   };
   if (Object.keys(change).length === 0) return;
-  const restart = 'plan' in change && app.units.length > 0 ? 'restart' : 'no restart';
+  const hasUnits = app.units.length > 0;
+  // Two plans of the service may be one of Tsuru's, with different volumes.
+  if (hasUnits && !hasNewTsuruPlan && planNameOf(app) !== wish.plan.name) {
+    await retryLocked(() => api.restartApp(app.name), { clock: context.clock, signal });
+  }
+  const restart = hasUnits && hasNewTsuruPlan ? 'restart' : 'no restart';
   await retryLocked(() => api.changeApp(app.name, change, restart), { clock: context.clock, signal });
 }

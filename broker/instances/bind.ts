@@ -5,6 +5,7 @@ import { refusal } from '../refusals.ts';
 import type { App } from '../tsuru/app.ts';
 import { addressOf, bindsGiveEnv, operationOn, ownApp, VARIABLES, type Doer, type Operation } from './instance.ts';
 import { readBindEnv, type Parameters } from './parameters.ts';
+import { ownToken } from './token-part.ts';
 
 /** Tsuru waits 5 minutes; a grant waits 60 s for a lock, after those that came before. */
 const LIMIT_MS = 280_000;
@@ -32,23 +33,29 @@ export async function bindApp(
   const own = await tell(`look for the app of ${name}`, names.part, () => ownApp(operation));
   if (own === undefined) throw new BrokerError(404, `There is no instance ${name}.`);
   checkCluster(own, request);
-  await tell(`let ${name} read ${request.app}`, names.part, () =>
-    grantTo(operation, request.app, () => context.grants.grant(api, names.part, request.app, signal)),
-  );
+  // First, for Tsuru does not unbind an app whose bind fails.
   const variables =
     (asked ?? bindsGiveEnv(own))
       ? await tell(`read the variables of ${name}`, names.part, () => variablesOf(operation, own))
       : {};
+  await tell(`let ${name} read ${request.app}`, names.part, async () => {
+    if ((await ownToken(operation)) === undefined) throw tokenIsGone(names.part);
+    await grantTo(operation, request.app, () => context.grants.grant(api, names.part, request.app, signal));
+  });
   context.log.info({ instance: name, boundApp: request.app, ...doer }, `bound ${request.app} to the instance ${name}`);
   return variables;
 }
 
 /** Fulfilled, too, when there is nothing to take back. */
 export async function unbindApp(context: Context, name: string, app: string, doer: Doer): Promise<void> {
-  const { api, names, signal } = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const { api, names, signal } = operation;
   // Its own app is no bind: without it the instance would not find its settings.
   if (app !== names.part) {
-    await tell(`take ${app} from ${name}`, names.part, () => context.grants.revoke(api, names.part, app, signal));
+    await tell(`take ${app} from ${name}`, names.part, async () => {
+      if ((await ownToken(operation)) === undefined) return;
+      await context.grants.revoke(api, names.part, app, signal);
+    });
   }
   context.log.info({ instance: name, boundApp: app, ...doer }, `unbound ${app} from the instance ${name}`);
 }
@@ -71,12 +78,16 @@ async function grantTo({ names }: Operation, app: string, grant: () => Promise<v
     if (!(error instanceof TsuruError)) throw error;
     if (/app not found/i.test(error.words)) throw new BrokerError(400, `There is no app ${app}.`, error);
     if (error.failure !== 'not_found') throw error;
-    throw new BrokerError(
-      500,
-      `The token ${names.part} of this instance is gone: remove the instance, and add it again.`,
-      error,
-    );
+    throw tokenIsGone(names.part, error);
   }
+}
+
+function tokenIsGone(token: string, cause?: unknown): BrokerError {
+  return new BrokerError(
+    500,
+    `The token ${token} of this instance is gone: remove the instance, and add it again.`,
+    cause,
+  );
 }
 
 async function variablesOf({ api, context, names }: Operation, own: App): Promise<Readonly<Record<string, string>>> {

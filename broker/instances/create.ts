@@ -5,7 +5,7 @@ import { BrokerError } from '../errors.ts';
 import { refusal } from '../refusals.ts';
 import type { App } from '../tsuru/app.ts';
 import { retryLocked } from '../tsuru/locked.ts';
-import { ensureApp, type Made } from './app-part.ts';
+import { adoptApp, ensureApp, type Made } from './app-part.ts';
 import {
   deployOf,
   instanceTurn,
@@ -95,6 +95,7 @@ async function makeParts(operation: Operation, { team, wish, pool, made, adopted
 
   note(await ensureVolume(operation, team, wish.plan, appPool), `the volume ${part}`, removeVolume);
   await bindVolume(operation);
+  if (leftover !== undefined) await adoptApp(operation, leftover, wish);
 
   const [tokenMade, token] = await ensureToken(operation, team);
   note(tokenMade, `the token ${part}`, removeToken);

@@ -3,6 +3,7 @@ import type { App } from '../tsuru/app.ts';
 import { READER } from '../grants.ts';
 import { askAgent, type AgentAnswer } from './agent-status.ts';
 import { addressOf, isOwn, USERNAME, VARIABLES, type Operation } from './instance.ts';
+import { ownToken } from './token-part.ts';
 
 /** What could not be asked in time, or failed, is unknown: never taken for nothing. */
 export type Known<T> = { readonly kind: 'known'; readonly value: T } | { readonly kind: 'unknown' };
@@ -29,7 +30,7 @@ export async function gatherFacts(operation: Operation): Promise<Facts> {
     signal,
   );
   const deploy = known(api.lastDeploy(names.part), signal);
-  const token = known(api.token(names.part), signal);
+  const token = known(ownToken(operation), signal);
 
   async function agentOf(): Promise<AgentAnswer | undefined> {
     const [own, variables] = [await app, await env];

@@ -30,15 +30,18 @@ export async function removeInstance(context: Context, name: string, doer: Doer)
       } catch (error) {
         context.log.warn({ instance: name, reason: errorText(error), ...doer }, `${what} cannot be removed`);
         failures.push({ what, error });
+        // An app that stays goes on with its volume and its token.
+        if (remove === removeApp) break;
       }
     }
     const [first] = failures;
-    if (first !== undefined)
-      throw notRemoved(
-        part,
-        failures.map(({ what }) => what),
-        first,
-      );
+    if (first === undefined) return;
+    const left = first.what === steps[0]?.what ? steps : failures;
+    throw notRemoved(
+      part,
+      left.map(({ what }) => what),
+      first,
+    );
   });
   context.log.info({ instance: name, app: part, ...doer }, `removed the instance ${name}`);
 }

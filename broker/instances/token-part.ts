@@ -31,11 +31,17 @@ export async function ensureToken(operation: Operation, team: string): Promise<[
 /** Fulfilled, too, when there is none, or only somebody else's. */
 export async function removeToken(operation: Operation): Promise<void> {
   const { api, context, names } = operation;
-  const token = await api.token(names.part);
-  if (token === undefined || !isOwnToken(operation, token)) return;
+  const token = await ownToken(operation);
+  if (token === undefined) return;
   await context.turns.take([teamTurn(token.team), tokenTurn(names.part)], () =>
     locked(operation, () => api.removeToken(names.part)),
   );
+}
+
+/** The instance's own token; undefined when there is none, or when it is somebody else's. */
+export async function ownToken(operation: Operation): Promise<Token | undefined> {
+  const token = await operation.api.token(operation.names.part);
+  return token !== undefined && isOwnToken(operation, token) ? token : undefined;
 }
 
 function isOwnToken({ names }: Operation, { description }: Token): boolean {

@@ -1,3 +1,5 @@
+import { errorText } from '../../agent/shared/text.ts';
+import { TsuruError } from '../../agent/shared/tsuru.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { refusal } from '../refusals.ts';
@@ -14,7 +16,7 @@ import {
   type Operation,
 } from './instance.ts';
 import { readWish, type Parameters, type Wish } from './parameters.ts';
-import { changeVolume } from './volume-part.ts';
+import { changeVolume, type VolumeChange } from './volume-part.ts';
 
 /** Tsuru waits 5 minutes; a change of plan waits for the new unit. */
 const LIMIT_MS = 280_000;
@@ -36,7 +38,8 @@ export async function updateInstance(
 ): Promise<string> {
   const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
   const { part } = operation.names;
-  let plan = request.plan;
+  let { plan } = request;
+  let pool = '';
   try {
     return await context.turns.take([instanceTurn(operation)], async () => {
       const app = await ownApp(operation);
@@ -44,8 +47,8 @@ export async function updateInstance(
       if (app === undefined) {
         throw new BrokerError(410, `The app ${part} of this instance is gone: remove the instance, and add it again.`);
       }
-      const isKnown = context.plans.some((one) => one.name === planNameOf(app));
-      plan ||= isKnown ? planNameOf(app) : '';
+      pool = app.pool;
+      plan ||= presentPlan(context, app);
       const wish = readWish(context.plans, plan, request.parameters);
       plan = wish.plan.name;
       if (wish.pool !== '' && wish.pool !== app.pool) {
@@ -59,11 +62,21 @@ export async function updateInstance(
       return done;
     });
   } catch (error) {
-    const tsuruPlan = context.plans.find((one) => one.name === plan)?.tsuruPlan ?? '';
+    const { tsuruPlan = '', storage } = context.plans.find((one) => one.name === plan) ?? {};
     throw refusal(error, 'update the instance', {
-      ...{ app: part, team: request.team, pool: '', plan, tsuruPlan, volumePlan: '' },
+      ...{ app: part, team: request.team, pool, plan, tsuruPlan, volumePlan: storage?.volumePlan ?? '' },
     });
   }
+}
+
+/** Who names no plan wants to keep it, and not to lose the data to another. */
+function presentPlan({ plans }: Context, app: App): string {
+  const name = planNameOf(app);
+  if (plans.some((one) => one.name === name)) return name;
+  throw new BrokerError(
+    400,
+    `The plan ${name || app.plan} of this instance is no longer offered: choose one with "-p PLAN".`,
+  );
 }
 
 async function bringTo(operation: Operation, app: App, wish: Wish, wishedTeam: string): Promise<string> {
@@ -80,16 +93,31 @@ async function bringTo(operation: Operation, app: App, wish: Wish, wishedTeam: s
     await change(rest, 'no restart');
     return 'the settings are live with the next poll, nothing restarts';
   }
-  const hasNewVolume = await changeVolume(operation, app.team, wish.plan, app.pool);
-  if (app.plan !== tsuruPlan) {
-    await change({ ...rest, plan: tsuruPlan }, 'restart');
-  } else {
-    // The plan's name comes last: a retry then knows that there is still something to do.
-    if (hasNewVolume || app.units.length > 0) {
+  const volume = await changeVolume(operation, app.team, wish.plan, app.pool);
+  try {
+    if (app.plan !== tsuruPlan) await change({ ...rest, plan: tsuruPlan }, 'restart');
+    else if (volume.isChanged || app.units.length > 0) {
       await retryLocked(() => api.restartApp(app.name), { clock: context.clock, signal });
     }
-    await change(rest, 'no restart');
+  } catch (error) {
+    // Without an answer of Tsuru's the app may have changed.
+    if (error instanceof TsuruError && error.status !== undefined) await putBack(operation, volume);
+    throw error;
   }
+  // The plan's name comes last: a retry then knows that there is still something to do.
+  if (app.plan === tsuruPlan) await change(rest, 'no restart');
   const emptied = storage.kind === 'tmpfs' ? 'its memory, and so its data, start empty' : 'its disk starts empty';
   return `the plan is now ${name}; the unit was restarted, ${emptied}`;
+}
+
+/** The app goes on with its old plan, and so with its old volume. What cannot be put back is changed by the next update. */
+async function putBack({ context, id }: Operation, volume: VolumeChange): Promise<void> {
+  try {
+    await volume.putBack();
+  } catch (error) {
+    context.log.warn(
+      { instance: id.instance, reason: errorText(error) },
+      'the volume could not be put back to the old plan',
+    );
+  }
 }

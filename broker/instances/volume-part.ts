@@ -27,19 +27,45 @@ export async function ensureVolume(operation: Operation, team: string, plan: Pla
   }
 }
 
-/** Changes a volume to what the plan says; units see it after their restart. Tells whether anything was changed. */
-export async function changeVolume(operation: Operation, team: string, plan: Plan, pool: string): Promise<boolean> {
+/** What became of a volume. */
+export interface VolumeChange {
+  readonly isChanged: boolean;
+  /** Changes it back. */
+  readonly putBack: () => Promise<void>;
+}
+
+/** Changes a volume to what the plan says; units see it after their restart. */
+export async function changeVolume(
+  operation: Operation,
+  team: string,
+  plan: Plan,
+  pool: string,
+): Promise<VolumeChange> {
   const { api, names } = operation;
   const spec = specOf(operation, team, plan, pool);
-  const volume = await api.volume(names.part);
-  if (volume === undefined) {
+  const before = await api.volume(names.part);
+  if (before === undefined) {
     await locked(operation, () => api.createVolume(spec));
-  } else if (!isOwnVolume(operation, volume)) {
-    throw belongsToSomebodyElse(`a volume ${names.part}`);
-  } else {
-    const brought = await bringTo(operation, volume, { ...spec, team: volume.team, pool: volume.pool });
-    if (brought !== 'made anew' && volume.boundTo.includes(names.part)) return brought === 'changed';
+    await bindVolume(operation);
+    return { isChanged: true, putBack: () => Promise.resolve() };
   }
+  if (!isOwnVolume(operation, before)) throw belongsToSomebodyElse(`a volume ${names.part}`);
+  const wanted = { ...spec, team: before.team, pool: before.pool };
+  const isChanged = await bringBound(operation, before, wanted);
+  return {
+    isChanged,
+    putBack: async () => {
+      const now = await api.volume(names.part);
+      if (isChanged && now !== undefined)
+        await bringBound(operation, now, { ...wanted, plan: before.plan, options: before.options });
+    },
+  };
+}
+
+/** Tells whether anything was changed. */
+async function bringBound(operation: Operation, volume: Volume, spec: VolumeSpec): Promise<boolean> {
+  const brought = await bringTo(operation, volume, spec);
+  if (brought !== 'made anew' && volume.boundTo.includes(operation.names.part)) return brought === 'changed';
   await bindVolume(operation);
   return true;
 }

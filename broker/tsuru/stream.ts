@@ -2,9 +2,13 @@ import { isObject } from '../../agent/shared/shape.ts';
 import { TsuruError, type TsuruAnswer } from '../../agent/shared/tsuru.ts';
 
 /** Fails when a stream of JSON lines holds an error: Tsuru can tell one after the first byte only there, below a status of 200. */
-export function demandNoError(call: string, { chunks, requestId, status }: TsuruAnswer): void {
+export function demandNoError(
+  call: string,
+  { chunks, requestId, status }: TsuruAnswer,
+  quote: (words: string) => string,
+): void {
   for (const line of Buffer.concat(chunks).toString('utf8').split('\n')) {
-    const words = errorIn(line);
+    const words = quote(errorIn(line));
     if (words === '') continue;
     throw new TsuruError('refused', `${call}: Tsuru said in its answer: ${words}`, { requestId, status, words });
   }
@@ -14,7 +18,7 @@ function errorIn(line: string): string {
   if (!line.startsWith('{')) return '';
   try {
     const message: unknown = JSON.parse(line);
-    return isObject(message) && typeof message['Error'] === 'string' ? message['Error'].trim() : '';
+    return isObject(message) && typeof message['Error'] === 'string' ? message['Error'] : '';
   } catch {
     return '';
   }

@@ -97,6 +97,44 @@ describe('a bind', () => {
     assert.equal(without.body, '{}');
   });
 
+  it('that cannot give its variables yet fails, and lets the instance read nothing', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    stage.tsuru.delays.createdMs = 60_000;
+    stage.tsuru.delays.startingMs = 60_000;
+    await expect(stage.add('my-instance', { 'parameters.bind_env': 'true' }), 201);
+    const { status, body } = await stage.ask('POST', '/resources/my-instance/bind-app', bindBody('my-app'));
+    assert.deepEqual([status, body], [412, 'The instance has no address yet: bind again when it is deployed.']);
+    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
+  });
+
+  it('never touches a token that is somebody else’s, and its apps are nobody’s business here', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    await stage.createApp('other-app');
+    await expect(stage.add(), 201);
+    await expect(stage.admin.call('DELETE', `/1.6/tokens/${APP}`), 200);
+    const form = { token_id: APP, team: 'ops', expires_in: '0' };
+    await expect(stage.admin.call('POST', '/1.6/tokens', { form }), 201);
+    const grant = { form: { token_id: APP, context: 'other-app' } };
+    await expect(stage.admin.call('POST', '/1.6/roles/prometheus-reader/token', grant), 200);
+    const bound = await stage.ask('POST', '/resources/my-instance/bind-app', bindBody('my-app'));
+    assert.equal(bound.status, 500);
+    assert.match(bound.body, new RegExp(`The token ${APP} of this instance is gone: remove the instance, and add it`));
+    assert.equal((await stage.ask('DELETE', '/resources/my-instance/bind-app', bindBody('other-app'))).status, 200);
+    assert.deepEqual(await grantsOf(stage), ['prometheus-reader other-app']);
+    assert.doesNotMatch((await stage.ask('GET', '/resources/my-instance')).body, /other-app/);
+  });
+
+  it('of an app that is gone ends as any other', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    await expect(stage.add(), 201);
+    await expect(stage.ask('POST', '/resources/my-instance/bind-app', bindBody('my-app')), 201);
+    await expect(stage.admin.call('DELETE', '/1.0/apps/my-app'), 200);
+    await expect(stage.ask('DELETE', '/resources/my-instance/bind-app', bindBody('my-app')), 200);
+  });
+
   it('of an app in another cluster is refused with the reason', async () => {
     const cluster = (name: string) => ({ name, addresses: [`https://${name}`] });
     const pool = { isPublic: true, provisioner: 'kubernetes' } as const;

@@ -101,6 +101,22 @@ describe('what an earlier try has left', () => {
     });
   }
 
+  it('and runs already is restarted for another plan, with the volume of that plan', async () => {
+    await using stage = await startStage();
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const create = (plan: string) =>
+      stage.ask('POST', '/resources', { body: `name=my-instance&team=shop&plan=${plan}`, headers });
+    await expect(create('small'), 201);
+    await until('the instance to be up', async () => {
+      return (await stage.ask('GET', '/resources/my-instance/status')).status === 204;
+    });
+    stage.tsuru.requests.clear();
+    await expect(create('medium'), 201);
+    const changes = stage.tsuru.requests.all().map(({ method, path }) => `${method} ${path}`);
+    const [volume, app] = [`POST /1.4/volumes/${APP}`, `PUT /1.0/apps/${APP}`].map((one) => changes.indexOf(one));
+    assert.ok(volume !== undefined && app !== undefined && volume >= 0 && volume < app, changes.join('\n'));
+  });
+
   it('stays when the next try fails as well, which says so', async () => {
     await using stage = await startStage();
     await leaveParts(stage, { method: 'POST', path: `/apps/${APP}/env` });

@@ -99,6 +99,19 @@ describe('a refusal of Tsuru’s becomes one sentence that says what to do:', ()
     assert.match(body, /Tsuru refused to make the instance: mongo is away\./);
   });
 
+  it('an error inside a stream in one line, of which only the start, and without the token', async () => {
+    await using stage = await startStage();
+    const error = `mongo is away\nfor ${stage.brokerToken} ${'x'.repeat(1_000)}`;
+    stage.tsuru.faults.add({
+      ...{ kind: 'body', body: `${JSON.stringify({ Error: error })}\n` },
+      ...{ method: 'POST', path: '/apps/prometheus-my-instance/env' },
+    });
+    const { body } = await stage.add();
+    assert.match(body, /Tsuru refused to make the instance: mongo is away for <secret> x{200,299}\. \(code/);
+    assert.ok(!body.includes(stage.brokerToken));
+    assert.ok(!stage.lines.some((line) => line.includes(stage.brokerToken)));
+  });
+
   it('the role of instances, when it is missing and may not be made', async () => {
     await using stage = await startStage();
     const path = '/roles/prometheus-reader/token';

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { temporaryFolder } from '../support/folder.ts';
 import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
-import { APP, startStage, type Stage, type StageOptions } from './stage.ts';
+import { APP, askBroker, startStage, type Stage, type StageOptions } from './stage.ts';
 
 async function startUp(options: StageOptions = {}): Promise<Stage> {
   const stage = await startStage(options);
@@ -24,6 +27,16 @@ async function annotation({ admin }: Stage, name: string): Promise<string | unde
 }
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+
+/** Without the plan that instances of these tests have. */
+const PLANS = `plans:
+  - name: big
+    default: true
+    tsuru_plan: c1m4
+    memory: 4GB
+    storage: { kind: tmpfs, volume_plan: tmpfs, size: 1000MB }
+    settings: { retention: 15d }
+`;
 
 describe('an update', () => {
   it('of settings goes live through the annotation, and nothing restarts', async () => {
@@ -104,6 +117,35 @@ describe('an update', () => {
     assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).body, before);
   });
 
+  it('of the plan that Tsuru refuses leaves the volume as it was, and names the pool', async () => {
+    await using stage = await startUp();
+    const body = 'App plan "c1m4" is not allowed on pool "dev"\n';
+    stage.tsuru.faults.add({ kind: 'status', status: 400, body, method: 'PUT', path: `/apps/${APP}` });
+    const refused = await stage.ask('PUT', '/resources/my-instance', { body: 'team=shop&plan=medium', headers: FORM });
+    assert.deepEqual(
+      [refused.status, refused.body],
+      [400, "The plan medium is Tsuru's c1m4, which is not allowed in the pool dev: choose another plan or pool."],
+    );
+    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"256Mi"/);
+  });
+
+  it('without a plan keeps the one it has, and is refused when that is no longer offered', async () => {
+    await using stage = await startUp();
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'plans.yaml');
+    await writeFile(path, PLANS);
+    const { url } = await stage.startBroker({ BROKER_PLANS: path });
+    const { status, body } = await askBroker(url, 'PUT', '/resources/my-instance', {
+      body: 'team=shop',
+      headers: FORM,
+    });
+    assert.deepEqual(
+      [status, body],
+      [400, 'The plan small of this instance is no longer offered: choose one with "-p PLAN".'],
+    );
+    assert.equal((await stage.info())['Plan'], 'small (c0.5m1)');
+  });
+
   it('of an instance whose app is gone says so, and is no silent success', async () => {
     await using stage = await startUp();
     await expect(stage.admin.call('DELETE', `/1.0/apps/${APP}`), 200);
@@ -180,6 +222,18 @@ describe('a removal', () => {
       });
     }
   }
+
+  it('that Tsuru refuses leaves the app with its volume and token', async () => {
+    await using stage = await startUp();
+    const body = 'error: block app.delete by a@b.c on all targets: freeze\n';
+    stage.tsuru.faults.add({ kind: 'status', status: 500, body, method: 'DELETE', path: `/apps/${APP}` });
+    const refused = await stage.ask('DELETE', '/resources/my-instance');
+    assert.equal(refused.status, 500);
+    assert.match(refused.body, new RegExp(`Still there: the app ${APP}, the volume ${APP}, the token ${APP};`));
+    for (const path of [`/1.0/apps/${APP}`, `/1.4/volumes/${APP}`, `/1.7/tokens/${APP}`]) {
+      assert.equal((await stage.admin.call('GET', path)).status, 200, path);
+    }
+  });
 
   it('of what is not there, or is somebody else’s, is 200 and touches nothing', async () => {
     await using stage = await startStage();

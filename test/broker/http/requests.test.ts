@@ -98,6 +98,24 @@ describe('every route', () => {
     );
   });
 
+  it('takes descriptions and tags of any length and number, for it does not use them', async () => {
+    const tags = Array.from({ length: 1_001 }, (_, i) => `tags=${i}`).join('&');
+    for (const [method, path, start] of [
+      ['POST', '/resources', 'name=a1&team=nobodys'],
+      ['PUT', '/resources/my-instance', 'team=shop'],
+    ] as const) {
+      const body = `${start}&description=${'x'.repeat(1_001)}&${tags}`;
+      const answer = await stage.ask(method, path, { body, headers: { 'content-type': FORM } });
+      assert.doesNotMatch(answer.body, /cannot be used/);
+    }
+  });
+
+  it('has no place for an instance called plans', async () => {
+    const body = 'name=plans&team=shop';
+    const answer = await stage.ask('POST', '/resources', { body, headers: { 'content-type': FORM } });
+    assert.deepEqual([answer.status, answer.body], [400, 'No instance can be called plans: choose another name.']);
+  });
+
   it('refuses more than 1 MiB, what is neither form nor JSON, and what is no JSON', async () => {
     for (const [type, body, status, words] of [
       [FORM, `name=${'x'.repeat(1024 ** 2)}`, 413, 'The request is larger than 1 MiB.'],
