@@ -15,6 +15,8 @@ export const USERNAME = 'prometheus';
 /** The plan in force, and whether binds give variables: what cannot be read off the app. */
 const PLAN_ANNOTATION = 'prometheus-service/plan';
 const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
+/** Which creation has the app in hand: that which has made it, until another one adopts it. */
+export const MAKER_ANNOTATION = 'prometheus-service/made-by';
 
 /** The private variables of an instance's app. */
 export const VARIABLES = { token: 'TSURU_TOKEN', username: 'GATEWAY_USERNAME', password: 'GATEWAY_PASSWORD' } as const;
