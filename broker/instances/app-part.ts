@@ -7,6 +7,7 @@ import {
   changedAnnotations,
   earlierDeployAnnotation,
   isOwn,
+  MAKER_ANNOTATION,
   planNameOf,
   type Operation,
 } from './instance.ts';
@@ -22,16 +23,21 @@ export function mayBeThere(error: unknown): boolean {
   return wasNotAnswered || error.status === 409 || /already exists/i.test(error.words);
 }
 
+/** What is wished of an app by one creation. */
+export interface AppWish {
+  readonly team: string;
+  readonly wish: Wish;
+  readonly pool: string;
+  /** The creation, unlike any other. */
+  readonly maker: string;
+}
+
 /** Makes the app, or finds a leftover of the same instance and team, which is then to be brought to what is wished. */
-export async function ensureApp(
-  operation: Operation,
-  team: string,
-  wish: Wish,
-  pool: string,
-): Promise<[Made, App | undefined]> {
-  const { api, names } = operation;
+export async function ensureApp(operation: Operation, appWish: AppWish): Promise<[Made, App | undefined]> {
+  const { api, context, names, signal } = operation;
+  const { team, pool, maker } = appWish;
   try {
-    await createApp(operation, team, wish, pool);
+    await createApp(operation, appWish);
     return ['made', undefined];
   } catch (error) {
     if (!mayBeThere(error)) throw error;
@@ -41,25 +47,26 @@ export async function ensureApp(
     // Nobody uses it yet, and to move it takes a restart of what may not run.
     if (pool !== '' && app.pool !== pool) {
       await api.removeApp(names.part);
-      await createApp(operation, team, wish, pool);
+      await createApp(operation, appWish);
       return ['made', undefined];
     }
+    // Before anything else, for a creation that fails elsewhere would take all of it back.
+    const annotations = { [MAKER_ANNOTATION]: maker };
+    await retryLocked(() => api.changeApp(names.part, { annotations }, 'no restart'), { clock: context.clock, signal });
     return ['adopted', app];
   }
 }
 
 async function createApp(
   { api, context, id, names, signal }: Operation,
-  team: string,
-  wish: Wish,
-  pool: string,
+  { team, wish, pool, maker }: AppWish,
 ): Promise<void> {
   const earlier = earlierDeployAnnotation(await api.lastDeploy(names.part));
   const present = Object.entries({ ...annotationsOf(wish), ...earlier }).filter(([, value]) => value !== '');
   const app = {
     ...{ name: names.part, tag: names.tag, team, pool },
     ...{ plan: wish.plan.tsuruPlan, description: `Prometheus of ${id.instance}` },
-    annotations: Object.fromEntries(present),
+    annotations: { ...Object.fromEntries(present), [MAKER_ANNOTATION]: maker },
   };
   await retryLocked(() => api.createApp(app), { clock: context.clock, signal });
 }

@@ -1,14 +1,15 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { refusal } from '../refusals.ts';
 import type { App } from '../tsuru/app.ts';
 import { retryLocked } from '../tsuru/locked.ts';
-import { adoptApp, ensureApp, type Made } from './app-part.ts';
+import { adoptApp, ensureApp, type AppWish, type Made } from './app-part.ts';
 import {
   deployOf,
   instanceTurn,
+  MAKER_ANNOTATION,
   MANAGED_BY,
   operationOn,
   USERNAME,
@@ -16,7 +17,7 @@ import {
   type Doer,
   type Operation,
 } from './instance.ts';
-import { readWish, type Parameters, type Wish } from './parameters.ts';
+import { readWish, type Parameters } from './parameters.ts';
 import { ensureToken, removeToken } from './token-part.ts';
 import { bindVolume, ensureVolume, removeVolume } from './volume-part.ts';
 
@@ -58,10 +59,11 @@ export async function createInstance(context: Context, request: CreateRequest, d
   await context.turns.take([instanceTurn(operation)], async () => {
     const made: Undoable[] = [];
     const adopted: string[] = [];
+    const making: Making = { team, wish, pool, maker: randomUUID(), made, adopted };
     try {
-      await makeParts(operation, { team, wish, pool, made, adopted });
+      await makeParts(operation, making);
     } catch (error) {
-      throw await undone(operation, told(operation, error, { team, wish, pool }), made, adopted);
+      throw await undone(operation, told(operation, error, making), making);
     }
   });
   const { part } = operation.names;
@@ -72,15 +74,13 @@ export async function createInstance(context: Context, request: CreateRequest, d
   );
 }
 
-interface Making {
-  readonly team: string;
-  readonly wish: Wish;
-  readonly pool: string;
+interface Making extends AppWish {
   readonly made: Undoable[];
   readonly adopted: string[];
 }
 
-async function makeParts(operation: Operation, { team, wish, pool, made, adopted }: Making): Promise<void> {
+async function makeParts(operation: Operation, making: Making): Promise<void> {
+  const { team, wish, pool, made, adopted } = making;
   const { api, context, id, names, signal } = operation;
   const { part } = names;
   const note = (which: Made, what: string, undo: Undoable['undo']): void => {
@@ -88,7 +88,7 @@ async function makeParts(operation: Operation, { team, wish, pool, made, adopted
     else adopted.push(what);
   };
 
-  const [appMade, leftover] = await ensureApp(operation, team, wish, pool);
+  const [appMade, leftover] = await ensureApp(operation, making);
   note(appMade, `the app ${part}`, (undoing) => undoing.api.removeApp(part));
   // Tsuru's default pool, if nobody has named one.
   const appPool = pool === '' ? ((leftover ?? (await api.app(part)))?.pool ?? '') : pool;
@@ -124,11 +124,7 @@ async function isDeployed({ api, names }: Operation, app: App): Promise<boolean>
   return deploy?.error === '';
 }
 
-function told(
-  { names }: Operation,
-  error: unknown,
-  { team, wish, pool }: Pick<Making, 'team' | 'wish' | 'pool'>,
-): unknown {
+function told({ names }: Operation, error: unknown, { team, wish, pool }: AppWish): unknown {
   const { name: plan, tsuruPlan, storage } = wish.plan;
   return refusal(error, 'make the instance', {
     ...{ app: names.part, team, pool, plan, tsuruPlan, volumePlan: storage.volumePlan },
@@ -136,16 +132,12 @@ function told(
 }
 
 /** Takes back what this call has made, last first, and adds to the error what is left. */
-async function undone(
-  { context, id }: Operation,
-  error: unknown,
-  made: readonly Undoable[],
-  adopted: readonly string[],
-): Promise<unknown> {
+async function undone({ context, id }: Operation, error: unknown, { maker, made, adopted }: Making): Promise<unknown> {
   const undoing = operationOn(context, id.instance, AbortSignal.timeout(UNDO_LIMIT_MS));
   const left = [...adopted];
   for (const { what, undo } of made.toReversed()) {
     try {
+      await demandStillOurs(undoing, maker);
       await retryLocked(() => undo(undoing), { clock: context.clock, signal: undoing.signal });
     } catch (undoError) {
       context.log.warn({ instance: id.instance, reason: errorText(undoError) }, `${what} could not be removed again`);
@@ -155,4 +147,12 @@ async function undone(
   if (left.length === 0 || !(error instanceof BrokerError)) return error;
   const message = `${error.message} Left for the next try, which goes on with it: ${left.join(', ')}.`;
   return new BrokerError(error.status, message, error.cause);
+}
+
+/** Another broker may have adopted what this one has made, and go on with it. */
+async function demandStillOurs({ api, names }: Operation, maker: string): Promise<void> {
+  const app = await api.app(names.part);
+  if (app !== undefined && app.annotations.get(MAKER_ANNOTATION) !== maker) {
+    throw new Error('another creation goes on with it');
+  }
 }

@@ -17,6 +17,8 @@ const PLAN_ANNOTATION = 'prometheus-service/plan';
 const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
 /** Tsuru keeps the events of a removed app: the last deploy of an earlier one of the same name. */
 const EARLIER_DEPLOY_ANNOTATION = 'prometheus-service/earlier-deploy';
+/** Which creation has the app in hand: that which has made it, until another one adopts it. */
+export const MAKER_ANNOTATION = 'prometheus-service/made-by';
 
 /** The private variables of an instance's app. */
 export const VARIABLES = { token: 'TSURU_TOKEN', username: 'GATEWAY_USERNAME', password: 'GATEWAY_PASSWORD' } as const;

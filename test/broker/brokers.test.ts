@@ -177,4 +177,26 @@ describe('two brokers', () => {
     });
     assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
   });
+
+  it('create the same instance at once, and the one that fails takes nothing back that the other goes on with', async () => {
+    await using stage = await startStage();
+    const other = await stage.startBroker();
+    const form = {
+      body: 'name=my-instance&team=shop',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    };
+    const { faults, requests } = stage.tsuru;
+    faults.add({ kind: 'latency', ms: 3_000, method: 'POST', path: '/tokens', times: 1 });
+    faults.add({ kind: 'status', status: 500, method: 'POST', path: '/tokens', times: 1 });
+    const failing = stage.ask('POST', '/resources', form);
+    await until('the first to ask for the token', () => requests.count('POST', '/1.6/tokens') === 1);
+    await expect(askBroker(other.url, 'POST', '/resources', form), 201);
+    assert.match((await failing).body, /Left for the next try, which goes on with it/);
+    await until('the instance to be up', async () => {
+      return (await stage.ask('GET', '/resources/my-instance/status')).status === 204;
+    });
+    for (const path of [`/1.0/apps/${APP}`, `/1.4/volumes/${APP}`, `/1.7/tokens/${APP}`]) {
+      assert.equal((await stage.admin.call('GET', path)).status, 200, path);
+    }
+  });
 });

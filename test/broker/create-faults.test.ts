@@ -113,7 +113,7 @@ describe('what an earlier try has left', () => {
     stage.tsuru.requests.clear();
     await expect(create('medium'), 201);
     const changes = stage.tsuru.requests.all().map(({ method, path }) => `${method} ${path}`);
-    const [volume, app] = [`POST /1.4/volumes/${APP}`, `PUT /1.0/apps/${APP}`].map((one) => changes.indexOf(one));
+    const [volume, app] = [`POST /1.4/volumes/${APP}`, `PUT /1.0/apps/${APP}`].map((one) => changes.lastIndexOf(one));
     assert.ok(volume !== undefined && app !== undefined && volume >= 0 && volume < app, changes.join('\n'));
   });
 
