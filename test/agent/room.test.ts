@@ -153,7 +153,10 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     const [atPause = 0] = (await prometheus.query('prometheus_tsdb_head_series')).values();
     await wait(15_000);
     const status = await agent.status();
-    assert.match(status.problems.join(), /leaky made most of them and is not scraped until there is room; most often labels/);
+    assert.match(
+      status.problems.join(),
+      /leaky made most of them and is not scraped until there is room; most often labels/,
+    );
     const leaky = status.apps.find(({ name }) => name === 'leaky');
     assert.deepEqual([leaky?.targets, leaky?.leftOut], [0, 4]);
     assert.equal(await agent.metric('tsuru_agent_apps_paused'), 1);
