@@ -48,7 +48,7 @@ function planText(plan: string, tsuruPlan: string): string {
   return plan === '' ? tsuruPlan : `${plan} (${tsuruPlan})`;
 }
 
-/** `my-app 3/3, other 0/2 !`: units that are up, of all that are to be scraped. */
+/** `my-app 3/3, other 0/2 !`: units that are up, of all that are to be scraped; `?/3` while nothing is known of their health. */
 function appsText(bound: Facts['boundApps'], status: AgentStatus | undefined): string {
   if (bound.kind === 'unknown') return status === undefined ? '' : listNames(status.apps.map(appText), SHOWN_APPS);
   const told = new Map((status?.apps ?? []).map((app) => [app.name, app]));
@@ -64,8 +64,10 @@ function appsText(bound: Facts['boundApps'], status: AgentStatus | undefined): s
 function appText({ name, units, problems }: AgentApp): string {
   const scraped = units.filter(({ leftOut }) => leftOut === '');
   const up = scraped.filter(({ health }) => health === 'up').length;
-  const isWell = up === scraped.length && problems.length === 0;
-  return `${name} ${up}/${scraped.length}${isWell ? '' : ' !'}`;
+  const down = scraped.filter(({ health }) => health === 'down').length;
+  const isUnknown = scraped.length > 0 && up + down === 0;
+  const isWell = down === 0 && problems.length === 0;
+  return `${name} ${isUnknown ? '?' : up}/${scraped.length}${isWell ? '' : ' !'}`;
 }
 
 function problemsText(assessment: Assessment, status: AgentStatus | undefined): string {

@@ -130,6 +130,14 @@ describe('the info', () => {
     const info = await stage.info();
     assert.equal(info['Apps'], 'my-app 1/1, other 0/1 !');
     assert.equal(info['Problems'], 'c: connection refused');
+    agent.say({
+      ...WELL,
+      apps: [
+        { name: 'my-app', units: [unit('a', { health: 'up' }), unit('b', { health: 'unknown' })], problems: [] },
+        { name: 'other', units: [unit('c', {}), unit('d', {})], problems: [] },
+      ],
+    });
+    assert.equal((await stage.info())['Apps'], 'my-app 1/2, other ?/2', 'unknown is neither up nor down');
     assert.ok(Object.keys(info).length <= 6);
   });
 
