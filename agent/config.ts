@@ -4,8 +4,8 @@ import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatDuration, parseDuration } from './shared/duration.ts';
 import type { SettingsInput } from './shared/settings/settings.ts';
+import { createReader, type Environment, type Variable } from './shared/environment.ts';
 import { LOG_LEVELS, type LogLevel } from './shared/log.ts';
-import { didYouMean } from './shared/text.ts';
 
 /** The agent's configuration, whole and checked. */
 export interface Config {
@@ -43,16 +43,6 @@ export interface GatewayConfig {
   readonly listen: Listen;
   readonly username: string;
   readonly password: string;
-}
-
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** A variable of the environment, as the README's table and --help show it. */
-export interface Variable {
-  readonly name: string;
-  /** Undefined when it must be set. */
-  readonly default: string | undefined;
-  readonly meaning: string;
 }
 
 /** Polling faster than this is a slip: each poll costs Tsuru a write to its database. */
@@ -123,37 +113,14 @@ export const VARIABLES = [
   },
   { name: 'AGENT_LOG_LEVEL', default: 'info', meaning: LOG_LEVELS.join(', ') },
 ] as const satisfies readonly Variable[];
-type Name = (typeof VARIABLES)[number]['name'];
+const SECRETS = ['TSURU_TOKEN', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD'] as const;
 
 export type ConfigResult =
   { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly string[] };
 
 /** Reads the configuration from the environment. All problems come at once, each a sentence; no value of a secret is in them. */
 export function readConfig(environment: Environment): ConfigResult {
-  const problems: string[] = [];
-  const names = VARIABLES.map(({ name }) => name);
-  for (const name of Object.keys(environment)) {
-    if (name.startsWith('AGENT_') && !names.some((known) => known === name)) {
-      problems.push(
-        `${name} is not known${didYouMean(name, names) || `: there are ${names.filter((known) => known.startsWith('AGENT_')).join(', ')}.`}`,
-      );
-    }
-  }
-
-  /** A variable's value read, or its problem noted. An empty one counts as not set. */
-  function read<T>(name: Name, parse: (value: string) => T | undefined, expected: string): T | undefined {
-    const variable: Variable | undefined = VARIABLES.find((candidate) => candidate.name === name);
-    const given = environment[name]?.trim() ?? '';
-    const value = given === '' ? variable?.default : given;
-    if (value === undefined) {
-      problems.push(`${name} is not set: it must be ${expected}.`);
-      return undefined;
-    }
-    const parsed = parse(value);
-    if (parsed === undefined)
-      problems.push(`${name}${maySay(name, value) ? `=${value}` : ''} cannot be used: it must be ${expected}.`);
-    return parsed;
-  }
+  const { problems, read } = createReader(environment, { variables: VARIABLES, prefix: 'AGENT_', secrets: SECRETS });
 
   const span = (shortestMs: number, longestMs: number): [(value: string) => number | undefined, string] => [
     (value) => inRange(parseDuration(value), shortestMs, longestMs),
@@ -268,11 +235,6 @@ export function readConfig(environment: Environment): ConfigResult {
       gateway: gateway ?? undefined,
     }),
   };
-}
-
-/** Secrets are not said, nor what may be a user in front of an address' @. */
-function maySay(name: Name, value: string): boolean {
-  return !['TSURU_TOKEN', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD'].includes(name) && !value.includes('@');
 }
 
 type Partly<T> = { readonly [K in keyof T]: T[K] | undefined };

@@ -19,6 +19,5 @@ done`;
 export function becomeInitIfFirst(): void {
   if (process.pid !== 1) return;
   const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-  // @ts-expect-error It is there since Node 22.15; the types say that it may not be.
-  process.execve('/bin/sh', ['sh', '-c', INIT, 'init', ...command], process.env);
+  process.execve?.('/bin/sh', ['sh', '-c', INIT, 'init', ...command], process.env);
 }

@@ -1,10 +1,10 @@
 // What the agent's main starts: arguments, environment, signals and exit codes. This file alone touches the process.
-import { parseArgs } from 'node:util';
 import { startAgent } from './agent.ts';
 import { systemClock } from './clock.ts';
 import { hostPort, readConfig, secretsOf, VARIABLES } from './config.ts';
 import { errorCode } from './files.ts';
 import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/supervisor.ts';
+import { describeVariables, readCommandLine } from './shared/command-line.ts';
 import { createLog } from './shared/log.ts';
 import { errorText } from './shared/text.ts';
 import { VERSION } from './shared/version.ts';
@@ -21,46 +21,28 @@ const USAGE = `Follows the units of the apps bound on Tsuru, and runs the Promet
   --version       the version
 
 The environment:
-${VARIABLES.map((variable) => `  ${variable.name.padEnd(25)} ${variable.meaning}${defaultOf(variable)}`).join('\n')}
+${describeVariables(VARIABLES)}
 `;
-
-function defaultOf({ default: value }: { default: string | undefined }): string {
-  return value === undefined ? ' (required)' : value === '' ? '' : ` (${value})`;
-}
 
 function fail(exitCode: number, ...lines: readonly string[]): never {
   for (const line of lines) console.error(line);
   process.exit(exitCode);
 }
 
-function readArguments(): { 'check-config'?: boolean; help?: boolean; version?: boolean } {
-  try {
-    const { values } = parseArgs({
-      options: {
-        'check-config': { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-        version: { type: 'boolean' },
-      },
-    });
-    return values;
-  } catch (error) {
-    return fail(2, `${errorText(error)}. See "node agent/main.ts --help".`);
-  }
-}
-
-const { 'check-config': checkOnly = false, help = false, version = false } = readArguments();
-if (help) {
-  process.stdout.write(USAGE);
-  process.exit(0);
-}
-if (version) {
-  process.stdout.write(`${VERSION}\n`);
+const command = readCommandLine(process.argv.slice(2), {
+  program: 'node agent/main.ts',
+  usage: USAGE,
+  version: VERSION,
+});
+if (command.kind === 'refuse') fail(2, command.sentence);
+if (command.kind === 'say') {
+  process.stdout.write(command.text);
   process.exit(0);
 }
 
 const result = readConfig(process.env);
 if (!result.ok) fail(2, ...result.problems);
-if (checkOnly) {
+if (command.kind === 'check') {
   process.stdout.write('The configuration is valid.\n');
   process.exit(0);
 }

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { createReader, type Environment, type Variable } from '../agent/shared/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../agent/shared/log.ts';
-import { didYouMean, errorText } from '../agent/shared/text.ts';
+import { errorText } from '../agent/shared/text.ts';
 import type { BasicAuth } from './http/auth.ts';
 import type { Plan } from './plans/plan.ts';
 import { readPlans } from './plans/read.ts';
@@ -19,16 +20,6 @@ export interface Config {
   readonly instanceUrl: string;
   readonly plans: readonly Plan[];
   readonly logLevel: LogLevel;
-}
-
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** A variable of the environment, as the README's table and --help show it. */
-export interface Variable {
-  readonly name: string;
-  /** Undefined when it must be set. */
-  readonly default: string | undefined;
-  readonly meaning: string;
 }
 
 /** The plans that come with this program. */
@@ -64,37 +55,14 @@ export const VARIABLES = [
   { name: 'PORT', default: '8888', meaning: 'the port (Tsuru sets it)' },
   { name: 'BROKER_LOG_LEVEL', default: 'info', meaning: LOG_LEVELS.join(', ') },
 ] as const satisfies readonly Variable[];
-type Name = (typeof VARIABLES)[number]['name'];
-
-const SECRETS: readonly Name[] = ['TSURU_TOKEN', 'BROKER_USERNAME', 'BROKER_PASSWORD'];
+const SECRETS = ['TSURU_TOKEN', 'BROKER_USERNAME', 'BROKER_PASSWORD'] as const;
 
 export type ConfigResult =
   { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly string[] };
 
 /** Reads the configuration from the environment, and the plans from their file. All problems come at once, each a sentence without a secret. */
 export function readConfig(environment: Environment): ConfigResult {
-  const problems: string[] = [];
-  const names = VARIABLES.map(({ name }) => name);
-  for (const name of Object.keys(environment)) {
-    if (!name.startsWith('BROKER_') || names.some((known) => known === name)) continue;
-    const known = names.filter((one) => one.startsWith('BROKER_')).join(', ');
-    problems.push(`${name} is not known${didYouMean(name, names) || `: there are ${known}.`}`);
-  }
-
-  /** A variable's value read, or its problem noted. An empty one counts as not set. */
-  function read<T>(name: Name, parse: (value: string) => T | undefined, expected: string): T | undefined {
-    const variable: Variable | undefined = VARIABLES.find((candidate) => candidate.name === name);
-    const given = environment[name]?.trim() ?? '';
-    const value = given === '' ? variable?.default : given;
-    if (value === undefined) {
-      problems.push(`${name} is not set: it must be ${expected}.`);
-      return undefined;
-    }
-    const parsed = parse(value);
-    const shown = SECRETS.includes(name) || value.includes('@') ? '' : `=${value}`;
-    if (parsed === undefined) problems.push(`${name}${shown} cannot be used: it must be ${expected}.`);
-    return parsed;
-  }
+  const { problems, read } = createReader(environment, { variables: VARIABLES, prefix: 'BROKER_', secrets: SECRETS });
 
   const tsuruUrl = read(
     'TSURU_HOST',

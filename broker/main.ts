@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { describeVariables, readCommandLine } from '../agent/shared/command-line.ts';
 import { createLog } from '../agent/shared/log.ts';
 import { errorText } from '../agent/shared/text.ts';
 import { VERSION } from '../agent/shared/version.ts';
@@ -18,46 +18,28 @@ Makes instances of Prometheus for Tsuru, which calls it.
   --version       the version
 
 The environment:
-${VARIABLES.map((variable) => `  ${variable.name.padEnd(20)} ${variable.meaning}${defaultOf(variable)}`).join('\n')}
+${describeVariables(VARIABLES)}
 `;
-
-function defaultOf({ default: value }: { default: string | undefined }): string {
-  return value === undefined ? ' (required)' : value === '' ? '' : ` (${value})`;
-}
 
 function fail(exitCode: number, ...lines: readonly string[]): never {
   for (const line of lines) console.error(line);
   process.exit(exitCode);
 }
 
-function readArguments(): { 'check-config'?: boolean; help?: boolean; version?: boolean } {
-  try {
-    const { values } = parseArgs({
-      options: {
-        'check-config': { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-        version: { type: 'boolean' },
-      },
-    });
-    return values;
-  } catch (error) {
-    return fail(2, `${errorText(error)}. See "node broker/main.ts --help".`);
-  }
-}
-
-const { 'check-config': checkOnly = false, help = false, version = false } = readArguments();
-if (help) {
-  process.stdout.write(USAGE);
-  process.exit(0);
-}
-if (version) {
-  process.stdout.write(`${VERSION}\n`);
+const command = readCommandLine(process.argv.slice(2), {
+  program: 'node broker/main.ts',
+  usage: USAGE,
+  version: VERSION,
+});
+if (command.kind === 'refuse') fail(2, command.sentence);
+if (command.kind === 'say') {
+  process.stdout.write(command.text);
   process.exit(0);
 }
 
 const result = readConfig(process.env);
 if (!result.ok) fail(2, ...result.problems);
-if (checkOnly) {
+if (command.kind === 'check') {
   process.stdout.write('The configuration is valid.\n');
   process.exit(0);
 }

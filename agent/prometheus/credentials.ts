@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, makeFolder, writeWhole } from '../files.ts';
-import type { Environment } from '../config.ts';
+import type { Environment } from '../shared/environment.ts';
 import type { Authentication } from '../shared/settings/endpoint.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 

@@ -1,4 +1,5 @@
-import { hostPort, type Environment, type Listen } from '../config.ts';
+import { hostPort, type Listen } from '../config.ts';
+import type { Environment } from '../shared/environment.ts';
 import { formatDuration } from '../shared/duration.ts';
 import { formatBytes } from '../shared/settings/bytes.ts';
 import type { RenderOptions } from './base.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readConfig, type Environment } from '../../agent/config.ts';
+import { readConfig } from '../../agent/config.ts';
+import type { Environment } from '../../agent/shared/environment.ts';
 
 const VALID: Environment = {
   TSURU_HOST: 'https://tsuru.example.com',

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { startStage } from './stage.ts';
 
 /** What Tsuru answers at a step of a creation, and what the user then reads. */
-const TABLE = [
+const TABLE: readonly (readonly [method: string, path: string, status: number, body: string, wanted: RegExp])[] = [
   [
     'POST',
     '/apps',
@@ -42,7 +42,9 @@ const TABLE = [
     /a volume of the plan tmpfs, which is not allowed/,
   ],
   [
-    ...['POST', '/apps/prometheus-my-instance/env', 500],
+    'POST',
+    '/apps/prometheus-my-instance/env',
+    500,
     'error running "app.update.env.set" on app(prometheus-my-instance): block app.update.env.set by all users on all targets: maintenance until 5\n',
     /An administrator has blocked this for the time being \(maintenance until 5\): try again later/,
   ],
@@ -60,16 +62,10 @@ const TABLE = [
     "You don't have permission to do this action\n",
     /lacks a permission to make the instance: tell an administrator/,
   ],
-] as const;
+];
 
 describe('a refusal of Tsuru’s becomes one sentence that says what to do:', () => {
-  for (const [method, path, status, body, wanted] of TABLE as unknown as readonly (readonly [
-    string,
-    string,
-    number,
-    string,
-    RegExp,
-  ])[]) {
+  for (const [method, path, status, body, wanted] of TABLE) {
     it(body.trim(), async () => {
       await using stage = await startStage();
       stage.tsuru.faults.add({ kind: 'status', status, body, method, path });
