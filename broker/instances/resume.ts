@@ -1,4 +1,3 @@
-import { asArray, asObject, parseJson } from '../../agent/shared/shape.ts';
 import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { namesOf, ownerOf } from '../names.ts';
@@ -21,15 +20,16 @@ export async function resumeDeploys(context: Context, signal: AbortSignal): Prom
 /** Of instances that Tsuru knows, whose app is ready for it. */
 async function resumeOnce(context: Context, signal: AbortSignal): Promise<void> {
   const { log, service } = context;
+  const api = createApi(context.tsuru, signal);
   try {
-    const waiting = (await createApi(context.tsuru, signal).apps()).flatMap(({ name, tags, units, unitsError }) => {
+    const waiting = (await api.apps()).flatMap(({ name, tags, units, unitsError }) => {
       const id = ownerOf(tags);
       const isWaiting = units.length === 0 && unitsError === '' && !context.deploys.isRunning(name);
       // Anybody may give an app of theirs this tag, but not this name as well.
       return isWaiting && id?.service === service && namesOf(id).part === name ? [id.instance] : [];
     });
     if (waiting.length === 0) return;
-    const instances = await instancesOf(context, signal);
+    const instances = await api.instances(service);
     for (const instance of waiting.filter((name) => instances.has(name))) {
       try {
         await context.clock.sleep(context.clock.random() * MOST_PAUSE_MS, signal);
@@ -57,17 +57,4 @@ async function resume(context: Context, instance: string, signal: AbortSignal): 
     context.log.info({ app: names.part }, `${names.part} was never deployed: it is now`);
     await context.deploys.start(names.part, 'resumed by the broker');
   });
-}
-
-/** The names of the service's instances. Does not make Tsuru call this broker. */
-async function instancesOf({ tsuru, service }: Context, signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const { status, chunks } = await tsuru.get('instances', '/1.0/services/instances', signal);
-  const services = status === 204 ? [] : asArray(parseJson(chunks), 'the list of services');
-  return new Set(
-    services
-      .map((item) => asObject(item, 'a service'))
-      .filter((item) => item['service'] === service)
-      .flatMap(({ instances }) => asArray(instances ?? [], 'instances'))
-      .filter((name) => typeof name === 'string'),
-  );
 }

@@ -1,10 +1,10 @@
-import { tokenTurn } from '../grants.ts';
+import { READER, tokenTurn } from '../grants.ts';
 import type { Token } from '../tsuru/token.ts';
 import { retryLocked } from '../tsuru/locked.ts';
 import { mayBeThere, type Made } from './app-part.ts';
 import { belongsToSomebodyElse, type Operation } from './instance.ts';
 
-/** Makes the instance's token, or takes a leftover of the same instance and team; its value, if lost, is made anew. */
+/** Makes the instance's token, or takes a leftover of the same instance and team; what is lost of it, or too much, has it made anew. */
 export async function ensureToken(operation: Operation, team: string): Promise<[Made, string]> {
   const { api, context, id, names } = operation;
   return context.turns.take([teamTurn(team), tokenTurn(names.part)], async () => {
@@ -19,13 +19,21 @@ export async function ensureToken(operation: Operation, team: string): Promise<[
       if (!isOwnToken(operation, token) || token.team !== team) {
         throw belongsToSomebodyElse(`a token ${names.part}`);
       }
-      const value = token.value || (await locked(operation, () => api.regenerateToken(names.part)));
-      if (value !== '') return ['adopted', value];
-      // Somebody has let the token do more than this broker may, so Tsuru does not show it; nobody uses it yet.
+      if (!(await isOfEarlierLife(operation, token))) {
+        const value = token.value || (await locked(operation, () => api.regenerateToken(names.part)));
+        if (value !== '') return ['adopted', value];
+        // Somebody has let the token do more than this broker may, so Tsuru does not show it; nobody uses it yet.
+      }
       await locked(operation, () => api.removeToken(names.part));
       return ['made', await create()];
     }
   });
+}
+
+/** Only what Tsuru knows as an instance is bound: else an earlier one of this name was, and what it might read is not for the new one. */
+async function isOfEarlierLife({ api, id, names }: Operation, { roles }: Token): Promise<boolean> {
+  const readsOthers = roles.some(({ name, context }) => name === READER && context !== names.part);
+  return readsOthers && !(await api.instances(id.service)).has(id.instance);
 }
 
 /** Fulfilled, too, when there is none, or only somebody else's. */

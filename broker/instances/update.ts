@@ -16,7 +16,7 @@ import {
   type Operation,
 } from './instance.ts';
 import { readWish, type Parameters, type Wish } from './parameters.ts';
-import { changeVolume, type VolumeChange } from './volume-part.ts';
+import { changeVolume, moveVolume, type VolumeChange } from './volume-part.ts';
 
 /** Tsuru waits 5 minutes; a change of plan waits for the new unit. */
 const LIMIT_MS = 280_000;
@@ -83,17 +83,20 @@ async function bringTo(operation: Operation, app: App, wish: Wish, wishedTeam: s
   const { api, context, signal } = operation;
   const { tsuruPlan, storage, name } = wish.plan;
   const annotations = changedAnnotations(app, wish);
-  const team = wishedTeam === '' || wishedTeam === app.team ? {} : { teamOwner: wishedTeam };
-  const rest: AppChange = { ...team, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) };
+  const hasNewSettings = Object.keys(annotations).length > 0;
+  const team = wishedTeam || app.team;
+  const hasNewTeam = team !== app.team;
+  const rest: AppChange = { ...(hasNewTeam ? { teamOwner: team } : {}), ...(hasNewSettings ? { annotations } : {}) };
   const change = (what: AppChange, restart: 'restart' | 'no restart'): Promise<void> =>
     retryLocked(() => api.changeApp(app.name, what, restart), { clock: context.clock, signal });
 
   if (planNameOf(app) === name && app.plan === tsuruPlan) {
-    if (Object.keys(rest).length === 0) return 'nothing to do';
-    await change(rest, 'no restart');
-    return 'the settings are live with the next poll, nothing restarts';
+    // Before the app, which tells a retry that there is still something to do.
+    if (hasNewTeam) await moveVolume(operation, team);
+    if (hasNewTeam || hasNewSettings) await change(rest, 'no restart');
+    return doneLive(hasNewTeam ? team : '', hasNewSettings);
   }
-  const volume = await changeVolume(operation, app.team, wish.plan, app.pool);
+  const volume = await changeVolume(operation, team, wish.plan, app.pool);
   try {
     if (app.plan !== tsuruPlan) await change({ ...rest, plan: tsuruPlan }, 'restart');
     else if (volume.isChanged || app.units.length > 0) {
@@ -108,6 +111,15 @@ async function bringTo(operation: Operation, app: App, wish: Wish, wishedTeam: s
   if (app.plan === tsuruPlan) await change(rest, 'no restart');
   const emptied = storage.kind === 'tmpfs' ? 'its memory, and so its data, start empty' : 'its disk starts empty';
   return `the plan is now ${name}; the unit was restarted, ${emptied}`;
+}
+
+/** A token's team cannot be changed, and a new token takes a restart, and so the data. */
+function doneLive(team: string, hasNewSettings: boolean): string {
+  const done = [
+    ...(team === '' ? [] : [`app and volume are now of the team ${team}, the token stays with the one before`]),
+    ...(hasNewSettings ? ['the settings are live with the next poll'] : []),
+  ];
+  return done.length === 0 ? 'nothing to do' : [...done, 'nothing restarts'].join(', ');
 }
 
 /** The app goes on with its old plan, and so with its old volume. What cannot be put back is changed by the next update. */

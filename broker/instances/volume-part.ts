@@ -50,16 +50,23 @@ export async function changeVolume(
     return { isChanged: true, putBack: () => Promise.resolve() };
   }
   if (!isOwnVolume(operation, before)) throw belongsToSomebodyElse(`a volume ${names.part}`);
-  const wanted = { ...spec, team: before.team, pool: before.pool };
+  const wanted = { ...spec, pool: before.pool };
   const isChanged = await bringBound(operation, before, wanted);
   return {
     isChanged,
     putBack: async () => {
       const now = await api.volume(names.part);
-      if (isChanged && now !== undefined)
-        await bringBound(operation, now, { ...wanted, plan: before.plan, options: before.options });
+      if (isChanged && now !== undefined) await bringBound(operation, now, { ...before, name: names.part });
     },
   };
+}
+
+/** Gives a volume to another team; its units notice nothing. Fulfilled, too, when there is none, or only somebody else's. */
+export async function moveVolume(operation: Operation, team: string): Promise<void> {
+  const { api, names } = operation;
+  const volume = await api.volume(names.part);
+  if (volume === undefined || volume.team === team || !isOwnVolume(operation, volume)) return;
+  await locked(operation, () => api.changeVolume({ ...volume, name: names.part, team }));
 }
 
 /** Tells whether anything was changed. */
@@ -116,7 +123,8 @@ async function bringTo(
     await locked(operation, () => api.createVolume(spec));
     return 'made anew';
   }
-  const isSame = Object.entries(spec.options).every(([name, value]) => volume.options[name] === value);
+  const hasOptions = Object.entries(spec.options).every(([name, value]) => volume.options[name] === value);
+  const isSame = hasOptions && volume.team === spec.team;
   if (!isSame) await locked(operation, () => api.changeVolume(spec));
   return isSame ? 'same' : 'changed';
 }

@@ -215,6 +215,19 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       await send('role_dissociate', { method: 'DELETE', path });
     },
 
+    /** The names of a service's instances. Does not make Tsuru call the service. */
+    async instances(service: string): Promise<ReadonlySet<string>> {
+      const { status, chunks } = await get('instances', '/1.0/services/instances');
+      const services = status === 204 ? [] : listOf(parseJson(chunks), 'the list of services');
+      return new Set(
+        services
+          .map((item) => asObject(item, 'a service'))
+          .filter((item) => item['service'] === service)
+          .flatMap(({ instances }) => listOf(instances, 'instances'))
+          .filter((name) => typeof name === 'string'),
+      );
+    },
+
     /** Which Tsuru it is: any valid token may ask. */
     info: async (): Promise<string> => {
       const info = parseJson((await get('info', '/1.0/info')).chunks);

@@ -142,6 +142,31 @@ describe('what an earlier try has left', () => {
     await expect(agent.call('GET', `/1.0/apps/${APP}`), 200);
   });
 
+  it('may be a token that reads apps of an earlier life of the name: the new one reads only its own', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    await stage.createApp('gone');
+    await leaveParts(stage, { method: 'POST', path: `/apps/${APP}/env` });
+    for (const context of ['my-app', 'gone']) {
+      const form = { token_id: APP, context };
+      await expect(stage.admin.call('POST', '/1.6/roles/prometheus-reader/token', { form }), 200);
+    }
+    // Of an app that is gone no grant can be taken back; whoever makes one of that name would be read.
+    await expect(stage.admin.call('DELETE', '/1.0/apps/gone'), 200);
+    await addAndSeeUp(stage);
+    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
+  });
+
+  it('is told from an instance that Tsuru knows: its binds stay when the creation is asked for once more', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    await addAndSeeUp(stage);
+    await expect(stage.bind('my-app'), 200);
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    await expect(stage.ask('POST', '/resources', { body: 'name=my-instance&team=shop', headers }), 201);
+    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`, 'prometheus-reader my-app']);
+  });
+
   it('is never touched when it is another team’s', async () => {
     await using stage = await startStage();
     await leaveParts(stage, { method: 'POST', path: '/volumes' });

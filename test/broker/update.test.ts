@@ -78,10 +78,15 @@ describe('an update', () => {
     assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
   });
 
-  it('of the team gives the app to the new one', async () => {
+  it('of the team gives app and volume to the new one, restarts nothing, and goes away with its token', async () => {
     await using stage = await startUp();
+    const units = await unitsOf(stage);
     await expect(stage.update('my-instance', { teamOwner: 'ops' }), 200);
+    assert.deepEqual(await unitsOf(stage), units);
+    const done = 'app and volume are now of the team ops, the token stays with the one before, nothing restarts';
+    assert.ok(stage.lines.some((line) => line.includes(done)));
     assert.match((await stage.admin.call('GET', `/1.0/apps/${APP}`)).body, /"teamowner":"ops"/);
+    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"TeamOwner":"ops"/);
     await expect(stage.remove(), 200);
     assert.equal((await stage.admin.call('GET', `/1.7/tokens/${APP}`)).status, 404);
   });

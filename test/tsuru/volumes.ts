@@ -11,9 +11,9 @@ export interface VolumeBind {
 
 export interface Volume {
   readonly name: string;
-  readonly pool: string;
-  readonly plan: string;
-  readonly teamOwner: string;
+  pool: string;
+  plan: string;
+  teamOwner: string;
   options: VolumeOptions;
   binds: readonly VolumeBind[];
 }

@@ -65,7 +65,9 @@ export function volumeRoutes(world: World): Route[] {
       path: '/volumes/:volume',
       answer: (call) =>
         changeVolume(world, call, 'volume.update', named(call), (volume) => {
-          volume.options = optionsOf(call.body.tree);
+          const spec = specOf(call);
+          demandSpec(state, spec);
+          Object.assign(volume, spec);
         }),
     },
     {
@@ -86,22 +88,33 @@ export function volumeRoutes(world: World): Route[] {
   ];
 }
 
-function createVolume({ state, events }: World, { caller, body: { tree } }: Call): Promise<Answer> {
-  const volume: Volume = {
-    name: text(tree, 'Name'),
+/** What an update sets as well: all of it, whether named or not. */
+type VolumeSpec = Omit<Volume, 'name' | 'binds'>;
+
+function specOf({ body: { tree } }: Call): VolumeSpec {
+  return {
     pool: text(tree, 'Pool'),
     plan: text(child(tree, 'Plan'), 'Name'),
     teamOwner: text(tree, 'TeamOwner'),
     options: optionsOf(tree),
-    binds: [],
   };
+}
+
+function demandSpec(state: State, { pool, plan, teamOwner }: VolumeSpec): void {
+  demandVolumePlan(state, findPool(state, pool), plan);
+  if (!state.teams.includes(teamOwner)) throw new TsuruError('team not found');
+}
+
+function createVolume({ state, events }: World, call: Call): Promise<Answer> {
+  const { caller, body } = call;
+  const spec = specOf(call);
+  const volume: Volume = { name: text(body.tree, 'Name'), ...spec, binds: [] };
   demand(caller, 'volume.create', volumeContexts(volume));
-  demandVolumePlan(state, findPool(state, volume.pool), volume.plan);
+  demandSpec(state, volume);
   const target = { type: 'volume', value: volume.name };
   return events.run({ kind: 'volume.create', target, owner: caller.owner }, () => {
     if (state.volumes.has(volume.name)) throw conflict('volume already exists');
     if (!NAME.test(volume.name)) throw badRequest(BAD_NAME);
-    if (!state.teams.includes(volume.teamOwner)) throw new TsuruError('team not found');
     state.volumes.set(volume.name, volume);
     return Promise.resolve(CREATED);
   });
