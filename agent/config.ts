@@ -4,7 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatDuration, parseDuration } from './shared/duration.ts';
 import type { SettingsInput } from './shared/settings/settings.ts';
-import { createReader, type Environment, type Variable } from './shared/environment.ts';
+import { createReader, type ConfigResult, type Environment, type Variable } from './shared/environment.ts';
 import { LOG_LEVELS, type LogLevel } from './shared/log.ts';
 
 /** The agent's configuration, whole and checked. */
@@ -115,11 +115,8 @@ export const VARIABLES = [
 ] as const satisfies readonly Variable[];
 const SECRETS = ['TSURU_TOKEN', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD'] as const;
 
-export type ConfigResult =
-  { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly string[] };
-
 /** Reads the configuration from the environment. All problems come at once, each a sentence; no value of a secret is in them. */
-export function readConfig(environment: Environment): ConfigResult {
+export function readConfig(environment: Environment): ConfigResult<Config> {
   const { problems, read } = createReader(environment, { variables: VARIABLES, prefix: 'AGENT_', secrets: SECRETS });
 
   const span = (shortestMs: number, longestMs: number): [(value: string) => number | undefined, string] => [

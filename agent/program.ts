@@ -4,7 +4,7 @@ import { systemClock } from './clock.ts';
 import { hostPort, readConfig, secretsOf, VARIABLES } from './config.ts';
 import { errorCode } from './files.ts';
 import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/supervisor.ts';
-import { describeVariables, readCommandLine } from './shared/command-line.ts';
+import { describeVariables, readStart } from './shared/command-line.ts';
 import { createLog } from './shared/log.ts';
 import { errorText } from './shared/text.ts';
 import { VERSION } from './shared/version.ts';
@@ -24,30 +24,23 @@ The environment:
 ${describeVariables(VARIABLES)}
 `;
 
-function fail(exitCode: number, ...lines: readonly string[]): never {
-  for (const line of lines) console.error(line);
-  process.exit(exitCode);
+function fail(line: string): never {
+  console.error(line);
+  process.exit(1);
 }
 
-const command = readCommandLine(process.argv.slice(2), {
+const start = readStart(process.argv.slice(2), {
   program: 'node agent/main.ts',
   usage: USAGE,
   version: VERSION,
+  readConfig: () => readConfig(process.env),
 });
-if (command.kind === 'refuse') fail(2, command.sentence);
-if (command.kind === 'say') {
-  process.stdout.write(command.text);
-  process.exit(0);
+if (start.kind === 'end') {
+  (start.exitCode === 0 ? process.stdout : process.stderr).write(start.text);
+  process.exit(start.exitCode);
 }
 
-const result = readConfig(process.env);
-if (!result.ok) fail(2, ...result.problems);
-if (command.kind === 'check') {
-  process.stdout.write('The configuration is valid.\n');
-  process.exit(0);
-}
-
-const { config } = result;
+const { config } = start;
 const log = createLog(config.logLevel, secretsOf(config));
 const prometheusLimitMs = config.prometheus.kind === 'supervised' ? PROMETHEUS_STOP_LIMIT_MS : 0;
 const stop = new AbortController();
@@ -64,10 +57,10 @@ try {
   const agent = await startAgent(config, process.env, log, systemClock, stop.signal);
   await agent.stopped;
 } catch (error) {
-  if (errorCode(error) !== 'EADDRINUSE') fail(1, `The agent cannot go on: ${errorText(error)}`);
+  if (errorCode(error) !== 'EADDRINUSE') fail(`The agent cannot go on: ${errorText(error)}`);
   const { gateway, listen } = config;
   const isPublic =
     error instanceof Error && 'port' in error && gateway !== undefined && error.port === gateway.listen.port;
   const [where, variable] = isPublic ? [gateway.listen, 'PORT'] : [listen, 'AGENT_LISTEN'];
-  fail(1, `${hostPort(where)} is in use: set ${variable} to another port, or end what listens there.`);
+  fail(`${hostPort(where)} is in use: set ${variable} to another port, or end what listens there.`);
 }

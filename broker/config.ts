@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { createReader, type Environment, type Variable } from '../agent/shared/environment.ts';
+import { createReader, type ConfigResult, type Environment, type Variable } from '../agent/shared/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../agent/shared/log.ts';
 import { errorText } from '../agent/shared/text.ts';
 import type { BasicAuth } from './http/auth.ts';
@@ -57,11 +57,8 @@ export const VARIABLES = [
 ] as const satisfies readonly Variable[];
 const SECRETS = ['TSURU_TOKEN', 'BROKER_USERNAME', 'BROKER_PASSWORD'] as const;
 
-export type ConfigResult =
-  { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly string[] };
-
 /** Reads the configuration from the environment, and the plans from their file. All problems come at once, each a sentence without a secret. */
-export function readConfig(environment: Environment): ConfigResult {
+export function readConfig(environment: Environment): ConfigResult<Config> {
   const { problems, read } = createReader(environment, { variables: VARIABLES, prefix: 'BROKER_', secrets: SECRETS });
 
   const tsuruUrl = read(

@@ -1,4 +1,4 @@
-import { describeVariables, readCommandLine } from '../agent/shared/command-line.ts';
+import { describeVariables, readStart } from '../agent/shared/command-line.ts';
 import { createLog } from '../agent/shared/log.ts';
 import { errorText } from '../agent/shared/text.ts';
 import { VERSION } from '../agent/shared/version.ts';
@@ -21,30 +21,23 @@ The environment:
 ${describeVariables(VARIABLES)}
 `;
 
-function fail(exitCode: number, ...lines: readonly string[]): never {
-  for (const line of lines) console.error(line);
-  process.exit(exitCode);
+function fail(line: string): never {
+  console.error(line);
+  process.exit(1);
 }
 
-const command = readCommandLine(process.argv.slice(2), {
+const start = readStart(process.argv.slice(2), {
   program: 'node broker/main.ts',
   usage: USAGE,
   version: VERSION,
+  readConfig: () => readConfig(process.env),
 });
-if (command.kind === 'refuse') fail(2, command.sentence);
-if (command.kind === 'say') {
-  process.stdout.write(command.text);
-  process.exit(0);
+if (start.kind === 'end') {
+  (start.exitCode === 0 ? process.stdout : process.stderr).write(start.text);
+  process.exit(start.exitCode);
 }
 
-const result = readConfig(process.env);
-if (!result.ok) fail(2, ...result.problems);
-if (command.kind === 'check') {
-  process.stdout.write('The configuration is valid.\n');
-  process.exit(0);
-}
-
-const { config } = result;
+const { config } = start;
 const log = createLog(config.logLevel, [config.tsuruToken, config.auth.password]);
 try {
   const broker = await startBroker(config, log, systemClock);
@@ -59,7 +52,6 @@ try {
   const { host, port } = config.listen;
   const inUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
   fail(
-    1,
     inUse
       ? `${host}:${port} is in use: set PORT to another port, or end what listens there.`
       : `The broker cannot go on: ${errorText(error)}`,

@@ -1,38 +1,43 @@
 import { parseArgs } from 'node:util';
-import type { Variable } from './environment.ts';
+import type { ConfigResult, Variable } from './environment.ts';
 import { errorText } from './text.ts';
 
-/** What a program was asked to do: to run, to check its environment alone, or to say something and end. */
-export type Command =
-  | { readonly kind: 'run' | 'check' }
-  | { readonly kind: 'say'; readonly text: string }
-  | { readonly kind: 'refuse'; readonly sentence: string };
+/** What a program begins with: a whole configuration, or words and the end. */
+export type Start<Config> =
+  | { readonly kind: 'run'; readonly config: Config }
+  | { readonly kind: 'end'; readonly exitCode: 0 | 2; readonly text: string };
 
-export interface CommandLineOptions {
+export interface StartOptions<Config> {
   /** As it is typed: `node agent/main.ts`. */
   readonly program: string;
   /** What --help says. */
   readonly usage: string;
   readonly version: string;
+  readonly readConfig: () => ConfigResult<Config>;
 }
 
-/** Reads the arguments of a program that takes --check-config, --help and --version. */
-export function readCommandLine(args: readonly string[], { program, usage, version }: CommandLineOptions): Command {
+/** Reads the arguments of a program that takes --check-config, --help and --version, and then its configuration. */
+export function readStart<Config>(args: readonly string[], options: StartOptions<Config>): Start<Config> {
+  const { program, usage, version, readConfig } = options;
+  let values;
   try {
-    const { values } = parseArgs({
+    ({ values } = parseArgs({
       args: [...args],
       options: {
         'check-config': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
-    });
-    if (values.help === true) return { kind: 'say', text: usage };
-    if (values.version === true) return { kind: 'say', text: `${version}\n` };
-    return { kind: values['check-config'] === true ? 'check' : 'run' };
+    }));
   } catch (error) {
-    return { kind: 'refuse', sentence: `${errorText(error)}. See "${program} --help".` };
+    return { kind: 'end', exitCode: 2, text: `${errorText(error)}. See "${program} --help".\n` };
   }
+  if (values.help === true) return { kind: 'end', exitCode: 0, text: usage };
+  if (values.version === true) return { kind: 'end', exitCode: 0, text: `${version}\n` };
+  const result = readConfig();
+  if (!result.ok) return { kind: 'end', exitCode: 2, text: `${result.problems.join('\n')}\n` };
+  if (values['check-config'] === true) return { kind: 'end', exitCode: 0, text: 'The configuration is valid.\n' };
+  return { kind: 'run', config: result.config };
 }
 
 /** The variables as --help lists them, a line each. */

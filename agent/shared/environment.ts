@@ -10,6 +10,9 @@ export interface Variable {
   readonly meaning: string;
 }
 
+export type ConfigResult<Config> =
+  { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly string[] };
+
 export interface ReaderOptions<N extends string> {
   readonly variables: readonly (Variable & { readonly name: N })[];
   /** What the program's own variables begin with: one that is not known is a slip. */

@@ -6,10 +6,10 @@ import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { freeAddress } from '../support/address.ts';
 import { GATEWAY, type RunningAgent } from '../support/agent.ts';
-import type { InProcess } from '../tsuru/images.ts';
 import { startProgram } from '../support/program.ts';
 import { until } from '../support/until.ts';
 import { silentImages, startWorld, type World } from '../support/world.ts';
+import { httpUnit } from '../support/unit.ts';
 
 const READY = { prometheusUrl: undefined } as const;
 
@@ -79,21 +79,10 @@ describe("the agent's own Prometheus", { concurrency: 4 }, () => {
   });
 
   it('scrapes an app whose metrics have no content type', async () => {
-    const plain: InProcess = async ({ host, port }) => {
-      const server = createServer((_request, response) => {
-        response.removeHeader('content-type');
-        response.end('orders_total 7\n');
-      });
-      server.listen(port, host);
-      await once(server, 'listening');
-      return {
-        async close() {
-          server.closeAllConnections();
-          server.close();
-          await once(server, 'close');
-        },
-      };
-    };
+    const plain = httpUnit(() => (_request, response) => {
+      response.removeHeader('content-type');
+      response.end('orders_total 7\n');
+    });
     await using world = await startWorld({ images: () => ({ processes: { web: plain } }) });
     await world.bindNew('my-app');
     const { prometheus } = await world.startSupervised();

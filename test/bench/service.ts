@@ -1,13 +1,11 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
 import { viewPrometheus } from '../support/prometheus.ts';
 import { startService, withInstances, type Service } from '../support/service.ts';
 import { metricsUnit } from '../support/world.ts';
 import { createApp, createClient } from '../tsuru/client.ts';
-import type { InProcess } from '../tsuru/images.ts';
 import { startTsuru, type LocalTsuru } from '../tsuru/server.ts';
 import { monotonicMs } from './moments.ts';
 import { summarize, type Summary } from './statistics.ts';
+import { httpUnit } from '../support/unit.ts';
 
 /** What operations on instances cost, through Tsuru, the broker and back. */
 export interface ServiceTimes {
@@ -130,18 +128,7 @@ const WELL = JSON.stringify({
   apps: [],
 });
 
-const silentAgent: InProcess = async ({ host, port }) => {
-  const server = createServer((_request, response) => {
-    response.setHeader('content-type', 'application/json');
-    response.end(WELL);
-  });
-  server.listen(port, host);
-  await once(server, 'listening');
-  return {
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-};
+const silentAgent = httpUnit(() => (_request, response) => {
+  response.setHeader('content-type', 'application/json');
+  response.end(WELL);
+});

@@ -1,6 +1,4 @@
 // A local Tsuru with the service prometheus and our broker behind it: what tests of the broker start from.
-import { createServer } from 'node:http';
-import { once } from 'node:events';
 import { createLog, type Log } from '../../agent/shared/log.ts';
 import { startBroker, type Broker } from '../../broker/broker.ts';
 import { systemClock, type Clock } from '../../broker/clock.ts';
@@ -10,6 +8,7 @@ import { createApp, createClient, type Client, type Reply } from '../tsuru/clien
 import type { Images, InProcess } from '../tsuru/images.ts';
 import { startTsuru, type LocalTsuru, type TsuruOptions } from '../tsuru/server.ts';
 import type { Encoding } from '../tsuru/services.ts';
+import { httpUnit } from '../support/unit.ts';
 
 export const AUTH = { username: 'tsuru', password: 'a-password-of-tsuru' } as const;
 const IMAGE = 'shop/prometheus:1';
@@ -174,20 +173,9 @@ function imagesWith(agent: AgentScript): Images {
 }
 
 function agentUnit(agent: AgentScript): InProcess {
-  return async ({ host, port }) => {
-    const server = createServer((request, response) => {
-      const answer = agent({ path: request.url ?? '', authorization: request.headers.authorization ?? '' });
-      if (answer === 'hang') return;
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
-    });
-    server.listen(port, host);
-    await once(server, 'listening');
-    return {
-      async close() {
-        server.closeAllConnections();
-        server.close();
-        await once(server, 'close');
-      },
-    };
-  };
+  return httpUnit(() => (request, response) => {
+    const answer = agent({ path: request.url ?? '', authorization: request.headers.authorization ?? '' });
+    if (answer === 'hang') return;
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
+  });
 }

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { createPage } from '../budget/load/page.ts';
 import type { InProcess } from '../tsuru/images.ts';
+import { httpUnit } from './unit.ts';
 
 /** What a unit exposes at present. */
 export interface Series {
@@ -13,24 +12,15 @@ export interface Series {
 /** A unit that exposes as many series as is said of its app at the moment it is scraped. */
 export function seriesUnit(of: (app: string) => Series): InProcess {
   let seed = 0;
-  return async ({ app, host, port }) => {
+  return httpUnit(({ app }) => {
     const page = createPage(++seed);
     let scrapes = 0;
-    const server = createServer((_, response) => {
+    return (_request, response) => {
       const { series, churning = 0 } = of(app);
       scrapes += 1;
       const fresh = Array.from({ length: churning }, (_none, index) => `request_seen{id="${scrapes}-${index}"} 1\n`);
       response.setHeader('content-type', 'text/plain; version=0.0.4');
       response.end(page(series - churning) + fresh.join(''));
-    });
-    server.listen(port, host);
-    await once(server, 'listening');
-    return {
-      async close() {
-        server.closeAllConnections();
-        server.close();
-        await once(server, 'close');
-      },
     };
-  };
+  });
 }

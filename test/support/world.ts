@@ -1,9 +1,7 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApp, createClient, type Client } from '../tsuru/client.ts';
-import type { Image, Images, InProcess } from '../tsuru/images.ts';
+import type { Image, Images } from '../tsuru/images.ts';
 import { startTsuru, type LocalTsuru, type TsuruOptions } from '../tsuru/server.ts';
 import { freeAddress } from './address.ts';
 import { configFileOf, startAgentProgram, type AgentOptions, type RunningAgent } from './agent.ts';
@@ -17,23 +15,13 @@ import {
   type RunningPrometheus,
 } from './prometheus.ts';
 import { until } from './until.ts';
+import { httpUnit } from './unit.ts';
 
-/** A unit that answers /metrics, and everything else, with one sample; cheap, so that tests may have many. */
-export const metricsUnit: InProcess = async ({ host, port }) => {
-  const server = createServer((request, response) => {
-    response.setHeader('content-type', 'text/plain; version=0.0.4');
-    response.end(`asked_for{path=${JSON.stringify(request.url)}} 1\n`);
-  });
-  server.listen(port, host);
-  await once(server, 'listening');
-  return {
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-};
+/** A unit that answers /metrics, and everything else, with one sample. */
+export const metricsUnit = httpUnit(() => (request, response) => {
+  response.setHeader('content-type', 'text/plain; version=0.0.4');
+  response.end(`asked_for{path=${JSON.stringify(request.url)}} 1\n`);
+});
 
 /** Every image has a process web that answers /metrics; `-portNNNN` and `worker` in its name mean what they mean in the demo's images. */
 const metricsImages: Images = (name): Image => {
