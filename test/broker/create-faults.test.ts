@@ -4,7 +4,7 @@ import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
 import type { Fault } from '../tsuru/faults.ts';
 import { createClient } from '../tsuru/client.ts';
-import { APP, AUTH, grantsOf, startStage, type Stage } from './stage.ts';
+import { APP, AUTH, grantsOf, partsOf, startStage, type Stage } from './stage.ts';
 
 /** The changes that a creation asks of Tsuru, in order. */
 const STEPS = [
@@ -16,14 +16,6 @@ const STEPS = [
   { what: 'the environment', method: 'POST', path: `/apps/${APP}/env` },
   { what: 'the deploy', method: 'POST', path: `/apps/${APP}/deploy` },
 ] as const;
-
-async function partsOf({ admin }: Stage): Promise<string[]> {
-  const paths = { app: `/1.0/apps/${APP}`, volume: `/1.4/volumes/${APP}`, token: `/1.7/tokens/${APP}` };
-  const found = await Promise.all(
-    Object.entries(paths).map(async ([name, path]) => ((await admin.call('GET', path)).status === 200 ? [name] : [])),
-  );
-  return found.flat();
-}
 
 async function addAndSeeUp(stage: Stage): Promise<void> {
   await expect(stage.add(), 201);

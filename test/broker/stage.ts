@@ -119,6 +119,15 @@ function configOf(environment: Readonly<Record<string, string>>): Config {
   return result.config;
 }
 
+/** Which parts of the instance are there. */
+export async function partsOf({ admin }: Pick<Stage, 'admin'>): Promise<string[]> {
+  const paths = { app: `/1.0/apps/${APP}`, volume: `/1.4/volumes/${APP}`, token: `/1.7/tokens/${APP}` };
+  const found = await Promise.all(
+    Object.entries(paths).map(async ([name, path]) => ((await admin.call('GET', path)).status === 200 ? [name] : [])),
+  );
+  return found.flat();
+}
+
 /** What a token is granted: role and app. */
 export async function grantsOf({ admin }: Pick<Stage, 'admin'>, id = APP): Promise<string[]> {
   const { status, body } = await admin.call('GET', `/1.7/tokens/${id}`);

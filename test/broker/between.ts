@@ -1,0 +1,69 @@
+// Stands between a broker and Tsuru, and fails one request: whichever it is, in whichever way.
+import { once } from 'node:events';
+import { createServer, request as ask, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+
+/** The answer is lost of a request that Tsuru has obeyed; it never gets the one that is lost. */
+export const FAILURES = ['refused', 'request lost', 'answer lost'] as const;
+export type Failure = (typeof FAILURES)[number];
+
+export interface Between extends AsyncDisposable {
+  readonly url: string;
+  /** Fails the request that comes after so many others from now on. */
+  fail(after: number, failure: Failure): void;
+  /** `GET /1.0/apps/my-app`: the request that has failed; undefined while none has. */
+  readonly failed: string | undefined;
+}
+
+export async function standBetween(target: string): Promise<Between> {
+  let toCome: { after: number; readonly failure: Failure } | undefined;
+  let failed: string | undefined;
+
+  function failureOf({ method = '', url = '' }: IncomingMessage): Failure | undefined {
+    if (toCome === undefined || toCome.after-- > 0) return undefined;
+    const { failure } = toCome;
+    toCome = undefined;
+    failed = `${method} ${url}`;
+    return failure;
+  }
+
+  async function relay(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const failure = failureOf(request);
+    const body = await buffer(request);
+    if (failure === 'request lost') return void response.destroy();
+    if (failure === 'refused') return void response.writeHead(500).end('the database is away\n');
+    const { method, headers } = request;
+    const upstream = ask(new URL(request.url ?? '', target), { method, headers, agent: false }, (answer) => {
+      if (failure === 'answer lost') {
+        answer.resume().on('end', () => response.destroy());
+        return;
+      }
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    upstream.on('error', () => response.destroy());
+    upstream.end(body);
+  }
+
+  const server = createServer((request, response) => {
+    relay(request, response).catch(() => response.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    fail(after, failure) {
+      failed = undefined;
+      toCome = { after, failure };
+    },
+    get failed() {
+      return failed;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
