@@ -21,7 +21,7 @@ export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const own = error.message === '' ? code || error.name : error.message;
-  return error.cause === undefined ? own : `${own}: ${errorText(error.cause)}`;
+  return error.cause === undefined ? own : `${own.replace(/\.$/, '')}: ${errorText(error.cause)}`;
 }
 
 /** `, did you mean "interval"?` when one of the known words is a slip of the fingers away, else nothing. */

@@ -59,27 +59,35 @@ export function schemaOf(fields: Fields): Record<string, unknown> {
 
 /** One object of both encodings. What is absent, null or '' in either is left out. */
 export function normalise(body: RawBody | undefined, fields: Fields): Record<string, unknown> {
-  if (body?.encoding === 'json' && !isObject(body.json)) {
-    throw new BrokerError(400, 'The body is no JSON object.');
-  }
-  const values = Object.entries(fields).map(([name, field]) => [name, valueOf(body, field)] as const);
+  const read = readerOf(body);
+  const values = Object.entries(fields).map(([name, field]) => [name, read(field)] as const);
   return Object.fromEntries(values.filter(([, value]) => value !== undefined && value !== null && value !== ''));
 }
 
-function valueOf(body: RawBody | undefined, field: Field): unknown {
-  if (body === undefined) return undefined;
-  if (body.encoding === 'form') return formValue(body.form, field);
-  return isObject(body.json) && Object.hasOwn(body.json, field.json) ? body.json[field.json] : undefined;
+function readerOf(body: RawBody | undefined): (field: Field) => unknown {
+  if (body === undefined) return () => undefined;
+  if (body.encoding === 'form') {
+    const form = groupsOf(body.form);
+    return (field) => formValue(form, field);
+  }
+  const { json } = body;
+  if (!isObject(json)) throw new BrokerError(400, 'The body is no JSON object.');
+  return ({ json: key }) => (Object.hasOwn(json, key) ? json[key] : undefined);
 }
 
-function formValue(form: URLSearchParams, { form: key, kind }: Field): unknown {
-  if (kind === 'parameters') {
-    const given = [...new Set(form.keys())].filter((name) => name.startsWith(key) && name.length > key.length);
-    return given.length === 0
-      ? undefined
-      : Object.fromEntries(given.map((name) => [name.slice(key.length), single(form.getAll(name))]));
-  }
-  return single(form.getAll(key));
+/** The values of each key. */
+type Form = ReadonlyMap<string, readonly string[]>;
+
+function groupsOf(form: URLSearchParams): Form {
+  const groups = Map.groupBy(form, ([key]) => key);
+  return new Map([...groups].map(([key, pairs]) => [key, pairs.map(([, value]) => value)]));
+}
+
+function formValue(form: Form, { form: key, kind }: Field): unknown {
+  if (kind === 'text') return single(form.get(key) ?? []);
+  const given = [...form].filter(([name]) => name.startsWith(key) && name.length > key.length);
+  if (given.length === 0) return undefined;
+  return Object.fromEntries(given.map(([name, values]) => [name.slice(key.length), single(values)]));
 }
 
 /** What is there more than once is none of our texts: the schema says so. */

@@ -45,3 +45,15 @@ function invalid(problem: unknown): string {
   const place = String(instancePath).replace(/^\//, '').replaceAll('/', '.') || 'the body';
   return `${place} cannot be used: it ${String(message).replace('must be string', 'must be a text')}.`;
 }
+
+const STATUSES: Readonly<Record<string, readonly [line: string, text: string]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'The address or the headers are too long.'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The request took too long to arrive.'],
+};
+
+/** The whole answer to what is no HTTP request, or no whole one. */
+export function unreadable(code: string | undefined): string {
+  const [status, text] = STATUSES[code ?? ''] ?? ['400 Bad Request', 'The request cannot be read.'];
+  const headers = ['connection: close', 'content-type: text/plain; charset=utf-8', `content-length: ${text.length}`];
+  return [`HTTP/1.1 ${status}`, ...headers, '', text].join('\r\n');
+}

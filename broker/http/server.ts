@@ -2,13 +2,14 @@ import formbody from '@fastify/formbody';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type Registry from 'prom-client/lib/registry.js';
+import { isObject } from '../../agent/shared/shape.ts';
 import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import type { Doer } from '../instances/instance.ts';
 import { isAuthorized, type BasicAuth } from './auth.ts';
 import { normalise, schemaOf, type RawBody } from './bodies.ts';
-import { failureOf } from './failures.ts';
+import { failureOf, unreadable } from './failures.ts';
 import { openApiOf } from './openapi.ts';
 import { ROUTES, type Body, type Route } from './routes.ts';
 
@@ -18,9 +19,13 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Above the 5 minutes that Tsuru waits for an answer. */
 const CONNECTION_TIMEOUT_MS = 310_000;
 const KEEP_ALIVE_MS = 20_000;
+/** How often Node looks for requests that take too long to arrive. */
+const LOOK_AT_REQUESTS_MS = 5_000;
 /** Names of instances have no limit in Tsuru; that of Node on a whole request is below this. */
 const LONGEST_PARAM = 16_384;
 const REQUEST_ID = /^[\w.:-]{1,100}$/;
+/** Of what others say in the log. */
+const LONGEST_TOLD = 200;
 /** Who watches over this broker has no password. */
 const OPEN = ['/healthz', '/readyz'];
 
@@ -38,6 +43,13 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { connectionsCheckingInterval: LOOK_AT_REQUESTS_MS },
+    // What comes over a connection that is there already is done, too: a router keeps them.
+    return503OnClosing: false,
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable) socket.end(unreadable(error.code));
+      else socket.destroy(error);
+    },
     routerOptions: { maxParamLength: LONGEST_PARAM },
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
@@ -45,10 +57,13 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     },
     // Tsuru's forms have texts only, and JSON says what it means.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    // Of a path that cannot be read: before all hooks.
     frameworkErrors: (error, request, reply) => {
-      fail(error, request, reply);
+      fail(isAuthorized(request.headers.authorization, auth) ? error : unauthorized(reply), request, reply);
+      told(request, reply, 'none');
     },
   });
+  const reasons = new WeakMap<FastifyRequest, string>();
   let isStopping = false;
   server.addHook('preClose', (done) => {
     isStopping = true;
@@ -57,9 +72,22 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
 
   function fail(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const { status, text } = failureOf(error, request.id);
-    if (status >= 500) log.error({ requestId: request.id, reason: errorText(error) }, 'a request failed');
-    else log.info({ requestId: request.id, reason: text }, 'a request was refused');
+    // What is inside is for the log alone.
+    reasons.set(request, status >= 500 ? errorText(error) : text);
     send(reply, { status, text });
+  }
+
+  /** Counts an answer, and tells in one line of one that is an error; an operation that went well has told so itself. */
+  function told(request: FastifyRequest, reply: FastifyReply, route: string): void {
+    const { method } = request;
+    const { statusCode: status } = reply;
+    const durationMs = Math.round(reply.elapsedTime);
+    metrics.requested(method, route, status, durationMs);
+    if (OPEN.includes(route) || route === '/metrics') return;
+    const reason = reasons.get(request);
+    const fields = { ...{ method, route, status, durationMs, reason }, ...nameOf(request), ...doerOf(request) };
+    const level = status >= 500 && reason !== undefined ? 'error' : status >= 400 ? 'info' : 'debug';
+    log[level](fields, `${method} ${route} ${status}`);
   }
 
   server.removeAllContentTypeParsers();
@@ -77,22 +105,10 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
 
   server.addHook('onRequest', async (request, reply) => {
     if (OPEN.includes(request.routeOptions.url ?? '')) return;
-    if (isAuthorized(request.headers.authorization, auth)) return;
-    void reply.header('www-authenticate', 'Basic realm="prometheus"');
-    throw new BrokerError(401, 'The user or password of this service is not right.');
+    if (!isAuthorized(request.headers.authorization, auth)) throw unauthorized(reply);
   });
   server.addHook('onResponse', (request, reply, done) => {
-    const { method, url = 'none' } = request.routeOptions as { method?: string; url?: string };
-    const route = url;
-    const durationMs = Math.round(reply.elapsedTime);
-    metrics.requested(typeof method === 'string' ? method : request.method, route, reply.statusCode, durationMs);
-    if (!OPEN.includes(route) && route !== '/metrics') {
-      const fields = { method: request.method, route, status: reply.statusCode, durationMs, ...doerOf(request) };
-      const text = `${request.method} ${route} ${reply.statusCode}`;
-      // Reads that go well would bury the operations: Tsuru asks for plans and status with every info.
-      if (request.method === 'GET' && reply.statusCode < 400) log.debug(fields, text);
-      else log.info(fields, text);
-    }
+    told(request, reply, request.routeOptions.url ?? 'none');
     done();
   });
   server.setErrorHandler(fail);
@@ -136,17 +152,28 @@ function addRoute(server: FastifyInstance, context: Context, { method, path, fie
   });
 }
 
+function unauthorized(reply: FastifyReply): BrokerError {
+  void reply.header('www-authenticate', 'Basic realm="prometheus"');
+  return new BrokerError(401, 'The user or password of this service is not right.');
+}
+
 function send(reply: FastifyReply, answer: { status: number } & ({ text: string } | { json: unknown })): void {
   void reply.code(answer.status).header('cache-control', 'no-store');
   if ('json' in answer) void reply.type('application/json; charset=utf-8').send(JSON.stringify(answer.json));
   else void reply.type('text/plain; charset=utf-8').send(answer.text);
 }
 
+/** Which instance a request is about, if its path says so. */
+function nameOf({ params }: FastifyRequest): { readonly instance?: string } {
+  const name = isObject(params) ? params['name'] : undefined;
+  return typeof name === 'string' ? { instance: name.slice(0, LONGEST_TOLD) } : {};
+}
+
 /** Of the headers only these: others may hold a cluster's credentials. */
 function doerOf({ id, headers }: FastifyRequest): Doer {
   const header = (name: string): string => {
     const value = headers[name];
-    return typeof value === 'string' ? value.slice(0, 200) : '';
+    return typeof value === 'string' ? value.slice(0, LONGEST_TOLD) : '';
   };
   return { user: header('x-tsuru-user'), eventId: header('x-tsuru-eventid'), requestId: id };
 }

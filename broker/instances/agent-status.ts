@@ -5,6 +5,8 @@ import { errorText } from '../../agent/shared/text.ts';
 export type AgentAnswer =
   | { readonly kind: 'answered'; readonly status: AgentStatus }
   | { readonly kind: 'refused' }
+  /** There was no time to ask it. */
+  | { readonly kind: 'unknown' }
   | { readonly kind: 'silent'; readonly reason: string };
 
 /** What the broker reads of the agent's status, which may be another version's. */
@@ -57,7 +59,7 @@ export async function askAgent(address: string, credentials: Credentials, signal
     if (response.status !== 200) return { kind: 'silent', reason: `it answers ${response.status}` };
     return { kind: 'answered', status: readAgentStatus(parseJson(chunks)) };
   } catch (error) {
-    return { kind: 'silent', reason: signal.aborted ? 'it does not answer in time' : errorText(error) };
+    return { kind: 'silent', reason: signal.aborted ? 'not in time' : errorText(error) };
   }
 }
 

@@ -15,20 +15,25 @@ const LONGEST_TEXT = 400;
 
 export function assess(facts: Facts, part: string): Assessment {
   const { app, deploy, agent } = facts;
-  if (app.kind === 'unknown') return trouble('Tsuru cannot tell at present how it fares: try again');
+  if (app.kind === 'unknown') return untold();
   const own = app.value;
-  if (own === undefined) return trouble(`its app ${part} is gone: remove the instance, and add it again`);
+  if (own === undefined)
+    return trouble(
+      `its app ${part} is gone, or is somebody else's now: remove the instance, and add it again, under another name if that is refused`,
+    );
   const lastDeploy = deploy.kind === 'known' ? deployOf(own, deploy.value) : undefined;
   const isDeploying = lastDeploy?.isRunning === true;
   const isNeverDeployed = deploy.kind === 'known' && lastDeploy === undefined;
   const deployError = lastDeploy?.error ?? '';
-  if (own.unitsError !== '') return trouble(`Tsuru cannot tell its units at present (${own.unitsError}): try again`);
-  if (own.units.length === 0) return withoutUnits(own, deployError, isDeploying || isNeverDeployed);
+  // The units of a change under way are two for a while, of a first deploy none: what is known of it says which.
   const ready = own.units.filter(({ isReady }) => isReady);
+  if (own.unitsError !== '') return trouble(`Tsuru cannot tell its units at present (${own.unitsError}): try again`);
+  if (deploy.kind === 'unknown' && ready.length === 0) return untold();
+  if (own.units.length === 0) return withoutUnits(own, deployError, isDeploying || isNeverDeployed);
   if (ready.length === 0) return isDeploying ? { kind: 'deploying' } : crashing(own);
-  if (own.units.length > 1 && !isDeploying) {
-    const more = `it has ${own.units.length} units, each with data of its own behind one address`;
-    return trouble(`${more}: run "tsuru unit-remove ${own.units.length - 1} -a ${part}"`);
+  if (ready.length > 1 && deploy.kind === 'known' && !isDeploying) {
+    const more = `it has ${ready.length} units, each with data of its own behind one address`;
+    return trouble(`${more}: run "tsuru unit-remove ${ready.length - 1} -a ${part}"`);
   }
   if (deployError !== '') {
     return trouble(`the last deploy failed, an older version runs on: ${lastLine(deployError)}`);
@@ -38,6 +43,8 @@ export function assess(facts: Facts, part: string): Assessment {
       return notAsked(facts);
     case 'refused':
       return trouble(`it does not take its own password: run "tsuru app-restart -a ${part}"`);
+    case 'unknown':
+      return untold();
     case 'silent':
       return isDeploying
         ? { kind: 'deploying' }
@@ -49,7 +56,7 @@ export function assess(facts: Facts, part: string): Assessment {
 
 function notAsked({ address, password }: Facts): Assessment {
   if (address === '') return trouble('it has no address at which it can be asked: does its pool have a router?');
-  if (password.kind === 'unknown') return trouble('Tsuru cannot tell at present how it fares: try again');
+  if (password.kind === 'unknown') return untold();
   return trouble('its app has lost its password: remove the instance, and add it again');
 }
 
@@ -82,6 +89,10 @@ function assessAgent({ problems, isReady, syncProblem }: AgentStatus): Assessmen
   // Out of sync for a moment is what every change is: the agent says when it lasts.
   if (syncProblem === '') return { kind: 'up' };
   return trouble(`Prometheus has not loaded the newest targets yet (${syncProblem}): it scrapes the ones before`);
+}
+
+function untold(): Assessment {
+  return trouble('Tsuru cannot tell at present how it fares: try again');
 }
 
 function trouble(text: string): Assessment {

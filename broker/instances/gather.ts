@@ -8,6 +8,10 @@ import { ownToken } from './token-part.ts';
 /** What could not be asked in time, or failed, is unknown: never taken for nothing. */
 export type Known<T> = { readonly kind: 'known'; readonly value: T } | { readonly kind: 'unknown' };
 
+/** An instance answers from what it has in memory: in milliseconds, unless it hangs. */
+const AGENT_LIMIT_MS = 2_000;
+const LEAST_AGENT_MS = 500;
+
 /** All that is known of an instance at one moment. */
 export interface Facts {
   /** Undefined: there is none. */
@@ -38,7 +42,16 @@ export async function gatherFacts(operation: Operation): Promise<Facts> {
     const address = addressOf(context.instanceUrl, own.value);
     const password = variables.value?.get(VARIABLES.password);
     if (address === '' || password === undefined || !own.value.units.some(({ isReady }) => isReady)) return undefined;
-    return askAgent(address, { username: variables.value?.get(VARIABLES.username) ?? USERNAME, password }, signal);
+    const askedMs = context.clock.nowMs();
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(AGENT_LIMIT_MS)]);
+    const answer = await askAgent(
+      address,
+      { username: variables.value?.get(VARIABLES.username) ?? USERNAME, password },
+      limit,
+    );
+    // Whoever was asked too late is not to blame.
+    const wasAskedLate = signal.aborted && context.clock.nowMs() - askedMs < LEAST_AGENT_MS;
+    return answer.kind === 'silent' && wasAskedLate ? { kind: 'unknown' } : answer;
   }
 
   const agent = await agentOf();

@@ -5,8 +5,10 @@ import { assess, type Assessment } from './assess.ts';
 import { gatherFacts, type Facts } from './gather.ts';
 import { operationOn, planNameOf } from './instance.ts';
 
-/** `tsuru service-info` asks one instance after another. */
-const LIMIT_MS = 1_600;
+/** `tsuru service-info` asks one instance after another: each has 2 s. */
+const INFO_LIMIT_MS = 1_600;
+/** Only one is asked how it fares, and Tsuru asks a cluster for that, which may be slow. */
+const STATUS_LIMIT_MS = 10_000;
 /** Each label is a column of `tsuru service-info`. */
 const MOST_CHARACTERS = 200;
 const SHOWN_APPS = 10;
@@ -19,13 +21,13 @@ export interface Label {
 
 /** What users see of an instance: whatever could be learnt in time. */
 export async function instanceInfo(context: Context, name: string): Promise<readonly Label[]> {
-  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const operation = operationOn(context, name, AbortSignal.timeout(INFO_LIMIT_MS));
   return labelsOf(await gatherFacts(operation), operation.names.part);
 }
 
-/** How an instance fares, in the same time. */
+/** How an instance fares. */
 export async function instanceStatus(context: Context, name: string): Promise<Assessment> {
-  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const operation = operationOn(context, name, AbortSignal.timeout(STATUS_LIMIT_MS));
   return assess(await gatherFacts(operation), operation.names.part);
 }
 

@@ -43,7 +43,7 @@ export async function removeInstance(context: Context, name: string, doer: Doer)
       first,
     );
   });
-  context.log.info({ instance: name, app: part, ...doer }, `removed the instance ${name}`);
+  context.log.info({ instance: name, app: part, ...doer }, `removed the instance ${name}: nothing is left of it`);
 }
 
 async function removeApp(operation: Operation): Promise<void> {

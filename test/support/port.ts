@@ -7,7 +7,10 @@ export async function freePort(preferred: number): Promise<number> {
   for (const port of [preferred, 0]) {
     probe.listen(port, '127.0.0.1');
     const isOpen = await Promise.race([
-      once(probe, 'listening').then(() => true),
+      once(probe, 'listening').then(
+        () => true,
+        () => false,
+      ),
       once(probe, 'error').then(() => false),
     ]);
     if (!isOpen) continue;
