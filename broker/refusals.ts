@@ -107,6 +107,9 @@ function sentenceOf({ failure, words }: TsuruError, doing: string): string {
       return `The service's own token lacks a permission to ${doing}: tell an administrator.`;
     case 'refused':
       return `Tsuru refused to ${doing}: ${words.replace(/[.\s]+$/, '')}.`;
+    case 'bad_answer':
+    case 'too_large':
+      return `Tsuru's answer made no sense when asked to ${doing}: try again, and tell an administrator if it stays so.`;
     default:
       return `Tsuru failed to ${doing}: try again, and tell an administrator if it stays so.`;
   }

@@ -3,8 +3,9 @@ import { errorText } from '../shared/text.ts';
 import { APP_LABEL } from '../targets/groups.ts';
 import type { PrometheusClient, TargetHealth } from './client.ts';
 
-/** How old an answer about the targets may get: Prometheus spends much on it. */
-const TARGETS_EVERY_MS = 30_000;
+/** How old an answer about the targets may get: what Prometheus spends on it grows with each target, to 1.4 MB at the most asked for. */
+const FEWEST_MS_BETWEEN = 2_000;
+const MS_BETWEEN_PER_TARGET = 15;
 /** With more targets than this their health is not asked for: at 10,000 the answer is 7 MB. */
 const MOST_TARGETS_WITH_HEALTH = 2_000;
 /** How old an answer about readiness may get, so that many who ask cost one request. */
@@ -26,7 +27,7 @@ export function createHealth(
   nowMs: () => number,
   onVersion: (version: string) => void,
 ): Health {
-  const readiness = remember(READY_EVERY_MS, nowMs, async (): Promise<Readiness> => {
+  const readiness = remember(() => READY_EVERY_MS, nowMs, async (): Promise<Readiness> => {
     try {
       await client.ready();
       const version = await client.version();
@@ -36,7 +37,9 @@ export function createHealth(
       return { ready: false, reason: errorText(error) };
     }
   });
-  const targets = remember(TARGETS_EVERY_MS, nowMs, async () => {
+  let wanted = 0;
+  const everyMs = (): number => Math.max(FEWEST_MS_BETWEEN, wanted * MS_BETWEEN_PER_TARGET);
+  const targets = remember(everyMs, nowMs, async () => {
     try {
       const all = await client.targets();
       const byUnit = new Map(
@@ -49,7 +52,11 @@ export function createHealth(
   });
   return {
     readiness,
-    targets: async (count) => (count <= MOST_TARGETS_WITH_HEALTH ? targets() : undefined),
+    async targets(count) {
+      if (count > MOST_TARGETS_WITH_HEALTH) return undefined;
+      wanted = count;
+      return targets();
+    },
   };
 }
 
@@ -58,10 +65,10 @@ function keyOf(app: unknown, unit: unknown): string {
 }
 
 /** Asks again only when the last answer is too old; who asks meanwhile waits for the same answer. */
-function remember<T>(forMs: number, nowMs: () => number, ask: () => Promise<T>): () => Promise<T> {
-  let last: { answer: Promise<T>; untilMs: number } | undefined;
+function remember<T>(forMs: () => number, nowMs: () => number, ask: () => Promise<T>): () => Promise<T> {
+  let last: { answer: Promise<T>; askedAtMs: number } | undefined;
   return () => {
-    if (last === undefined || nowMs() >= last.untilMs) last = { answer: ask(), untilMs: nowMs() + forMs };
+    if (last === undefined || nowMs() - last.askedAtMs >= forMs()) last = { answer: ask(), askedAtMs: nowMs() };
     return last.answer;
   };
 }

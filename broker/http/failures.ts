@@ -43,7 +43,11 @@ function invalid(problem: unknown): string {
     isObject(params) && typeof params['missingProperty'] === 'string' ? params['missingProperty'] : undefined;
   if (missing !== undefined) return `${missing} is missing.`;
   const place = String(instancePath).replace(/^\//, '').replaceAll('/', '.') || 'the body';
-  return `${place} cannot be used: it ${String(message).replace('must be string', 'must be a text')}.`;
+  const words = String(message)
+    .replace('must be string', 'must be a text')
+    .replace('must be object', 'must be an object')
+    .replace('must NOT have', 'must not have');
+  return `${place} cannot be used: it ${words}.`;
 }
 
 const STATUSES: Readonly<Record<string, readonly [line: string, text: string]>> = {

@@ -32,7 +32,8 @@ export function readWish(plans: readonly Plan[], planName: string, parameters: P
   }
   const result = readSettings(parameters, {
     ...{ defaults: plan.defaults, ceilings: plan.ceilings },
-    others: [...OTHERS, ...OF_THE_PLAN],
+    others: OTHERS,
+    hidden: OF_THE_PLAN,
   });
   if (!result.ok) problems.push(...result.problems);
   if (problems.length > 0 || !result.ok) throw new BrokerError(400, oneLine(problems));

@@ -32,13 +32,22 @@ export function readPlans(text: string): PlansResult {
   }
   if (!isObject(file)) return { ok: false, problems: ['The plans are no map: they need the key "plans".'] };
   checkKeys(file, KEYS.file, 'the file', problems);
-  const platform = settingsIn(file['defaults'], 'defaults', problems);
+  const platform = readDefaults(file['defaults'], problems);
   const list = Array.isArray(file['plans']) ? (file['plans'] as unknown[]) : [];
   if (list.length === 0) problems.push('plans must be a list of at least one plan.');
   const plans = list.map((plan, i) => readPlan(plan, `plans[${i}]`, platform, problems));
   const whole = plans.filter((plan) => plan !== undefined);
-  checkTogether(whole, problems);
+  checkTogether(list.filter(isObject), problems);
   return problems.length > 0 ? { ok: false, problems } : { ok: true, plans: whole };
+}
+
+/** The platform's own settings, told once and not with each plan; none when they cannot be used. */
+function readDefaults(value: unknown, problems: string[]): SettingsInput {
+  const given = settingsIn(value, 'defaults', problems);
+  const result = readSettings(given);
+  if (result.ok) return given;
+  problems.push(...result.problems.map((problem) => `defaults: ${problem}`));
+  return {};
 }
 
 function readPlan(value: unknown, place: string, platform: SettingsInput, problems: string[]): Plan | undefined {
@@ -47,7 +56,6 @@ function readPlan(value: unknown, place: string, platform: SettingsInput, proble
     return undefined;
   }
   const where = typeof value['name'] === 'string' ? `plan ${value['name']}` : place;
-  const before = problems.length;
   checkKeys(value, KEYS.plan, where, problems);
   const text = (key: string, fallback?: string): string => {
     const given = value[key] ?? fallback;
@@ -69,7 +77,8 @@ function readPlan(value: unknown, place: string, platform: SettingsInput, proble
   for (const key of ['storage', 'storage_size']) {
     if (key in settings || key in ceilings) problems.push(`${where}: ${key} belongs into the plan's storage.`);
   }
-  if (problems.length > before || storage === undefined) return undefined;
+  // The rest is reckoned from these.
+  if (memoryBytes === 0 || storage === undefined || storage.sizeBytes === 0) return undefined;
 
   const budget = budgetOfPlan(memoryBytes, storage);
   problems.push(...budget.problems.map((problem) => `${where}: ${problem}.`));
@@ -159,12 +168,12 @@ function checkKeys(value: object, known: readonly string[], where: string, probl
   }
 }
 
-function checkTogether(plans: readonly Plan[], problems: string[]): void {
-  const names = plans.map(({ name }) => name);
+function checkTogether(plans: readonly Readonly<Record<string, unknown>>[], problems: string[]): void {
+  const names = plans.map(({ name }) => name).filter((name) => typeof name === 'string');
   for (const name of new Set(names.filter((one, i) => names.indexOf(one) < i))) {
     problems.push(`plan ${name} is there more than once.`);
   }
-  const defaults = plans.filter(({ isDefault }) => isDefault).map(({ name }) => name);
+  const defaults = plans.filter((plan) => plan['default'] === true).map(({ name }) => String(name));
   if (plans.length > 0 && defaults.length !== 1) {
     const which = defaults.length === 0 ? 'none is' : `${defaults.join(', ')} are`;
     problems.push(`one plan must be the default, for who names none: ${which}.`);

@@ -1,4 +1,4 @@
-import { asArray, asObject, asOptionalText, isObject, parseJson } from '../../agent/shared/shape.ts';
+import { asObject, asOptionalText, parseJson, ShapeError } from '../../agent/shared/shape.ts';
 import { TsuruError, type TsuruAnswer, type TsuruRequest, type TsuruWriter } from '../../agent/shared/tsuru.ts';
 import { listOf, readApp, type App } from './app.ts';
 import { demandNoError } from './stream.ts';
@@ -46,12 +46,11 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
 
   return {
     app: async (name: string): Promise<App | undefined> =>
-      unlessMissing(async () => readApp(parseJson((await get('app', app(name))).chunks))),
+      unlessMissing(async () => parsed('app', await get('app', app(name)), readApp)),
 
     /** All apps that this broker may read; the list tells tags, but not how often an app was deployed. */
     async apps(): Promise<readonly App[]> {
-      const { status, chunks } = await get('apps', '/1.0/apps');
-      return status === 204 ? [] : asArray(parseJson(chunks), 'the list of apps').map(readApp);
+      return parsed('apps', await get('apps', '/1.0/apps'), (list) => listOf(list, 'the list of apps').map(readApp));
     },
 
     async createApp({ name, team, pool, plan, description, tag, annotations }: NewApp): Promise<void> {
@@ -96,14 +95,8 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
     async env(name: string, variables: readonly string[]): Promise<ReadonlyMap<string, string> | undefined> {
       const query = new URLSearchParams(variables.map((variable): [string, string] => ['env', variable]));
       return unlessMissing(async () => {
-        const { status, chunks } = await get('env', app(name, `/env?${query.toString()}`));
-        const list = status === 204 ? [] : listOf(parseJson(chunks), 'the environment');
-        return new Map(
-          list.map((item) => {
-            const variable = asObject(item, 'a variable');
-            return [asOptionalText(variable['name'], 'name'), asOptionalText(variable['value'], 'value')];
-          }),
-        );
+        const answer = await get('env', app(name, `/env?${query.toString()}`));
+        return parsed('env', answer, (list) => new Map(listOf(list, 'the environment').map(readVariable)));
       });
     },
 
@@ -136,19 +129,12 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
         ['kindname', 'app.deploy'],
         ['limit', '1'],
       ]);
-      const { status, chunks } = await get('events', `/1.1/events?${query.toString()}`);
-      const [event] = status === 204 ? [] : listOf(parseJson(chunks), 'the list of events');
-      if (event === undefined) return undefined;
-      const { UniqueID: id, Running: running, Error: error } = asObject(event, 'an event');
-      return {
-        id: asOptionalText(id, 'UniqueID'),
-        isRunning: running === true,
-        error: asOptionalText(error, 'Error').trim(),
-      };
+      const answer = await get('events', `/1.1/events?${query.toString()}`);
+      return parsed('events', answer, (list) => listOf(list, 'the list of events').map(readEvent)[0]);
     },
 
     volume: async (name: string): Promise<Volume | undefined> =>
-      unlessMissing(async () => readVolume(parseJson((await get('volume', volume(name))).chunks))),
+      unlessMissing(async () => parsed('volume', await get('volume', volume(name)), readVolume)),
 
     async createVolume(spec: VolumeSpec): Promise<void> {
       await send('volume_create', { method: 'POST', path: '/1.4/volumes', body: { form: volumeForm(spec) } });
@@ -175,18 +161,18 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
     },
 
     token: async (id: string): Promise<Token | undefined> =>
-      unlessMissing(async () => readToken(parseJson((await get('token', `/1.7/tokens/${id}`)).chunks))),
+      unlessMissing(async () => parsed('token', await get('token', `/1.7/tokens/${id}`), readToken)),
 
     async createToken(id: string, team: string, description: string): Promise<string> {
       const form = { token_id: id, team, description, expires_in: '0' };
-      const { chunks } = await send('token_create', { method: 'POST', path: '/1.6/tokens', body: { form } });
-      return readToken(parseJson(chunks)).value;
+      const answer = await send('token_create', { method: 'POST', path: '/1.6/tokens', body: { form } });
+      return parsed('token_create', answer, readToken).value;
     },
 
     async regenerateToken(id: string): Promise<string> {
       const body = { form: { regenerate: 'true' } };
-      const { chunks } = await send('token_regenerate', { method: 'PUT', path: `/1.6/tokens/${id}`, body });
-      return readToken(parseJson(chunks)).value;
+      const answer = await send('token_regenerate', { method: 'PUT', path: `/1.6/tokens/${id}`, body });
+      return parsed('token_regenerate', answer, readToken).value;
     },
 
     /** Fulfilled, too, when there is none. */
@@ -217,26 +203,53 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
 
     /** The names of a service's instances. Does not make Tsuru call the service. */
     async instances(service: string): Promise<ReadonlySet<string>> {
-      const { status, chunks } = await get('instances', '/1.0/services/instances');
-      const services = status === 204 ? [] : listOf(parseJson(chunks), 'the list of services');
-      return new Set(
-        services
-          .map((item) => asObject(item, 'a service'))
-          .filter((item) => item['service'] === service)
-          .flatMap(({ instances }) => listOf(instances, 'instances'))
-          .filter((name) => typeof name === 'string'),
-      );
+      const answer = await get('instances', '/1.0/services/instances');
+      return parsed('instances', answer, (services) => readInstances(services, service));
     },
 
     /** Which Tsuru it is: any valid token may ask. */
     info: async (): Promise<string> => {
-      const info = parseJson((await get('info', '/1.0/info')).chunks);
-      return isObject(info) ? asOptionalText(info['version'], 'version') : '';
+      const answer = await get('info', '/1.0/info');
+      return parsed('info', answer, (info) => asOptionalText(asObject(info, 'the answer')['version'], 'version'));
     },
   };
 }
 
 export type Api = ReturnType<typeof createApi>;
+
+/** Reads an answer: of a list of nothing Tsuru answers 204 and nothing more. */
+function parsed<T>(call: string, { status, chunks, requestId }: TsuruAnswer, read: (value: unknown) => T): T {
+  try {
+    return read(status === 204 ? undefined : parseJson(chunks));
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    throw new TsuruError('bad_answer', `${call}: Tsuru's answer cannot be used`, { requestId, status, cause: error });
+  }
+}
+
+function readVariable(value: unknown): [name: string, value: string] {
+  const variable = asObject(value, 'a variable');
+  return [asOptionalText(variable['name'], 'name'), asOptionalText(variable['value'], 'value')];
+}
+
+function readEvent(value: unknown): DeployEvent {
+  const { UniqueID: id, Running: running, Error: error } = asObject(value, 'an event');
+  return {
+    id: asOptionalText(id, 'UniqueID'),
+    isRunning: running === true,
+    error: asOptionalText(error, 'Error').trim(),
+  };
+}
+
+function readInstances(value: unknown, service: string): ReadonlySet<string> {
+  return new Set(
+    listOf(value, 'the list of services')
+      .map((item) => asObject(item, 'a service'))
+      .filter((item) => item['service'] === service)
+      .flatMap(({ instances }) => listOf(instances, 'instances'))
+      .filter((name) => typeof name === 'string'),
+  );
+}
 
 /** Undefined where Tsuru says that there is no such thing. */
 async function unlessMissing<T>(call: () => Promise<T>): Promise<T | undefined> {

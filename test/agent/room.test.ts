@@ -20,8 +20,16 @@ async function assertWell({ agent, prometheus }: SmallInstance): Promise<void> {
     [],
   );
   assert.equal((await agent.status()).prometheus.process?.crashes, 0);
-  const page = await (await request(`${prometheus.url}/metrics`)).body.text();
-  assert.equal(sampleOf(page, 'prometheus_tsdb_wal_writes_failed_total'), 0);
+  assert.equal(sampleOf(await pageOf(prometheus.url), 'prometheus_tsdb_wal_writes_failed_total'), 0);
+}
+
+async function pageOf(url: string): Promise<string> {
+  return (await request(`${url}/metrics`)).body.text();
+}
+
+/** The series in memory at this moment: a query would tell those of the last scrape, before the pause. */
+async function seriesOf({ prometheus }: SmallInstance): Promise<number> {
+  return sampleOf(await pageOf(prometheus.url), 'prometheus_tsdb_head_series') ?? NaN;
 }
 
 /** That each of an app's units was scraped without a gap of more than some seconds, and just now. */
@@ -150,7 +158,7 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     );
     assert.deepEqual(paused.room.pausedApps, ['leaky']);
     await prometheus.untilTargets('blog only', (all) => all.every(({ labels }) => labels['tsuru_app'] === 'blog'));
-    const [atPause = 0] = (await prometheus.query('prometheus_tsdb_head_series')).values();
+    const atPause = await seriesOf(instance);
     await wait(15_000);
     const status = await agent.status();
     assert.match(
@@ -161,7 +169,7 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     assert.deepEqual([leaky?.targets, leaky?.leftOut], [0, 4]);
     assert.equal(await agent.metric('tsuru_agent_apps_paused'), 1);
     assert.equal(await agent.metric('tsuru_agent_memory_limit_bytes'), memoryMib * MIB);
-    const [later = Infinity] = (await prometheus.query('prometheus_tsdb_head_series')).values();
+    const later = await seriesOf(instance);
     assert.ok(later < atPause + 500, `${atPause} series when it was paused, ${later} later`);
     // What tmpfs and agent leave of the memory.
     const anonymous = /^RssAnon:\s+(\d+) kB$/m.exec(await readFile(`/proc/${await pidOf(instance)}/status`, 'utf8'));

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { it, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { expect } from '../support/instance.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { until } from '../support/until.ts';
 import { isAlive } from './alive.ts';
@@ -26,6 +27,21 @@ it('starts a demo app, says how to reach Tsuru, and leaves nothing behind after 
   program.kill('SIGINT');
   assert.equal(await program.end, 0);
   assert.deepEqual(pids.filter(isAlive), []);
+});
+
+it('has the service prometheus: what it says to try makes an instance that scrapes the app', async (t) => {
+  const program = start(t, '--port', '0');
+  const token = await until('the token', () => exported(program, 'TSURU_TOKEN'));
+  const said = await until('what to try', () => /service-instance-add .+ -t my-team/.exec(program.lines.join('\n')));
+  assert.ok(said);
+  const admin = createClient(exported(program, 'TSURU_TARGET') ?? '', token);
+  const instance = '/services/prometheus/instances/my-instance';
+  const form = { name: 'my-instance', owner: 'my-team' };
+  await expect(admin.call('POST', '/1.0/services/prometheus/instances', { form }), 201);
+  await expect(admin.call('PUT', `/1.13${instance}/apps/my-app`, { form: {} }), 200);
+  await until('all units to be up', async () => (await admin.call('GET', `/1.0${instance}`)).body.includes('my-app 3/3'));
+  const { body } = await admin.call('GET', '/1.0/apps/prometheus-my-instance/log?lines=100');
+  assert.match(body, /the agent follows Tsuru/);
 });
 
 it('leaves nothing behind when it is told to end before its app is ready', async (t) => {

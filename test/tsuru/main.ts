@@ -5,6 +5,7 @@ import { createApp, createClient } from './client.ts';
 import { demoImages } from './images.ts';
 import { startService, withInstances } from '../support/service.ts';
 import { startTsuru, type LocalTsuru } from './server.ts';
+import { DEFAULT_TEAMS } from './state.ts';
 
 const DEFAULT_PORT = 8080;
 
@@ -56,14 +57,15 @@ function readArguments(): { readonly port: number | undefined; readonly help: bo
 /** On the port that was asked for; else on the usual one, or on any when that is taken. */
 async function start(port: number | undefined): Promise<LocalTsuru> {
   const images = withInstances(demoImages([process.execPath, DEMO_APP]));
+  const teams = [...DEFAULT_TEAMS, 'my-team'];
   try {
-    return await startTsuru({ images, port: port ?? DEFAULT_PORT });
+    return await startTsuru({ images, teams, port: port ?? DEFAULT_PORT });
   } catch (error) {
     const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
     if (!isTaken) throw error;
     if (port !== undefined) return leave(1, `Port ${port} is taken; try another, or leave --port out.`);
     say(`Port ${DEFAULT_PORT} is taken, so this Tsuru listens on another one.`);
-    return startTsuru({ images });
+    return startTsuru({ images, teams });
   }
 }
 
@@ -79,7 +81,7 @@ and try, with the tsuru client or without:
   tsuru app info -a my-app
   tsuru unit add 2 -a my-app
   tsuru app deploy -a my-app -i shop/my-app:2
-  tsuru service-instance-add prometheus my-instance -t shop
+  tsuru service-instance-add prometheus my-instance -t my-team
   tsuru service-instance-bind prometheus my-instance -a my-app
   tsuru service-instance-info prometheus my-instance
   tsuru app-log -a prometheus-my-instance

@@ -140,8 +140,11 @@ export interface State {
 
 const ADMIN_EMAIL = 'admin@example.com';
 
+export const DEFAULT_TEAMS = ['ops', 'shop'];
+
 /** What is there from the start; without it, what the recording started from. */
 export interface Seed {
+  readonly teams?: readonly string[];
   readonly pools?: readonly Pool[];
   readonly volumePlans?: Readonly<Record<string, VolumeOptions>>;
 }
@@ -152,7 +155,7 @@ export function seedState(adminToken: string, seed: Seed): State {
     roles: new Map([['AllowAll', { name: 'AllowAll', contextType: 'global', description: '', permissions: [''] }]]),
     tokens: new Map(),
     users: [{ email: ADMIN_EMAIL, secret: adminToken, grants: [{ role: 'AllowAll', contextValue: '' }] }],
-    teams: ['ops', 'shop'],
+    teams: seed.teams ?? DEFAULT_TEAMS,
     pools: new Map((seed.pools ?? DEFAULT_POOLS).map((pool) => [pool.name, pool])),
     plans: seedPlans(),
     services: new Map(),

@@ -33,15 +33,25 @@ export interface SettingsOptions {
   readonly ceilings?: SettingsInput;
   /** Names in the input that are no settings, and are not looked at. */
   readonly others?: readonly string[];
+  /** Settings that are not the user's to give: not looked at, and not suggested. */
+  readonly hidden?: readonly string[];
 }
 
 /** Reads what a user gives over what a plan has. All problems come at once, each a sentence; no secret is in them. */
 export function readSettings(input: SettingsInput, options: SettingsOptions = {}): SettingsResult {
-  const { others = [] } = options;
-  const unknown = (name: string): string => `${shown(name)} is not a setting${suggestSetting(name, others)}`;
+  const { others = [], hidden = [] } = options;
+  const known = [...ENTRIES.map(({ name }) => name), ...others].filter((name) => !hidden.includes(name));
+  let isListTold = false;
+  function unknown(name: string): string {
+    const suggestion = suggestSetting(name, known);
+    const isList = suggestion.startsWith(':');
+    const words = `${shown(name)} is not a setting${isList && isListTold ? '.' : suggestion}`;
+    isListTold ||= isList;
+    return words;
+  }
   const problems = createProblems();
   return settle(problems, {
-    user: readValues(input, '', problems, others, unknown),
+    user: readValues(input, '', problems, [...others, ...hidden], unknown),
     plan: readValues(options.defaults ?? {}, "the plan's ", problems, [], (name) => `the plan's ${unknown(name)}`),
     ceilings: readCeilings(options.ceilings ?? {}, problems, unknown),
   });
@@ -121,8 +131,8 @@ function readCeilings(input: SettingsInput, problems: Problems, unknown: (name: 
   return values;
 }
 
-function suggestSetting(name: string, others: readonly string[]): string {
+function suggestSetting(name: string, known: readonly string[]): string {
   const meant = ENTRIES.find(({ alsoCalled = [] }) => alsoCalled.includes(name));
   if (meant !== undefined) return `, did you mean "${meant.name}"?`;
-  return suggest(name, [...ENTRIES.map((entry) => entry.name), ...others]);
+  return suggest(name, known);
 }

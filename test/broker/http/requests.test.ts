@@ -131,7 +131,7 @@ describe('every route', () => {
         JSON_TYPE,
         '{"name": "a1", "team": "shop", "parameters": [1]}',
         400,
-        'parameters cannot be used: it must be object.',
+        'parameters cannot be used: it must be an object.',
       ],
     ] as const) {
       const answer = await stage.ask('POST', '/resources', { body, headers: { 'content-type': type } });

@@ -84,7 +84,24 @@ describe('the plans', () => {
       'plan small is there more than once.',
       'one plan must be the default, for who names none: small, small are.',
     ]);
-    assert.equal(problemsOf({ ...GOOD, memory: 1 }, { ...GOOD, tsuru_plan: 3 }).length, 2);
+    assert.equal(problemsOf({ ...GOOD, memory: 1 }, { ...GOOD, name: 'other', default: false, tsuru_plan: 3 }).length, 2);
+  });
+
+  it('have all their problems told at once, those of the platform’s defaults once', () => {
+    const plan = {
+      ...{ ...GOOD, name: 'a b', default: false, memry: 1, memory: '200MB' },
+      ...{ settings: { nope: 1 }, ceilings: { rules: 'x' } },
+    };
+    const result = readPlans(JSON.stringify({ defaults: { foo: 1 }, plans: [plan, { ...plan, name: 'other' }] }));
+    const problems = result.ok ? [] : result.problems;
+    for (const words of ['name must match', 'memry is not known', 'are too few', 'nope is not a setting', 'rules']) {
+      assert.ok(
+        problems.some((problem) => problem.startsWith('plan a b: ') && problem.includes(words)),
+        `${words}\n${problems.join('\n')}`,
+      );
+    }
+    assert.equal(problems.filter((problem) => problem.includes('foo')).length, 1);
+    assert.ok(problems.includes('one plan must be the default, for who names none: none is.'));
   });
 
   it('take the platform’s defaults where a plan has none of its own', () => {
