@@ -27,16 +27,20 @@ export function createHealth(
   nowMs: () => number,
   onVersion: (version: string) => void,
 ): Health {
-  const readiness = remember(() => READY_EVERY_MS, nowMs, async (): Promise<Readiness> => {
-    try {
-      await client.ready();
-      const version = await client.version();
-      onVersion(version);
-      return { ready: true, version };
-    } catch (error) {
-      return { ready: false, reason: errorText(error) };
-    }
-  });
+  const readiness = remember(
+    () => READY_EVERY_MS,
+    nowMs,
+    async (): Promise<Readiness> => {
+      try {
+        await client.ready();
+        const version = await client.version();
+        onVersion(version);
+        return { ready: true, version };
+      } catch (error) {
+        return { ready: false, reason: errorText(error) };
+      }
+    },
+  );
   let wanted = 0;
   const everyMs = (): number => Math.max(FEWEST_MS_BETWEEN, wanted * MS_BETWEEN_PER_TARGET);
   const targets = remember(everyMs, nowMs, async () => {

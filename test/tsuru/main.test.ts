@@ -39,7 +39,9 @@ it('has the service prometheus: what it says to try makes an instance that scrap
   const form = { name: 'my-instance', owner: 'my-team' };
   await expect(admin.call('POST', '/1.0/services/prometheus/instances', { form }), 201);
   await expect(admin.call('PUT', `/1.13${instance}/apps/my-app`, { form: {} }), 200);
-  await until('all units to be up', async () => (await admin.call('GET', `/1.0${instance}`)).body.includes('my-app 3/3'));
+  await until('all units to be up', async () =>
+    (await admin.call('GET', `/1.0${instance}`)).body.includes('my-app 3/3'),
+  );
   const { body } = await admin.call('GET', '/1.0/apps/prometheus-my-instance/log?lines=100');
   assert.match(body, /the agent follows Tsuru/);
 });

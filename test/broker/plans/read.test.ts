@@ -84,7 +84,10 @@ describe('the plans', () => {
       'plan small is there more than once.',
       'one plan must be the default, for who names none: small, small are.',
     ]);
-    assert.equal(problemsOf({ ...GOOD, memory: 1 }, { ...GOOD, name: 'other', default: false, tsuru_plan: 3 }).length, 2);
+    assert.equal(
+      problemsOf({ ...GOOD, memory: 1 }, { ...GOOD, name: 'other', default: false, tsuru_plan: 3 }).length,
+      2,
+    );
   });
 
   it('have all their problems told at once, those of the platform’s defaults once', () => {
