@@ -6,6 +6,11 @@ import type { PrometheusClient, TargetHealth } from './client.ts';
 /** How old an answer about the targets may get: what Prometheus spends on it grows with each target, to 1.4 MB at the most asked for. */
 const FEWEST_MS_BETWEEN = 2_000;
 const MS_BETWEEN_PER_TARGET = 15;
+/**
+ * How long a target's health is kept when Prometheus knows none: one that was moved to another job, for its sample limit, is not scraped
+ * there before its interval is over.
+ */
+const KEPT_MS = 2 * 60_000;
 /** With more targets than this their health is not asked for: at 10,000 the answer is 7 MB. */
 const MOST_TARGETS_WITH_HEALTH = 2_000;
 /** How old an answer about readiness may get, so that many who ask cost one request. */
@@ -43,13 +48,11 @@ export function createHealth(
   );
   let wanted = 0;
   const everyMs = (): number => Math.max(FEWEST_MS_BETWEEN, wanted * MS_BETWEEN_PER_TARGET);
+  let known = new Map<string, KnownHealth>();
   const targets = remember(everyMs, nowMs, async () => {
     try {
-      const all = await client.targets();
-      const byUnit = new Map(
-        all.map((target) => [keyOf(target.discovered[APP_LABEL], target.discovered[UNIT_LABEL]), target]),
-      );
-      return (app: string, unit: string) => byUnit.get(keyOf(app, unit));
+      known = new Map((await client.targets()).map((target) => keep(target, known, nowMs())));
+      return (app: string, unit: string) => known.get(keyOf(app, unit))?.target;
     } catch {
       return undefined;
     }
@@ -62,6 +65,24 @@ export function createHealth(
       return targets();
     },
   };
+}
+
+/** When what was seen. */
+interface KnownHealth {
+  readonly target: TargetHealth;
+  readonly seenAtMs: number;
+}
+
+/** What to remember of a target: what is known, or else was known a short time ago at the same address. */
+function keep(target: TargetHealth, known: ReadonlyMap<string, KnownHealth>, nowMs: number): [string, KnownHealth] {
+  const key = keyOf(target.discovered[APP_LABEL], target.discovered[UNIT_LABEL]);
+  const before = known.get(key);
+  const isKept =
+    target.health === 'unknown' &&
+    before !== undefined &&
+    before.target.discovered['__address__'] === target.discovered['__address__'] &&
+    nowMs - before.seenAtMs < KEPT_MS;
+  return [key, isKept ? before : { target, seenAtMs: nowMs }];
 }
 
 function keyOf(app: unknown, unit: unknown): string {
