@@ -12,6 +12,9 @@ export interface Clock {
 
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
-  sleep: (durationMs, signal) => wait(durationMs, undefined, { signal }),
+  sleep: (durationMs, signal) =>
+    wait(durationMs, undefined, { signal }).catch(() => {
+      throw signal.reason;
+    }),
   random: () => Math.random(),
 };

@@ -5,13 +5,17 @@ import { Registry } from 'prom-client';
 import { readWishes } from '../agent/discovery/annotations.ts';
 import { VARIABLES } from '../agent/config.ts';
 import type { Variable } from '../agent/shared/environment.ts';
+import { formatBytes } from '../agent/shared/settings/bytes.ts';
 import { SETTINGS } from '../agent/shared/settings/settings.ts';
 import { VARIABLES as BROKER_VARIABLES } from '../broker/config.ts';
+import { budgetOfPlan } from '../broker/plans/memory.ts';
+import { readPlans } from '../broker/plans/read.ts';
 import { createMetrics as createBrokerMetrics } from '../broker/metrics.ts';
 import { createMetrics } from '../agent/metrics.ts';
 import { OPTIONS } from './agent/apps.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from './support/runtime.ts';
 
+const MIB = 1024 ** 2;
 const README = new URL('../README.md', import.meta.url);
 
 /** The first two cells of the rows of the table whose head starts with these words, without their backticks. */
@@ -73,6 +77,23 @@ describe('the README', () => {
       cell.split(', ').map((name) => name.replace(/\{.*\}/, '')),
     );
     assert.deepEqual(told.sort(), names.sort());
+  });
+
+  it('tells what fits into each of the shipped plans, as the broker reckons it', async () => {
+    const read = readPlans(await readFile(new URL('../broker/plans.yaml', import.meta.url), 'utf8'));
+    assert.ok(read.ok);
+    const rows = read.plans.map(({ name, memoryBytes, storage, description }) => {
+      const { goMemLimitBytes = 0, retentionSizeBytes = 0 } = budgetOfPlan(memoryBytes, storage);
+      const heapBytes = Math.floor(goMemLimitBytes / MIB) * MIB;
+      const [, kept, most] = /keeps (\S+ of \d+ series) .* up to (\d+) series/.exec(description) ?? [];
+      const sizes = [memoryBytes, storage.sizeBytes, retentionSizeBytes, heapBytes].map(formatBytes);
+      return [name, ...sizes, most, kept];
+    });
+    const told = await table('plan   | memory');
+    assert.deepEqual(
+      told.map((cells) => cells.map((cell) => cell.replaceAll(/(\d),(\d)/g, '$1$2'))),
+      rows,
+    );
   });
 
   it('tells every setting with its default, range and meaning', async () => {

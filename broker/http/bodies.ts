@@ -44,10 +44,15 @@ export const UNBIND = {
 
 /** Longer than any name that Tsuru takes. */
 const LONGEST_TEXT = 1_000;
+/** Names are told in sentences, which are one line. */
+const ONE_LINE = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$';
 
 /** The schema of what `normalise` makes of a body. */
 export function schemaOf(fields: Fields): Record<string, unknown> {
-  const schemas = { text: { type: 'string', maxLength: LONGEST_TEXT }, parameters: { type: 'object' } };
+  const schemas = {
+    text: { type: 'string', maxLength: LONGEST_TEXT, pattern: ONE_LINE },
+    parameters: { type: 'object' },
+  };
   const named = Object.entries(fields);
   return {
     type: 'object',
@@ -55,6 +60,13 @@ export function schemaOf(fields: Fields): Record<string, unknown> {
     required: named.filter(([, { required }]) => required === true).map(([name]) => name),
     additionalProperties: false,
   };
+}
+
+/** What a sender calls it: `app-name (appName in JSON)`; what is no field of ours stays as it is. */
+export function keysOf(name: string): string {
+  const fields: Fields = { ...CREATE, ...BIND };
+  const { form, json, kind } = fields[name] ?? { form: name, json: name, kind: 'text' };
+  return kind === 'parameters' || form === json ? json : `${form} (${json} in JSON)`;
 }
 
 /** One object of both encodings. What is absent, null or '' in either is left out. */

@@ -1,5 +1,6 @@
 import { isObject } from '../../agent/shared/shape.ts';
 import { BrokerError } from '../errors.ts';
+import { keysOf } from './bodies.ts';
 import { refusal } from '../refusals.ts';
 
 /** What a user is told, and whether it is our fault. */
@@ -38,11 +39,12 @@ function read(error: unknown): Failure {
 
 /** Of Ajv's words only the place and what was expected: the value may be a secret. */
 function invalid(problem: unknown): string {
-  const { instancePath = '', params = {}, message = '' } = isObject(problem) ? problem : {};
+  const { instancePath = '', keyword = '', params = {}, message = '' } = isObject(problem) ? problem : {};
   const missing =
     isObject(params) && typeof params['missingProperty'] === 'string' ? params['missingProperty'] : undefined;
-  if (missing !== undefined) return `${missing} is missing.`;
-  const place = String(instancePath).replace(/^\//, '').replaceAll('/', '.') || 'the body';
+  if (missing !== undefined) return `${keysOf(missing)} is missing.`;
+  const place = keysOf(String(instancePath).replace(/^\//, '').replaceAll('/', '.')) || 'the body';
+  if (keyword === 'pattern') return `${place} cannot be used: it must be one line.`;
   const words = String(message)
     .replace('must be string', 'must be a text')
     .replace('must be object', 'must be an object')

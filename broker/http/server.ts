@@ -26,6 +26,7 @@ const LONGEST_PARAM = 16_384;
 const REQUEST_ID = /^[\w.:-]{1,100}$/;
 /** Of what others say in the log. */
 const LONGEST_TOLD = 200;
+const NO_SUCH_PAGE = 'There is no such page.';
 /** Who watches over this broker has no password. */
 const OPEN = ['/healthz', '/readyz'];
 
@@ -113,7 +114,7 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
   });
   server.setErrorHandler(fail);
   server.setNotFoundHandler((_request, reply) => {
-    send(reply, { status: 404, text: 'There is no such page.' });
+    send(reply, { status: 404, text: NO_SUCH_PAGE });
   });
 
   for (const route of ROUTES) addRoute(server, context, route);
@@ -131,11 +132,13 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
 }
 
 function addRoute(server: FastifyInstance, context: Context, { method, path, fields, answer }: Route): void {
+  const writtenOut = spellingOf(method, path);
   server.route<{ Params: { name?: string }; Body: Body }>({
     method,
     url: path,
     ...(fields === undefined ? {} : { schema: { body: schemaOf(fields) } }),
     preValidation: (request, _reply, done) => {
+      if (!writtenOut.test(request.url)) throw new BrokerError(404, NO_SUCH_PAGE);
       if (fields !== undefined) request.body = normalise(request.body as unknown as RawBody | undefined, fields);
       done();
     },
@@ -150,6 +153,15 @@ function addRoute(server: FastifyInstance, context: Context, { method, path, fie
       return reply;
     },
   });
+}
+
+/**
+ * How an address is to be written. Through Tsuru's proxy, who may use an instance sends here what they like, except for a path that is
+ * spelled like a bind, which takes more than that: so another spelling of one (`%62ind-app`, `bind-app?`) is no page here.
+ */
+function spellingOf(method: string, path: string): RegExp {
+  const query = method === 'GET' ? '(\\?.*)?' : '';
+  return new RegExp(`^${path.replaceAll(/:\w+/g, '[^/?#]+')}${query}$`);
 }
 
 function unauthorized(reply: FastifyReply): BrokerError {

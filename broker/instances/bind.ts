@@ -9,6 +9,9 @@ import { ownToken } from './token-part.ts';
 
 /** Tsuru waits 5 minutes; a grant waits 60 s for a lock, after those that came before. */
 const LIMIT_MS = 280_000;
+/** How long a bind that gives variables waits for the address, which comes with the first deploy: most take less. */
+const ADDRESS_PATIENCE_MS = 90_000;
+const ADDRESS_LOOK_EVERY_MS = 2_000;
 
 export interface BindRequest {
   readonly app: string;
@@ -32,6 +35,9 @@ export async function bindApp(
   const { api, names, signal } = operation;
   const own = await tell(`look for the app of ${name}`, names.part, () => ownApp(operation));
   if (own === undefined) throw new BrokerError(404, `There is no instance ${name}.`);
+  if (request.app === names.part) {
+    throw new BrokerError(400, `${names.part} is this instance's own app, which it scrapes anyway: bind another app.`);
+  }
   checkCluster(own, request);
   // First, for Tsuru does not unbind an app whose bind fails.
   const variables =
@@ -90,14 +96,27 @@ function tokenIsGone(token: string, cause?: unknown): BrokerError {
   );
 }
 
-async function variablesOf({ api, context, names }: Operation, own: App): Promise<Readonly<Record<string, string>>> {
+async function variablesOf(operation: Operation, own: App): Promise<Readonly<Record<string, string>>> {
+  const { api, names } = operation;
+  const address = await addressInTime(operation, own);
   const env = await api.env(names.part, [VARIABLES.username, VARIABLES.password]);
-  const address = addressOf(context.instanceUrl, own);
   const [username, password] = [env?.get(VARIABLES.username), env?.get(VARIABLES.password)];
   if (address === '' || username === undefined || password === undefined) {
     throw new BrokerError(412, 'The instance has no address yet: bind again when it is deployed.');
   }
   return { PROMETHEUS_URL: address, PROMETHEUS_USERNAME: username, PROMETHEUS_PASSWORD: password };
+}
+
+/** Waits for the address of an instance that is being deployed; '' when it has none by then, or is gone. */
+async function addressInTime(operation: Operation, own: App): Promise<string> {
+  const { clock, instanceUrl } = operation.context;
+  const deadlineMs = clock.nowMs() + ADDRESS_PATIENCE_MS;
+  for (let app: App | undefined = own; app !== undefined; app = await ownApp(operation)) {
+    const address = addressOf(instanceUrl, app);
+    if (address !== '' || clock.nowMs() >= deadlineMs) return address;
+    await clock.sleep(ADDRESS_LOOK_EVERY_MS, operation.signal);
+  }
+  return '';
 }
 
 async function tell<T>(doing: string, app: string, work: () => Promise<T>): Promise<T> {

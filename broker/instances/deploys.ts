@@ -11,6 +11,8 @@ const START_WAIT_MS = 3_000;
 /** A deploy whose request broke off is looked after by its event. */
 const LOOK_EVERY_MS = 5_000;
 const MOST_ATTEMPTS = 3;
+/** Said by a proxy in front of Tsuru, which itself answers every error with 500. */
+const GATEWAY_STATUSES = [502, 503, 504];
 
 /** Deploys that go on after the request which caused them. Tsuru ends them without us; here is seen how. */
 export interface Deploys {
@@ -87,7 +89,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
       return await retryLocked(deployUnlessBegun, { clock, signal });
     } catch (error) {
       // Tsuru's own word: there is nothing to look after. A request that breaks off says nothing about the deploy.
-      if (!(error instanceof TsuruError) || error.status !== undefined) throw error;
+      if (!(error instanceof TsuruError) || isWordOfTsuru(error)) throw error;
       log.warn({ app, reason: errorText(error) }, `the request that deploys ${app} broke off`);
       return false;
     }
@@ -161,4 +163,8 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
       await Promise.all([...running.values()].map(({ ended }) => ended));
     },
   };
+}
+
+function isWordOfTsuru({ status }: TsuruError): boolean {
+  return status !== undefined && !GATEWAY_STATUSES.includes(status);
 }

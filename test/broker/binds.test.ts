@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { expect } from '../support/instance.ts';
+import { systemClock } from '../../broker/clock.ts';
 import { until } from '../support/until.ts';
 import { APP, askBroker, grantsOf, startStage } from './stage.ts';
 
@@ -97,8 +98,26 @@ describe('a bind', () => {
     assert.equal(without.body, '{}');
   });
 
-  it('that cannot give its variables yet fails, and lets the instance read nothing', async () => {
+  it('waits for the address that its variables need, while the instance is being deployed', async () => {
     await using stage = await startStage();
+    await stage.createApp('my-app');
+    stage.tsuru.delays.startingMs = 3_000;
+    await expect(stage.add('my-instance', { 'parameters.bind_env': 'true' }), 201);
+    assert.equal((await stage.ask('GET', '/resources/my-instance/status')).status, 202);
+    const { status, body } = await stage.ask('POST', '/resources/my-instance/bind-app', bindBody('my-app'));
+    assert.equal(status, 201);
+    assert.match(body, /"PROMETHEUS_URL":"http/);
+    assert.ok((await grantsOf(stage)).includes('prometheus-reader my-app'));
+  });
+
+  it('whose instance gets no address in time fails, and lets the instance read nothing', async () => {
+    const speed = 60;
+    const clock = {
+      ...systemClock,
+      nowMs: () => systemClock.nowMs() * speed,
+      sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / speed, signal),
+    };
+    await using stage = await startStage({ clock });
     await stage.createApp('my-app');
     stage.tsuru.delays.createdMs = 60_000;
     stage.tsuru.delays.startingMs = 60_000;
@@ -148,6 +167,32 @@ describe('a bind', () => {
     const { status, body } = await stage.ask('POST', '/resources/my-instance/bind-app', bindBody('far-app', more));
     assert.equal(status, 400);
     assert.match(body, /far-app runs in the pool far of the cluster west, but this instance in the cluster east/);
+    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
+  });
+
+  it('of the instance’s own app is refused', async () => {
+    await using stage = await startStage();
+    await expect(stage.add(), 201);
+    const { status, body } = await stage.ask('POST', '/resources/my-instance/bind-app', bindBody(APP));
+    assert.equal(status, 400);
+    assert.match(body, /is this instance's own app, which it scrapes anyway: bind another app/);
+  });
+
+  it('that is spelled in another way than Tsuru’s own is none: its proxy lets through what does not look like a bind', async () => {
+    await using stage = await startStage();
+    await stage.createApp('my-app');
+    await expect(stage.add(), 201);
+    for (const spelling of ['%62ind-app', 'bind-app?', 'bind-app?a=b', 'b%69nd', 'bind?x']) {
+      for (const method of ['POST', 'DELETE']) {
+        const answer = await stage.ask(method, `/resources/my-instance/${spelling}`, bindBody('my-app'));
+        assert.deepEqual([answer.status, answer.body], [404, 'There is no such page.'], `${method} ${spelling}`);
+      }
+    }
+    for (const method of ['PUT', 'DELETE', 'GET']) {
+      assert.equal((await stage.ask(method, '/resources/')).status, 404, method);
+    }
+    assert.equal((await stage.ask('DELETE', '/resources/my-instance?x')).status, 404);
+    assert.equal((await stage.ask('GET', '/resources/plans?x')).status, 200);
     assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
   });
 
