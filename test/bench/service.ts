@@ -115,6 +115,7 @@ async function countRequests(tsuru: LocalTsuru, service: Service): Promise<Reado
   await count('info', () => service.info(name));
   await count('status', () => service.status(name));
   await count('update', () => service.update(name, TEAM, { retention: '10d' }));
+  await count('update of the plan', () => service.update(name, TEAM, { retention: '10d' }, 'medium'));
   await count('unbind', () => service.unbind(name, 'my-app'));
   await count('remove', () => service.remove(name));
   return counts;

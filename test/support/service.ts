@@ -38,7 +38,7 @@ export interface Service {
   /** As `tsuru service-instance-add prometheus NAME -t TEAM` does, with parameters of the plan. */
   add(name: string, team: string, parameters?: Readonly<Record<string, string>>): Promise<void>;
   /** As `tsuru service-instance-update` does: all parameters anew. */
-  update(name: string, team: string, parameters: Readonly<Record<string, string>>): Promise<void>;
+  update(name: string, team: string, parameters: Readonly<Record<string, string>>, plan?: string): Promise<void>;
   bind(name: string, app: string): Promise<void>;
   unbind(name: string, app: string): Promise<void>;
   /** What `tsuru service-instance-info` shows of an instance's own. */
@@ -103,8 +103,9 @@ export async function startService(
       const form = { name, owner: team, ...parametersOf(parameters) };
       await expect(admin.call('POST', `/1.0/services/${SERVICE}/instances`, { form }), 201);
     },
-    async update(name, team, parameters) {
-      await expect(admin.call('PUT', path(name), { form: { teamOwner: team, ...parametersOf(parameters) } }), 200);
+    async update(name, team, parameters, plan) {
+      const form = { teamOwner: team, ...(plan === undefined ? {} : { plan }), ...parametersOf(parameters) };
+      await expect(admin.call('PUT', path(name), { form }), 200);
     },
     async bind(name, app) {
       await streamed(admin.call('PUT', bindPath(name, app), { form: {} }));
