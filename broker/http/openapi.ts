@@ -1,46 +1,67 @@
 import { VERSION } from '../../agent/shared/version.ts';
 import { INSTANCE_NAME } from '../names.ts';
 import type { Fields } from './bodies.ts';
+import type { Page } from './pages.ts';
 import type { Route } from './routes.ts';
 
-const TEXT = { 'text/plain': { schema: { type: 'string' } } };
-const JSON_BODY = { 'application/json': { schema: {} } };
+const TEXT = contentOf('text/plain; charset=utf-8');
+const JSON_BODY = contentOf('application/json; charset=utf-8');
 const SENTENCE = { description: 'One sentence: what is wrong, and what to do', content: TEXT };
+const ERRORS = { '4XX': SENTENCE, '5XX': SENTENCE };
 
-/** The OpenAPI document of the routes. */
-export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
-  const paths = [...new Set(routes.map(({ path }) => path))];
+/** The OpenAPI document of all that is answered. */
+export function openApiOf(routes: readonly Route[], pages: readonly Page[]): Record<string, unknown> {
+  const operations = [
+    ...routes.map((route) => ({ ...route, told: operation(route) })),
+    ...pages.map((page) => ({ ...page, method: 'GET', told: pageOf(page) })),
+  ];
+  const byPath = Map.groupBy(operations, ({ path }) => path.replaceAll(/:(\w+)/g, '{$1}'));
+  const told = [...byPath].map(([path, of]) => [
+    path,
+    Object.fromEntries(of.map((one) => [one.method.toLowerCase(), one.told])),
+  ]);
   return {
     openapi: '3.1.0',
-    info: { title: 'Prometheus as a Service for Tsuru: what Tsuru asks of the broker', version: VERSION },
+    info: { title: 'The broker of Prometheus as a Service for Tsuru', version: VERSION },
     security: [{ basic: [] }],
     components: { securitySchemes: { basic: { type: 'http', scheme: 'basic' } } },
-    paths: Object.fromEntries(
-      paths.map((path) => [
-        path.replaceAll(/:(\w+)/g, '{$1}'),
-        Object.fromEntries(
-          routes.filter((route) => route.path === path).map((route) => [route.method.toLowerCase(), operation(route)]),
-        ),
-      ]),
-    ),
+    paths: Object.fromEntries(told),
   };
 }
 
-function operation({ method, path, summary, fields, answers }: Route): Record<string, unknown> {
+function operation({ path, summary, fields, answers, isJson = false }: Route): Record<string, unknown> {
   const parameters = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
     ...{ name, in: 'path', required: true },
     schema: { type: 'string', ...(name === 'name' ? { pattern: INSTANCE_NAME } : {}) },
   }));
-  const successes = Object.entries(answers).map(([status, description]) => [
-    status,
-    { description, ...(status === '204' ? {} : { content: method === 'GET' || status === '201' ? JSON_BODY : TEXT }) },
-  ]);
   return {
     summary,
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(fields === undefined ? {} : { requestBody: bodyOf(fields) }),
-    responses: { ...Object.fromEntries(successes), '4XX': SENTENCE, '5XX': SENTENCE },
+    responses: { ...responsesOf(answers, isJson ? JSON_BODY : TEXT), ...ERRORS },
   };
+}
+
+function pageOf({ summary, isOpen, answers, contentType }: Page): Record<string, unknown> {
+  return {
+    summary,
+    ...(isOpen ? { security: [] } : {}),
+    responses: { ...responsesOf(answers, contentOf(contentType)), ...ERRORS },
+  };
+}
+
+function responsesOf(answers: Readonly<Record<number, string>>, content: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(answers).map(([status, description]) => [
+      status,
+      // 204: nothing but the status.
+      { description, ...(status === '204' ? {} : { content }) },
+    ]),
+  );
+}
+
+function contentOf(type: string): Record<string, unknown> {
+  return { [type]: { schema: type.includes('json') ? {} : { type: 'string' } } };
 }
 
 function bodyOf(fields: Fields): Record<string, unknown> {

@@ -42,6 +42,8 @@ export interface Route {
   readonly fields?: Fields;
   /** Statuses of answers that are no errors. */
   readonly answers: Readonly<Record<number, string>>;
+  /** Without it they are plain text. */
+  readonly isJson?: boolean;
   readonly answer: (asked: Asked) => Promise<Answer> | Answer;
 }
 
@@ -57,6 +59,7 @@ export const ROUTES: readonly Route[] = [
     path: '/resources/plans',
     summary: 'The plans',
     answers: { 200: 'names and descriptions' },
+    isJson: true,
     answer: plans,
   },
   {
@@ -72,6 +75,7 @@ export const ROUTES: readonly Route[] = [
     path: INSTANCE,
     summary: 'What users see of an instance',
     answers: { 200: 'labels and values' },
+    isJson: true,
     answer: info,
   },
   {
@@ -103,6 +107,7 @@ export const ROUTES: readonly Route[] = [
     summary: 'Bind an app',
     fields: BIND,
     answers: { 201: 'variables for the app' },
+    isJson: true,
     answer: bind,
   },
   {
@@ -119,6 +124,7 @@ export const ROUTES: readonly Route[] = [
     summary: 'Bind an app (before Tsuru 1.18)',
     fields: BIND,
     answers: { 201: 'variables for the app' },
+    isJson: true,
     answer: bind,
   },
   {

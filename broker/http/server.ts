@@ -10,7 +10,7 @@ import type { Doer } from '../instances/instance.ts';
 import { isAuthorized, type BasicAuth } from './auth.ts';
 import { normalise, schemaOf, type RawBody } from './bodies.ts';
 import { failureOf, unreadable } from './failures.ts';
-import { openApiOf } from './openapi.ts';
+import { pagesOf } from './pages.ts';
 import { ROUTES, type Body, type Route } from './routes.ts';
 
 const LARGEST_BODY_BYTES = 1024 ** 2;
@@ -27,8 +27,6 @@ const REQUEST_ID = /^[\w.:-]{1,100}$/;
 /** Of what others say in the log. */
 const LONGEST_TOLD = 200;
 const NO_SUCH_PAGE = 'There is no such page.';
-/** Who watches over this broker has no password. */
-const OPEN = ['/healthz', '/readyz'];
 
 export interface ServerOptions {
   readonly context: Context;
@@ -66,6 +64,8 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
   });
   const reasons = new WeakMap<FastifyRequest, string>();
   let isStopping = false;
+  const pages = pagesOf(registry, () => isStopping);
+  const open = pages.filter(({ isOpen }) => isOpen).map(({ path }) => path);
   server.addHook('preClose', (done) => {
     isStopping = true;
     done();
@@ -84,7 +84,7 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     const { statusCode: status } = reply;
     const durationMs = Math.round(reply.elapsedTime);
     metrics.requested(method, route, status, durationMs);
-    if (OPEN.includes(route) || route === '/metrics') return;
+    if (status < 400 && pages.some(({ path }) => path === route)) return;
     const reason = reasons.get(request);
     const fields = { ...{ method, route, status, durationMs, reason }, ...nameOf(request), ...doerOf(request) };
     const level = status >= 500 && reason !== undefined ? 'error' : status >= 400 ? 'info' : 'debug';
@@ -105,7 +105,7 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
   });
 
   server.addHook('onRequest', async (request, reply) => {
-    if (OPEN.includes(request.routeOptions.url ?? '')) return;
+    if (open.includes(request.routeOptions.url ?? '')) return;
     if (!isAuthorized(request.headers.authorization, auth)) throw unauthorized(reply);
   });
   server.addHook('onResponse', (request, reply, done) => {
@@ -118,16 +118,12 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
   });
 
   for (const route of ROUTES) addRoute(server, context, route);
-  server.get('/healthz', (_request, reply) => {
-    send(reply, { status: 200, text: 'It runs.' });
-  });
-  server.get('/readyz', (_request, reply) => {
-    send(reply, isStopping ? { status: 503, text: 'It stops.' } : { status: 200, text: 'It is ready.' });
-  });
-  server.get('/openapi.json', (_request, reply) => {
-    send(reply, { status: 200, json: openApiOf(ROUTES) });
-  });
-  server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
+  for (const { path, contentType, answer } of pages) {
+    server.get(path, async (_request, reply) => {
+      const { status, text } = await answer();
+      return reply.code(status).header('cache-control', 'no-store').type(contentType).send(text);
+    });
+  }
   return server;
 }
 
