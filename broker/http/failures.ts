@@ -44,7 +44,7 @@ function invalid(problem: unknown): string {
     isObject(params) && typeof params['missingProperty'] === 'string' ? params['missingProperty'] : undefined;
   if (missing !== undefined) return `${keysOf(missing)} is missing.`;
   const place = keysOf(String(instancePath).replace(/^\//, '').replaceAll('/', '.')) || 'the body';
-  if (keyword === 'pattern') return `${place} cannot be used: it must be one line.`;
+  if (keyword === 'pattern') return `${place} cannot be used: it must be one line of text.`;
   const words = String(message)
     .replace('must be string', 'must be a text')
     .replace('must be object', 'must be an object')

@@ -6,7 +6,6 @@ import { AUTH, startStage, type Stage } from '../stage.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
 const JSON_TYPE = 'application/json';
-const OPEN = ['/healthz', '/readyz'];
 
 describe('every route', () => {
   let stage: Stage;
@@ -26,6 +25,7 @@ describe('every route', () => {
     ];
     const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`;
     const wrong = [
+      undefined,
       '',
       'Basic',
       'Basic !',
@@ -40,14 +40,16 @@ describe('every route', () => {
     ];
     for (const { method, path } of pages) {
       for (const authorization of wrong) {
-        const { status, body } = await stage.ask(method, path.replaceAll(/:\w+/g, 'my-instance'), {
-          headers: { authorization },
+        const response = await fetch(`${stage.broker.url}${path.replaceAll(/:\w+/g, 'my-instance')}`, {
+          method,
+          ...(authorization === undefined ? {} : { headers: { authorization } }),
         });
-        assert.equal(status, 401, `${method} ${path} ${authorization}`);
-        assert.equal(body, 'The user or password of this service is not right.');
+        assert.equal(response.status, 401, `${method} ${path} ${authorization}`);
+        assert.equal(await response.text(), 'The user or password of this service is not right.');
+        assert.match(response.headers.get('www-authenticate') ?? '', /^Basic /);
       }
     }
-    for (const path of OPEN) assert.equal((await fetch(`${stage.broker.url}${path}`)).status, 200);
+    for (const path of ['/healthz', '/readyz']) assert.equal((await fetch(`${stage.broker.url}${path}`)).status, 200);
   });
 
   it('reads a form and JSON alike, and ignores what it does not know', async () => {
@@ -102,6 +104,7 @@ describe('every route', () => {
       [FORM, 'team=shop', 400, 'name is missing.'],
       [FORM, 'name=a1&name=b1&team=shop', 400, 'name cannot be used: it must be a text.'],
       [JSON_TYPE, '{"name": {"a": 1}, "team": "shop"}', 400, 'name cannot be used: it must be a text.'],
+      [JSON_TYPE, '{"name": "a1", "team": "\\ud800"}', 400, 'team cannot be used: it must be one line of text.'],
       [
         JSON_TYPE,
         '{"name": "a1", "team": "shop", "parameters": [1]}',
