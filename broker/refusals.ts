@@ -81,15 +81,19 @@ export function refusal(error: unknown, doing: string, subject: Subject): unknow
     return new BrokerError(503, `It took too long to ${doing}: try again.`, error);
   }
   if (!(error instanceof TsuruError)) return error;
-  if (isLocked(error)) {
-    const busy = `Another change of ${subject.app} or of its team is still under way`;
-    return new BrokerError(503, `${busy}, such as a deploy: try again in a minute.`, error);
-  }
+  if (isLocked(error)) return new BrokerError(503, lockedBy(error.words, subject), error);
   for (const { words, status, say } of REFUSALS) {
     const match = words.exec(error.words);
     if (match !== null) return new BrokerError(status, say(subject, match), error);
   }
   return new BrokerError(statusOf(error), sentenceOf(error, doing), error);
+}
+
+/** Tsuru names what it has locked: `event locked: role(prometheus-reader) running "role.update.assign" start by ...`. */
+function lockedBy(words: string, { app }: Subject): string {
+  const [, kind = 'app', name = app] = /event locked: (\w+)\(([^)]+)\)/i.exec(words) ?? [];
+  const example = kind === 'app' ? ', such as a deploy,' : '';
+  return `Another change of the ${kind} ${name}${example} is still under way: try again in a minute.`;
 }
 
 function statusOf({ failure }: TsuruError): number {

@@ -46,7 +46,7 @@ export async function ensureApp(operation: Operation, appWish: AppWish): Promise
     if (!isOwn(operation, app) || app.team !== team) throw belongsToSomebodyElse(`an app ${names.part}`);
     // Nobody uses it yet, and to move it takes a restart of what may not run.
     if (pool !== '' && app.pool !== pool) {
-      await api.removeApp(names.part);
+      await retryLocked(() => api.removeApp(names.part), { clock: context.clock, signal });
       await createApp(operation, appWish);
       return ['made', undefined];
     }

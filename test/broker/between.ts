@@ -6,7 +6,11 @@ import { buffer } from 'node:stream/consumers';
 
 /** The answer is lost of a request that Tsuru has obeyed; it never gets the one that is lost. */
 export const FAILURES = ['refused', 'request lost', 'answer lost'] as const;
-export type Failure = (typeof FAILURES)[number];
+/** Locked: somebody else's change is under way, for a few tries; only changes meet that. */
+export type Failure = (typeof FAILURES)[number] | 'locked';
+
+const LOCKED_TRIES = 3;
+const LOCKED = 'event locked: app(x) running "app.update" start by user a at 2026-11-23T04:16:49Z\n';
 
 export interface Between extends AsyncDisposable {
   readonly url: string;
@@ -19,12 +23,22 @@ export interface Between extends AsyncDisposable {
 export async function standBetween(target: string): Promise<Between> {
   let toCome: { after: number; readonly failure: Failure } | undefined;
   let failed: string | undefined;
+  /** How many tries more are refused of the change that is locked. */
+  let lockedTries = 0;
 
   function failureOf({ method = '', url = '' }: IncomingMessage): Failure | undefined {
+    const asked = `${method} ${url}`;
+    if (lockedTries > 0 && asked === failed) {
+      lockedTries -= 1;
+      return 'locked';
+    }
     if (toCome === undefined || toCome.after-- > 0) return undefined;
     const { failure } = toCome;
     toCome = undefined;
-    failed = `${method} ${url}`;
+    failed = asked;
+    if (failure !== 'locked') return failure;
+    if (method === 'GET') return undefined;
+    lockedTries = LOCKED_TRIES - 1;
     return failure;
   }
 
@@ -33,6 +47,7 @@ export async function standBetween(target: string): Promise<Between> {
     const body = await buffer(request);
     if (failure === 'request lost') return void response.destroy();
     if (failure === 'refused') return void response.writeHead(500).end('the database is away\n');
+    if (failure === 'locked') return void response.writeHead(500).end(LOCKED);
     const { method, headers } = request;
     const upstream = ask(new URL(request.url ?? '', target), { method, headers, agent: false }, (answer) => {
       if (failure === 'answer lost') {

@@ -1,11 +1,12 @@
 // Whichever request to Tsuru fails, and in whichever way: what was left is nothing that the same call, made again, does not bring to its end.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../broker/clock.ts';
 import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
 import type { Reply } from '../tsuru/client.ts';
-import { FAILURES, standBetween, type Failure } from './between.ts';
+import { FAILURES, standBetween, type Between, type Failure } from './between.ts';
 import { APP, askBroker, grantsOf, partsOf, startStage, type Stage } from './stage.ts';
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -16,16 +17,19 @@ const fast = { ...systemClock, sleep: (ms: number, signal: AbortSignal) => syste
 
 interface Operation {
   readonly what: string;
-  readonly needsInstance: boolean;
+  /** What is there before. */
+  readonly needs: 'nothing' | 'an instance' | 'a bind';
   readonly ask: readonly [method: string, path: string, body?: string];
   /** Fails unless all of it is there. */
   readonly demandDone: (stage: Stage) => Promise<void>;
 }
 
+/** Two of them are the same for Tsuru. */
+const PLANS = fileURLToPath(new URL('plans.yaml', import.meta.url));
 const OWN = `prometheus-reader ${APP}`;
 const update = (what: string, body: string, wanted: Readonly<Record<string, RegExp>>): Operation => ({
   what,
-  needsInstance: true,
+  needs: 'an instance',
   ask: ['PUT', '/resources/my-instance', body],
   async demandDone({ admin }) {
     for (const [path, pattern] of Object.entries(wanted)) assert.match((await admin.call('GET', path)).body, pattern);
@@ -35,7 +39,7 @@ const update = (what: string, body: string, wanted: Readonly<Record<string, RegE
 const OPERATIONS: readonly Operation[] = [
   {
     what: 'a creation',
-    needsInstance: false,
+    needs: 'nothing',
     ask: ['POST', '/resources', 'name=my-instance&team=shop'],
     async demandDone(stage) {
       await untilUp(stage);
@@ -53,17 +57,29 @@ const OPERATIONS: readonly Operation[] = [
     [`/1.0/apps/${APP}`]: /(?=.*"plan":\{"name":"c1m4")(?=.*"teamowner":"ops")(?=.*retention\\":\\"3d)(?=.*"medium")/,
     [`/1.4/volumes/${APP}`]: /(?=.*"TeamOwner":"ops")(?=.*"sizeLimit":"1000Mi")/,
   }),
+  update('another plan that is the same for Tsuru', 'team=shop&plan=narrow&parameters.retention=3d', {
+    [`/1.0/apps/${APP}`]: /(?=.*"plan":\{"name":"c0.5m1")(?=.*retention\\":\\"3d)(?=.*"narrow")/,
+    [`/1.4/volumes/${APP}`]: /"sizeLimit":"128Mi"/,
+  }),
   {
     what: 'a bind',
-    needsInstance: true,
+    needs: 'an instance',
     ask: ['POST', '/resources/my-instance/bind-app', 'app-name=my-app'],
     demandDone: async (stage) => {
       assert.deepEqual(await grantsOf(stage), [OWN, 'prometheus-reader my-app']);
     },
   },
   {
+    what: 'the end of a bind',
+    needs: 'a bind',
+    ask: ['DELETE', '/resources/my-instance/bind-app', 'app-name=my-app'],
+    demandDone: async (stage) => {
+      assert.deepEqual(await grantsOf(stage), [OWN]);
+    },
+  },
+  {
     what: 'a removal',
-    needsInstance: true,
+    needs: 'an instance',
     ask: ['DELETE', '/resources/my-instance'],
     demandDone: async (stage) => {
       assert.deepEqual(await partsOf(stage), []);
@@ -86,23 +102,56 @@ describe('whichever request to Tsuru fails,', { concurrency: true }, () => {
   }
 });
 
-/** False when the operation makes no more than so many requests. */
-async function failsAfter(after: number, operation: Operation, failure: Failure): Promise<boolean> {
-  const {
-    needsInstance,
-    ask: [method, path, body = ''],
-    demandDone,
-  } = operation;
-  await using stage = await startStage({ clock: fast });
+describe('whichever change Tsuru has locked for somebody else,', { concurrency: true }, () => {
+  for (const operation of OPERATIONS) {
+    it(`${operation.what} waits, and is done`, async () => {
+      const locked: string[] = [];
+      for (let after = 0; ; after += 1) {
+        assert.ok(after < MOST_REQUESTS, 'it never ends');
+        await using staged = await stageFor(operation);
+        const { stage, between, ask } = staged;
+        between.fail(after, 'locked');
+        const { status, body } = await ask();
+        assert.ok(status < 300, `${between.failed}: ${status} ${body}`);
+        await operation.demandDone(stage);
+        if (between.failed === undefined) break;
+        if (!between.failed.startsWith('GET ')) locked.push(between.failed);
+      }
+      assert.ok(locked.length > 0, 'no change was locked');
+    });
+  }
+});
+
+interface Staged extends AsyncDisposable {
+  readonly stage: Stage;
+  readonly between: Between;
+  /** Has the broker behind `between` do it. */
+  readonly ask: () => Promise<Reply>;
+}
+
+async function stageFor({ needs, ask: [method, path, body = ''] }: Operation): Promise<Staged> {
+  const stack = new AsyncDisposableStack();
+  const environment = { BROKER_PLANS: PLANS };
+  const stage = stack.use(await startStage({ clock: fast, environment }));
   await stage.createApp('my-app');
-  if (needsInstance) {
+  if (needs !== 'nothing') {
     await expect(stage.add(), 201);
     await untilUp(stage);
   }
-  await using between = await standBetween(stage.tsuru.url);
+  if (needs === 'a bind') await expect(stage.bind('my-app'), 200);
+  const between = stack.use(await standBetween(stage.tsuru.url));
   const { url } = await stage.startBroker({ TSURU_HOST: between.url });
-  const ask = (): Promise<Reply> => askBroker(url, method, path, { body, headers: FORM });
+  return {
+    ...{ stage, between },
+    ask: () => askBroker(url, method, path, { body, headers: FORM }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
 
+/** False when the operation makes no more than so many requests. */
+async function failsAfter(after: number, operation: Operation, failure: Failure): Promise<boolean> {
+  await using staged = await stageFor(operation);
+  const { stage, between, ask } = staged;
   between.fail(after, failure);
   const { status, body: told } = await ask();
   const { failed } = between;
@@ -113,7 +162,7 @@ async function failsAfter(after: number, operation: Operation, failure: Failure)
     const again = await ask();
     assert.ok(again.status < 300, `${failed}: ${again.status} ${again.body}`);
   }
-  await demandDone(stage);
+  await operation.demandDone(stage);
   return failed !== undefined;
 }
 

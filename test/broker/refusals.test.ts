@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { startStage } from './stage.ts';
+import { systemClock } from '../../broker/clock.ts';
+import { expect } from '../support/instance.ts';
+import { APP, startStage } from './stage.ts';
+
+const SPEED = 100;
+/** Minutes pass in moments. */
+const hasty = {
+  ...systemClock,
+  nowMs: () => systemClock.nowMs() * SPEED,
+  sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / SPEED, signal),
+};
 
 /** What Tsuru answers at a step of a creation, and what the user then reads. */
 const TABLE: readonly (readonly [method: string, path: string, status: number, body: string, wanted: RegExp])[] = [
@@ -78,6 +88,34 @@ describe('a refusal of Tsuru’s becomes one sentence that says what to do:', ()
       assert.doesNotMatch(answer.body, /\n|[{}<>]/);
       assert.equal(/\(request [\w-]+\)$/.test(answer.body), answer.status >= 500);
       assert.equal((await stage.admin.call('GET', '/1.0/apps/prometheus-my-instance')).status, 404);
+    });
+  }
+
+  for (const [locked, told] of [
+    [`app(${APP}) running "app.deploy"`, `Another change of the app ${APP}, such as a deploy, is still under way`],
+    ['team(shop) running "team.token.create"', 'Another change of the team shop is still under way'],
+    ['role(prometheus-reader) running "role.update.assign"', 'Another change of the role prometheus-reader is still'],
+  ] as const) {
+    it(`a lock that outlives our patience: ${locked}`, async () => {
+      await using stage = await startStage({ clock: hasty });
+      await stage.createApp('my-app');
+      await expect(stage.add(), 201);
+      const body = `event locked: ${locked} start by user a@b.c at 2026-11-23T04:16:49Z\n`;
+      for (const method of ['POST', 'PUT', 'DELETE']) {
+        stage.tsuru.faults.add({ kind: 'status', status: 500, body, method });
+      }
+      for (const [method, path, form] of [
+        ['POST', '/resources', 'name=other&team=shop'],
+        ['POST', '/resources/my-instance/bind-app', 'app-name=my-app'],
+        ['PUT', '/resources/my-instance', 'team=shop&parameters.retention=3d'],
+        ['DELETE', '/resources/my-instance', 'user=a%40b.c'],
+      ] as const) {
+        const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+        const answer = await stage.ask(method, path, { body: form, headers });
+        assert.ok(answer.status >= 500, method);
+        assert.ok(answer.body.startsWith(told), answer.body);
+        assert.match(answer.body, /: try again in a minute\. .*\(request [\w-]+\)$/);
+      }
     });
   }
 
