@@ -20,28 +20,47 @@ export interface InstanceId {
 export interface Names {
   /** Of app, volume and token. */
   readonly part: string;
-  /** On the app, the volume and the token: whose they are. */
+  /** On the app and the token: whose they are. */
   readonly tag: string;
+  /** The app's. */
+  readonly tags: readonly string[];
 }
 
 export function namesOf({ service, instance }: InstanceId): Names {
   const wanted = `${service}-${instance}`;
   const mapped = wanted.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-');
   const tag = `${TAG}${service}/${instance}`;
-  const isLossless = mapped === wanted && mapped.length <= LONGEST && /^[a-z]/.test(mapped);
+  // Tsuru makes labels of names, and no label of Kubernetes may end with a dash.
+  const isLossless = mapped === wanted && mapped.length <= LONGEST && /^[a-z].*[a-z0-9]$/.test(mapped);
   // A name that looks like one with a hash gets one of its own, so that it is nobody else's.
-  if (isLossless && !ENDS_LIKE_A_HASH.test(mapped)) return { part: mapped, tag };
+  const part = isLossless && !ENDS_LIKE_A_HASH.test(mapped) ? mapped : hashedName({ service, instance }, mapped);
+  // Tsuru and its router make a label of each tag, key and value, and look at the key alone (provision/labels.go): with the slash of the
+  // first every deploy would be refused. Of two tags with one key the last is the label, and this one is a label's value.
+  return { part, tag, tags: [tag, `${TAG}${part}`] };
+}
+
+/** What the names of all parts of a service's instances begin with. */
+export function commonStart(service: string): string {
+  return startOf(`${service}-`);
+}
+
+function hashedName({ service, instance }: InstanceId, mapped: string): string {
   const hash = createHash('sha256').update(`${service}/${instance}`).digest('hex').slice(0, HASH_CHARACTERS);
-  const start = mapped.replace(/^[^a-z]+/, '').slice(0, LONGEST - HASH_CHARACTERS - 1);
-  return { part: `${start.replace(/-+$/, '') || 'prometheus'}-${hash}`, tag };
+  return `${startOf(mapped.replace(/^[^a-z]+/, '')) || 'prometheus'}-${hash}`;
+}
+
+/** So much of a name that a hash can follow. */
+function startOf(name: string): string {
+  return name.slice(0, LONGEST - HASH_CHARACTERS - 1).replace(/-+$/, '');
 }
 
 /** Whose a part with these tags is; undefined when it is of no instance. */
 export function ownerOf(tags: readonly string[]): InstanceId | undefined {
-  const tag = tags.find((candidate) => candidate.startsWith(TAG))?.slice(TAG.length);
-  const slash = tag?.lastIndexOf('/') ?? -1;
-  if (tag === undefined || slash < 1) return undefined;
-  const id = { service: tag.slice(0, slash), instance: tag.slice(slash + 1) };
+  const owners = tags.filter((tag) => tag.startsWith(TAG)).map((tag) => tag.slice(TAG.length));
+  const owner = owners.find((candidate) => candidate.includes('/'));
+  const slash = owner?.lastIndexOf('/') ?? -1;
+  if (owner === undefined || slash < 1) return undefined;
+  const id = { service: owner.slice(0, slash), instance: owner.slice(slash + 1) };
   return VALID_INSTANCE.test(id.instance) ? id : undefined;
 }
 

@@ -33,6 +33,13 @@ const REFUSALS: readonly {
       `The team ${team} may not use ${poolText(pool)}: choose another one with --plan-param pool=NAME, or ask an administrator for access.`,
   },
   {
+    // Of two pools or more that are the team's, Tsuru takes none by itself.
+    words: /have access to (.+) pools\. please choose one/i,
+    status: 400,
+    say: ({ team }, match) =>
+      `The team ${team} has several pools: choose one with --plan-param pool=NAME (${(match[1] ?? '').replaceAll('"', '')}).`,
+  },
+  {
     words: /plan .*is not allowed on pool/i,
     status: 400,
     say: ({ plan, tsuruPlan, pool }) =>
@@ -42,7 +49,19 @@ const REFUSALS: readonly {
     words: /volume-plan/i,
     status: 400,
     say: ({ plan, volumePlan, pool }) =>
-      `The plan ${plan} keeps its data in a volume of the plan ${volumePlan}, which is not allowed in ${poolText(pool)}: choose another plan or pool.`,
+      `The plan ${plan} keeps its data in a volume of the plan ${volumePlan}, which is not allowed in ${poolText(pool)} or does not exist: choose another plan or pool, or tell an administrator.`,
+  },
+  {
+    words: /(capacity|access-modes) is mandatory/i,
+    status: 500,
+    say: ({ volumePlan }, match) =>
+      `The volume plan ${volumePlan} says no ${match[1] ?? ''}: an administrator has to add it to Tsuru's configuration.`,
+  },
+  {
+    // The disk of an earlier unit is there until Kubernetes has removed it.
+    words: /updating a volume already provisioned/i,
+    status: 503,
+    say: ({ app }) => `The disk of an earlier ${app} is still being removed: try again in a minute.`,
   },
   {
     words: /pool does not exist/i,
@@ -51,7 +70,7 @@ const REFUSALS: readonly {
       `There is no pool${pool === '' ? ' that is the default' : ` ${pool}`}: choose one of "tsuru pool-list" with --plan-param pool=NAME.`,
   },
   {
-    words: /no router found/i,
+    words: /no (default )?router found/i,
     status: 400,
     say: ({ pool }) => `No router is allowed in ${poolText(pool)}: choose another pool, or ask an administrator.`,
   },
@@ -69,7 +88,13 @@ const REFUSALS: readonly {
       `An administrator has blocked this for the time being (${(match[1] ?? '').trim() || 'no reason is given'}): try again later.`,
   },
   {
-    words: /failed to pull image|image .*not found/i,
+    words: /event throttled/i,
+    status: 503,
+    say: () => 'Tsuru has had too many changes of this kind in a short time: try again in some minutes.',
+  },
+  {
+    words:
+      /failed to (pull|resolve)|image .*not found|manifest unknown|pull access denied|ImagePullBackOff|ErrImagePull/i,
     status: 500,
     say: () => "The service's image cannot be pulled: tell an administrator.",
   },

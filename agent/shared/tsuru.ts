@@ -63,6 +63,8 @@ export interface TsuruRequest {
   readonly body?: TsuruBody;
   /** The longest wait for the whole answer; without it that of a `get`. */
   readonly timeoutMs?: number;
+  /** The longest silence, before the answer begins or within it; without it the same. */
+  readonly quietMs?: number;
   readonly onHeaders?: HttpRequest['onHeaders'];
 }
 
@@ -109,7 +111,7 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
   const long = createHttpClient({ ...limits, connections: null });
 
   async function send(call: string, request: TsuruRequest, signal: AbortSignal): Promise<TsuruAnswer> {
-    const { method, path, body, timeoutMs = REQUEST_TIMEOUT_MS, onHeaders } = request;
+    const { method, path, body, timeoutMs = REQUEST_TIMEOUT_MS, quietMs = timeoutMs, onHeaders } = request;
     const requestId = randomUUID();
     const http = request.timeoutMs === undefined ? quick : long;
     let answer: HttpAnswer;
@@ -126,14 +128,14 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
         },
         ...(body === undefined ? {} : { body: encoded(body) }),
         ...(onHeaders === undefined ? {} : { onHeaders }),
-        answerTimeoutMs: timeoutMs,
+        answerTimeoutMs: quietMs,
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const failure = httpFailure(error);
       onCall?.(call, failure);
-      throw new TsuruError(failure, `${call}: ${wordsOf(failure, error, timeoutMs)}`, { requestId, cause: error });
+      throw new TsuruError(failure, `${call}: ${wordsOf(failure, error, quietMs)}`, { requestId, cause: error });
     }
     onCall?.(call, String(answer.status));
     const { status, chunks } = answer;
@@ -172,10 +174,10 @@ function failureOfStatus(status: number): TsuruFailure {
   return status >= 500 ? 'server_error' : 'refused';
 }
 
-function wordsOf(failure: TsuruFailure, error: unknown, timeoutMs: number): string {
+function wordsOf(failure: TsuruFailure, error: unknown, quietMs: number): string {
   if (failure === 'too_large') return `Tsuru's answer is larger than ${LARGEST_ANSWER_BYTES / 1024 ** 2} MiB`;
   if (failure === 'timeout')
-    return `Tsuru could not be reached within ${CONNECT_TIMEOUT_MS / 1000} s, or did not answer within ${timeoutMs / 1000} s`;
+    return `Tsuru could not be reached within ${CONNECT_TIMEOUT_MS / 1000} s, or did not answer within ${quietMs / 1000} s`;
   return `Tsuru could not be reached or broke off its answer (${errorText(error)})`;
 }
 

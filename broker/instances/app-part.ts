@@ -64,7 +64,7 @@ async function createApp(
   const earlier = earlierDeployAnnotation(await api.lastDeploy(names.part));
   const present = Object.entries({ ...annotationsOf(wish), ...earlier }).filter(([, value]) => value !== '');
   const app = {
-    ...{ name: names.part, tag: names.tag, team, pool },
+    ...{ name: names.part, tags: names.tags, team, pool },
     ...{ plan: wish.plan.tsuruPlan, description: `Prometheus of ${id.instance}` },
     annotations: { ...Object.fromEntries(present), [MAKER_ANNOTATION]: maker },
   };

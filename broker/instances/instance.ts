@@ -98,10 +98,18 @@ export function changedAnnotations(app: App, wish: Wish): Record<string, string>
 /** How people and the broker reach an instance; '' while it has no address. */
 export function addressOf(template: string, app: App): string {
   const unit = app.units.find(({ isReady, address }) => isReady && address !== '') ?? app.units[0];
-  const url = template.replaceAll('{address}', app.address).replaceAll('{unit}', unit?.address ?? '');
+  const url = withAddress(template, app.address).replaceAll('{unit}', unit?.address ?? '');
   const isWhole =
     (app.address !== '' || !template.includes('{address}')) && (unit !== undefined || !template.includes('{unit}'));
   return isWhole && URL.canParse(url) ? url : '';
+}
+
+/** A router that speaks TLS tells its address with its scheme (kubernetes-router does), which then holds. */
+function withAddress(template: string, address: string): string {
+  const host = address.replace(/^\w+:\/\//, '').replace(/\/+$/, '');
+  const scheme = address.slice(0, address.indexOf('://') + 1);
+  const own = scheme === '' ? template : template.replace(/^\w+:(?=\/\/\{address\})/, scheme);
+  return own.replaceAll('{address}', host);
 }
 
 export function belongsToSomebodyElse(what: string): BrokerError {

@@ -1,6 +1,6 @@
 import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
-import { namesOf, ownerOf } from '../names.ts';
+import { commonStart, namesOf, ownerOf } from '../names.ts';
 import { createApi } from '../tsuru/api.ts';
 import { deployOf, instanceTurn, operationOn, ownApp, VARIABLES } from './instance.ts';
 
@@ -22,7 +22,7 @@ async function resumeOnce(context: Context, signal: AbortSignal): Promise<void> 
   const { log, service } = context;
   const api = createApi(context.tsuru, signal);
   try {
-    const waiting = (await api.apps()).flatMap(({ name, tags, units, unitsError }) => {
+    const waiting = (await api.apps(commonStart(service))).flatMap(({ name, tags, units, unitsError }) => {
       const id = ownerOf(tags);
       const isWaiting = units.length === 0 && unitsError === '' && !context.deploys.isRunning(name);
       // Anybody may give an app of theirs this tag, but not this name as well.

@@ -1,13 +1,13 @@
-import { errorText } from '../../agent/shared/text.ts';
-import { TsuruError } from '../../agent/shared/tsuru.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { refusal } from '../refusals.ts';
+import type { Plan } from '../plans/plan.ts';
 import type { AppChange } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
 import { retryLocked } from '../tsuru/locked.ts';
 import {
   changedAnnotations,
+  deployOf,
   instanceTurn,
   operationOn,
   ownApp,
@@ -16,7 +16,7 @@ import {
   type Operation,
 } from './instance.ts';
 import { readWish, type Parameters, type Wish } from './parameters.ts';
-import { changeVolume, moveVolume, type VolumeChange } from './volume-part.ts';
+import { withVolume } from './volume-part.ts';
 
 /** Tsuru waits 5 minutes; a change of plan waits for the new unit. */
 const LIMIT_MS = 280_000;
@@ -80,56 +80,78 @@ function presentPlan({ plans }: Context, app: App): string {
 }
 
 async function bringTo(operation: Operation, app: App, wish: Wish, wishedTeam: string): Promise<string> {
-  const { api, context, signal } = operation;
-  const { tsuruPlan, storage, name } = wish.plan;
+  const { plan } = wish;
   const annotations = changedAnnotations(app, wish);
   const hasNewSettings = Object.keys(annotations).length > 0;
   const team = wishedTeam || app.team;
   const hasNewTeam = team !== app.team;
   const rest: AppChange = { ...(hasNewTeam ? { teamOwner: team } : {}), ...(hasNewSettings ? { annotations } : {}) };
-  const change = (what: AppChange, restart: 'restart' | 'no restart'): Promise<void> =>
-    retryLocked(() => api.changeApp(app.name, what, restart), { clock: context.clock, signal });
-
-  if (planNameOf(app) === name && app.plan === tsuruPlan) {
+  const waits = await isWaitingForDeploy(operation, app);
+  if (planNameOf(app) !== plan.name || app.plan !== plan.tsuruPlan) {
+    await changePlan(operation, app, { plan, team, rest, hasUnit: !waits });
+  } else if (hasNewTeam || hasNewSettings) {
+    const volumeWish = { team, plan: undefined, pool: app.pool };
+    const changeApp = (): Promise<void> => change(operation, app, rest, 'no restart');
     // Before the app, which tells a retry that there is still something to do.
-    if (hasNewTeam) await moveVolume(operation, team);
-    if (hasNewTeam || hasNewSettings) await change(rest, 'no restart');
-    return doneLive(hasNewTeam ? team : '', hasNewSettings);
+    await (hasNewTeam ? withVolume(operation, volumeWish, changeApp) : changeApp());
+  } else if (!waits) return 'nothing to do';
+  if (waits) {
+    await operation.context.deploys.start(app.name, 'begun by an update');
+    return `the plan is ${plan.name}; the instance had no unit yet, and is being deployed`;
   }
-  const volume = await changeVolume(operation, team, wish.plan, app.pool);
-  try {
-    if (app.plan !== tsuruPlan) await change({ ...rest, plan: tsuruPlan }, 'restart');
-    else if (volume.isChanged || app.units.length > 0) {
+  return done(app, wish, { team: hasNewTeam ? team : '', hasNewSettings });
+}
+
+/** Whether its first deploy has failed, or has never begun. */
+async function isWaitingForDeploy({ api, names }: Operation, app: App): Promise<boolean> {
+  if (app.deploys > 0 || app.units.length > 0) return false;
+  return deployOf(app, await api.lastDeploy(names.part))?.isRunning !== true;
+}
+
+interface PlanChange {
+  readonly plan: Plan;
+  readonly team: string;
+  /** What else is new of the app. */
+  readonly rest: AppChange;
+  /** Without one there is nothing to restart. */
+  readonly hasUnit: boolean;
+}
+
+async function changePlan(operation: Operation, app: App, { plan, team, rest, hasUnit }: PlanChange): Promise<void> {
+  const { api, context, signal } = operation;
+  const { tsuruPlan } = plan;
+  const isNewForTsuru = app.plan !== tsuruPlan;
+  await withVolume(operation, { team, plan, pool: app.pool }, async (isVolumeChanged) => {
+    if (isNewForTsuru) {
+      await change(operation, app, { ...rest, plan: tsuruPlan }, hasUnit ? 'restart' : 'no restart');
+    } else if (hasUnit && (isVolumeChanged || app.units.length > 0)) {
       await retryLocked(() => api.restartApp(app.name), { clock: context.clock, signal });
     }
-  } catch (error) {
-    // Without an answer of Tsuru's the app may have changed.
-    if (error instanceof TsuruError && error.status !== undefined) await putBack(operation, volume);
-    throw error;
-  }
+  });
   // The plan's name comes last: a retry then knows that there is still something to do.
-  if (app.plan === tsuruPlan) await change(rest, 'no restart');
-  const emptied = storage.kind === 'tmpfs' ? 'its memory, and so its data, start empty' : 'its disk starts empty';
-  return `the plan is now ${name}; the unit was restarted, ${emptied}`;
+  if (!isNewForTsuru) await change(operation, app, rest, 'no restart');
 }
 
-/** A token's team cannot be changed, and a new token takes a restart, and so the data. */
-function doneLive(team: string, hasNewSettings: boolean): string {
-  const done = [
-    ...(team === '' ? [] : [`app and volume are now of the team ${team}, the token stays with the one before`]),
+function change(
+  { api, context, signal }: Operation,
+  { name }: App,
+  what: AppChange,
+  restart: 'restart' | 'no restart',
+): Promise<void> {
+  return retryLocked(() => api.changeApp(name, what, restart), { clock: context.clock, signal });
+}
+
+function done(app: App, { plan }: Wish, { team, hasNewSettings }: { team: string; hasNewSettings: boolean }): string {
+  if (planNameOf(app) !== plan.name || app.plan !== plan.tsuruPlan) {
+    const emptied =
+      plan.storage.kind === 'tmpfs' ? 'its memory, and so its data, start empty' : 'its disk starts empty';
+    return `the plan is now ${plan.name}; the unit was restarted, ${emptied}`;
+  }
+  const parts = plan.storage.kind === 'tmpfs' ? 'app and volume are' : 'the app is';
+  // A token's team cannot be changed, and a new token takes a restart, and so the data.
+  const told = [
+    ...(team === '' ? [] : [`${parts} now of the team ${team}, the token stays with the one before`]),
     ...(hasNewSettings ? ['the settings are live with the next poll'] : []),
   ];
-  return done.length === 0 ? 'nothing to do' : [...done, 'nothing restarts'].join(', ');
-}
-
-/** The app goes on with its old plan, and so with its old volume. What cannot be put back is changed by the next update. */
-async function putBack({ context, id }: Operation, volume: VolumeChange): Promise<void> {
-  try {
-    await volume.putBack();
-  } catch (error) {
-    context.log.warn(
-      { instance: id.instance, reason: errorText(error) },
-      'the volume could not be put back to the old plan',
-    );
-  }
+  return [...told, 'nothing restarts'].join(', ');
 }

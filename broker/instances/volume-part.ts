@@ -1,5 +1,7 @@
-import { volumeOptions } from '../plans/plan.ts';
-import type { Plan } from '../plans/plan.ts';
+import { errorText } from '../../agent/shared/text.ts';
+import { TsuruError } from '../../agent/shared/tsuru.ts';
+import { BrokerError } from '../errors.ts';
+import { volumeOptions, type Plan } from '../plans/plan.ts';
 import type { Volume, VolumeSpec } from '../tsuru/volume.ts';
 import { retryLocked } from '../tsuru/locked.ts';
 import { mayBeThere, type Made } from './app-part.ts';
@@ -27,49 +29,89 @@ export async function ensureVolume(operation: Operation, team: string, plan: Pla
   }
 }
 
-/** What became of a volume. */
-export interface VolumeChange {
-  readonly isChanged: boolean;
-  /** Changes it back. */
-  readonly putBack: () => Promise<void>;
+/** What a volume is to be. */
+export interface VolumeWish {
+  readonly team: string;
+  /** Undefined: as it is. */
+  readonly plan: Plan | undefined;
+  /** Of one that is not there yet. */
+  readonly pool: string;
 }
 
-/** Changes a volume to what the plan says; units see it after their restart. */
-export async function changeVolume(
+/**
+ * Changes a volume, and then does what needs it so; units see it after their restart. Where Tsuru refuses either, the volume is put back: the
+ * app goes on as before.
+ */
+export async function withVolume<T>(
   operation: Operation,
-  team: string,
-  plan: Plan,
-  pool: string,
-): Promise<VolumeChange> {
+  wish: VolumeWish,
+  work: (isChanged: boolean) => Promise<T>,
+): Promise<T> {
   const { api, names } = operation;
-  const spec = specOf(operation, team, plan, pool);
   const before = await api.volume(names.part);
-  if (before === undefined) {
-    await locked(operation, () => api.createVolume(spec));
-    await bindVolume(operation);
-    return { isChanged: true, putBack: () => Promise.resolve() };
+  demandChangeable(operation, before, wish);
+  try {
+    return await work(await changeVolume(operation, before, wish));
+  } catch (error) {
+    // Without an answer of Tsuru's the app may have changed.
+    if (before !== undefined && error instanceof TsuruError && error.status !== undefined) {
+      await putBack(operation, before);
+    }
+    throw error;
   }
-  if (!isOwnVolume(operation, before)) throw belongsToSomebodyElse(`a volume ${names.part}`);
-  const wanted = { ...spec, pool: before.pool };
-  const isChanged = await bringBound(operation, before, wanted);
-  return {
-    isChanged,
-    putBack: async () => {
-      const now = await api.volume(names.part);
-      if (isChanged && now !== undefined) await bringBound(operation, now, { ...before, name: names.part });
-    },
-  };
 }
 
-/** Gives a volume to another team; its units notice nothing. Fulfilled, too, when there is none, or only somebody else's. */
-export async function moveVolume(operation: Operation, team: string): Promise<void> {
+function demandChangeable(operation: Operation, volume: Volume | undefined, { plan }: VolumeWish): void {
+  if (volume === undefined || plan === undefined) return;
+  if (!isOwnVolume(operation, volume)) throw belongsToSomebodyElse(`a volume ${operation.names.part}`);
+  if (!volume.isDisk || volume.plan === plan.storage.volumePlan) return;
+  throw new BrokerError(
+    400,
+    `The instance has a disk, of the volume plan ${volume.plan}, which cannot be exchanged for what the plan ${plan.name} has: ` +
+      'add another instance with that plan.',
+  );
+}
+
+/** Tells whether anything was changed that units see. */
+async function changeVolume(
+  operation: Operation,
+  before: Volume | undefined,
+  { team, plan, pool }: VolumeWish,
+): Promise<boolean> {
   const { api, names } = operation;
-  const volume = await api.volume(names.part);
-  if (volume === undefined || volume.team === team || !isOwnVolume(operation, volume)) return;
-  await locked(operation, () => api.changeVolume({ ...volume, name: names.part, team }));
+  if (plan === undefined) {
+    // Units notice nothing of another team.
+    if (before !== undefined && isOwnVolume(operation, before)) {
+      await bringTo(operation, before, { ...before, name: names.part, team });
+    }
+    return false;
+  }
+  const spec = specOf(operation, team, plan, pool);
+  if (before !== undefined) return bringBound(operation, before, { ...spec, pool: before.pool });
+  await locked(operation, () => api.createVolume(spec));
+  await bindVolume(operation);
+  return true;
 }
 
-/** Tells whether anything was changed. */
+/** What cannot be put back is changed by the next update. */
+async function putBack(operation: Operation, before: Volume): Promise<void> {
+  const { api, context, id, names } = operation;
+  if (!isOwnVolume(operation, before)) return;
+  const spec = { ...before, name: names.part };
+  try {
+    const now = await api.volume(names.part);
+    if (now !== undefined) await bringBound(operation, now, spec);
+    else {
+      await locked(operation, () => api.createVolume(spec));
+      await bindVolume(operation);
+    }
+  } catch (error) {
+    const reason = errorText(error);
+    context.log.warn({ instance: id.instance, reason }, 'the volume could not be put back to the old plan');
+  }
+}
+
+/** Tells whether anything was changed that units see. */
 async function bringBound(operation: Operation, volume: Volume, spec: VolumeSpec): Promise<boolean> {
   const brought = await bringTo(operation, volume, spec);
   if (brought !== 'made anew' && volume.boundTo.includes(operation.names.part)) return brought === 'changed';
@@ -124,9 +166,15 @@ async function bringTo(
     return 'made anew';
   }
   const hasOptions = Object.entries(spec.options).every(([name, value]) => volume.options[name] === value);
-  const isSame = hasOptions && volume.team === spec.team;
-  if (!isSame) await locked(operation, () => api.changeVolume(spec));
-  return isSame ? 'same' : 'changed';
+  if (hasOptions && volume.team === spec.team) return 'same';
+  try {
+    await locked(operation, () => api.changeVolume(spec));
+    return 'changed';
+  } catch (error) {
+    // A disk that is there stays with its team, as the token does.
+    if (!volume.isDisk || !(error instanceof TsuruError) || !/already provisioned/i.test(error.words)) throw error;
+    return 'same';
+  }
 }
 
 function locked<T>({ context, signal }: Operation, work: () => Promise<T>): Promise<T> {

@@ -27,8 +27,10 @@ export interface Storage {
 
 const MEBIBYTE = 1024 ** 2;
 
-/** The options of a plan's volume, as Tsuru's provisioner for Kubernetes takes them. */
+/**
+ * The options of a plan's volume, as Tsuru's provisioner for Kubernetes takes them. An ephemeral one has its capacity from the volume plan:
+ * as an option Tsuru looks at it once and does not keep it (provision/kubernetes/volume.go).
+ */
 export function volumeOptions({ kind, sizeBytes }: Storage): Readonly<Record<string, string>> {
-  const size = `${Math.floor(sizeBytes / MEBIBYTE)}Mi`;
-  return kind === 'tmpfs' ? { medium: 'Memory', sizeLimit: size } : { capacity: size, 'access-modes': 'ReadWriteOnce' };
+  return kind === 'tmpfs' ? { medium: 'Memory', sizeLimit: `${Math.floor(sizeBytes / MEBIBYTE)}Mi` } : {};
 }

@@ -9,6 +9,8 @@ import { readVolume, volumeForm, type Volume, type VolumeSpec } from './volume.t
 const ROLLOUT_LIMIT_MS = 240_000;
 /** As long as a deploy may take: a large image is pulled, data are read again. */
 const DEPLOY_LIMIT_MS = 1_800_000;
+/** Tsuru writes to a deploy's stream at least every 30 s: what is silent for so long hangs, and the deploy is followed by its event. */
+const DEPLOY_QUIET_MS = 120_000;
 
 /** How a deploy fares, or ended. */
 export interface DeployEvent {
@@ -33,7 +35,7 @@ export interface NewApp {
   readonly pool: string;
   readonly plan: string;
   readonly description: string;
-  readonly tag: string;
+  readonly tags: readonly string[];
   readonly annotations: Readonly<Record<string, string>>;
 }
 
@@ -48,19 +50,21 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
     app: async (name: string): Promise<App | undefined> =>
       unlessMissing(async () => parsed('app', await get('app', app(name)), readApp)),
 
-    /** All apps that this broker may read; the list tells tags, but not how often an app was deployed. */
-    async apps(): Promise<readonly App[]> {
-      return parsed('apps', await get('apps', '/1.0/apps'), (list) => listOf(list, 'the list of apps').map(readApp));
+    /** Apps whose names begin so, small letters, digits and dashes; the list tells tags, but not how often an app was deployed. */
+    async apps(start: string): Promise<readonly App[]> {
+      // A regular expression: Tsuru asks clusters for the units of all that it finds.
+      const answer = await get('apps', `/1.0/apps?name=${encodeURIComponent(`^${start}`)}`);
+      return parsed('apps', answer, (list) => listOf(list, 'the list of apps').map(readApp));
     },
 
-    async createApp({ name, team, pool, plan, description, tag, annotations }: NewApp): Promise<void> {
+    async createApp({ name, team, pool, plan, description, tags, annotations }: NewApp): Promise<void> {
       const metadata = { annotations: itemsOf(annotations) };
       const json = {
         name,
         teamOwner: team,
         plan,
         description,
-        tags: [tag],
+        tags,
         metadata,
         ...(pool === '' ? {} : { pool }),
       };
@@ -114,7 +118,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
         method: 'POST',
         path: app(name, '/deploy'),
         body: { form: { image, origin: 'image', message } },
-        timeoutMs: DEPLOY_LIMIT_MS,
+        ...{ timeoutMs: DEPLOY_LIMIT_MS, quietMs: DEPLOY_QUIET_MS },
         onHeaders: (status) => {
           if (status === 200) onStart();
         },

@@ -6,6 +6,8 @@ export interface Volume {
   readonly plan: string;
   readonly team: string;
   readonly options: Readonly<Record<string, string>>;
+  /** Whether it is a disk of a unit's own, which Tsuru changes no more once it is there. */
+  readonly isDisk: boolean;
   readonly boundTo: readonly string[];
 }
 
@@ -26,10 +28,13 @@ export function volumeForm({ name, pool, team, plan, options }: VolumeSpec): Rec
 export function readVolume(value: unknown): Volume {
   const volume = asObject(value, 'the volume');
   const options = isObject(volume['Opts']) ? volume['Opts'] : {};
+  const plan = isObject(volume['Plan']) ? volume['Plan'] : {};
+  const { plugin } = isObject(plan['Opts']) ? plan['Opts'] : {};
   return {
     pool: asOptionalText(volume['Pool'], 'Pool'),
-    plan: isObject(volume['Plan']) ? asOptionalText(volume['Plan']['Name'], 'Plan') : '',
+    plan: asOptionalText(plan['Name'], 'Plan'),
     team: asOptionalText(volume['TeamOwner'], 'TeamOwner'),
+    isDisk: plugin === 'ephemeral',
     options: Object.fromEntries(Object.entries(options).map(([key, option]) => [key, String(option)])),
     boundTo: listOf(volume['Binds'], 'Binds').map((bind) => {
       const { ID: id } = asObject(bind, 'a bind');

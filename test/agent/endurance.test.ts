@@ -11,7 +11,7 @@ import { readConfig } from '../../agent/config.ts';
 import { createLog } from '../../agent/shared/log.ts';
 import type { Status } from '../../agent/status.ts';
 import { freeAddress } from '../support/address.ts';
-import type { RunningAgent } from '../support/agent.ts';
+import type { AgentOptions, RunningAgent } from '../support/agent.ts';
 import { expect } from '../support/instance.ts';
 import type { RunningPrometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
@@ -20,9 +20,12 @@ import { silentImages, startWorld, type World } from '../support/world.ts';
 const MINUTE_MS = 60_000;
 
 /** An agent and its Prometheus, which has loaded the two units of my-app. */
-async function startInSync(world: World): Promise<{ agent: RunningAgent; prometheus: RunningPrometheus }> {
+async function startInSync(
+  world: World,
+  options: Partial<AgentOptions> = {},
+): Promise<{ agent: RunningAgent; prometheus: RunningPrometheus }> {
   await world.bindNew('my-app', 2);
-  const agent = await world.startAgent();
+  const agent = await world.startAgent(options);
   const prometheus = await world.startPrometheus();
   await untilInSync(agent, 2);
   return { agent, prometheus };
@@ -140,7 +143,9 @@ describe('in trouble', { concurrency: 11 }, () => {
 
   it('an agent that is stopped (SIGSTOP) for a minute leaves the scraping alone, and catches up', async () => {
     await using world = await startWorld();
-    const { agent, prometheus } = await startInSync(world);
+    // No unit is too busy to answer in so long a time, whatever else this machine does.
+    const env = { AGENT_SCRAPE_INTERVAL: '10s', AGENT_SCRAPE_TIMEOUT: '10s' };
+    const { agent, prometheus } = await startInSync(world, { env });
     agent.program.kill('SIGSTOP');
     await world.addUnits('my-app', 1);
     const deadline = performance.now() + MINUTE_MS;

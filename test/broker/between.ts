@@ -6,22 +6,22 @@ import { buffer } from 'node:stream/consumers';
 
 /** The answer is lost of a request that Tsuru has obeyed; it never gets the one that is lost. */
 export const FAILURES = ['refused', 'request lost', 'answer lost'] as const;
-/** Locked: somebody else's change is under way, for a few tries; only changes meet that. */
-export type Failure = (typeof FAILURES)[number] | 'locked';
+/** Locked: somebody else's change is under way, for a few tries; only changes meet that. An answer that hangs has begun. */
+export type Failure = (typeof FAILURES)[number] | 'locked' | 'answer hangs';
 
 const LOCKED_TRIES = 3;
 const LOCKED = 'event locked: app(x) running "app.update" start by user a at 2026-11-23T04:16:49Z\n';
 
 export interface Between extends AsyncDisposable {
   readonly url: string;
-  /** Fails the request that comes after so many others from now on. */
-  fail(after: number, failure: Failure): void;
+  /** Fails the request that comes after so many others from now on, of those whose path is like this. */
+  fail(after: number, failure: Failure, path?: RegExp): void;
   /** `GET /1.0/apps/my-app`: the request that has failed; undefined while none has. */
   readonly failed: string | undefined;
 }
 
 export async function standBetween(target: string): Promise<Between> {
-  let toCome: { after: number; readonly failure: Failure } | undefined;
+  let toCome: { after: number; readonly failure: Failure; readonly path: RegExp } | undefined;
   let failed: string | undefined;
   /** How many tries more are refused of the change that is locked. */
   let lockedTries = 0;
@@ -32,7 +32,7 @@ export async function standBetween(target: string): Promise<Between> {
       lockedTries -= 1;
       return 'locked';
     }
-    if (toCome === undefined || toCome.after-- > 0) return undefined;
+    if (toCome?.path.test(url) !== true || toCome.after-- > 0) return undefined;
     const { failure } = toCome;
     toCome = undefined;
     failed = asked;
@@ -55,7 +55,10 @@ export async function standBetween(target: string): Promise<Between> {
         return;
       }
       response.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(response);
+      if (failure === 'answer hangs') {
+        response.flushHeaders();
+        answer.resume();
+      } else answer.pipe(response);
     });
     upstream.on('error', () => response.destroy());
     upstream.end(body);
@@ -68,9 +71,9 @@ export async function standBetween(target: string): Promise<Between> {
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    fail(after, failure) {
+    fail(after, failure, path = /^/) {
       failed = undefined;
-      toCome = { after, failure };
+      toCome = { after, failure, path };
     },
     get failed() {
       return failed;

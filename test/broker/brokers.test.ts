@@ -6,6 +6,7 @@ import { startProgram } from '../support/program.ts';
 import { systemClock } from '../../broker/clock.ts';
 import { freeAddress } from '../support/address.ts';
 import { until } from '../support/until.ts';
+import { standBetween } from './between.ts';
 import { APP, AUTH, askBroker, environmentOf, grantsOf, startStage, type Stage } from './stage.ts';
 
 const MAIN = fileURLToPath(new URL('../../broker/main.ts', import.meta.url));
@@ -131,6 +132,22 @@ describe('a deploy', () => {
     stage.tsuru.faults.add({ kind: 'body', body: '---- Building image ----\n', contentType: 'text', path, times: 1 });
     await expect(stage.add(), 201);
     await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+  });
+
+  it('whose stream hangs is told by its event, and keeps neither a removal nor the end of the broker', async () => {
+    await using stage = await startStage();
+    await using between = await standBetween(stage.tsuru.url);
+    const broker = await stage.startBroker({ TSURU_HOST: between.url });
+    stage.tsuru.addService({ name: 'prometheus', endpoint: broker.url, ...AUTH });
+    between.fail(0, 'answer hangs', /\/deploy$/);
+    await expect(stage.add(), 201);
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+    assert.equal(between.failed, `POST /1.0/apps/${APP}/deploy`);
+    assert.ok(!stage.lines.some((line) => line.includes(`${APP} is deployed`)), 'the stream has not hung');
+    await expect(stage.remove(), 200);
+    between.fail(0, 'answer hangs', /\/deploy$/);
+    await expect(stage.add(), 201);
+    await broker.stop();
   });
 
   it('whose stream breaks off is looked after by its event', async () => {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { isInstanceName, namesOf, ownerOf } from '../../broker/names.ts';
+import { commonStart, isInstanceName, namesOf, ownerOf } from '../../broker/names.ts';
 
 /** Tsuru's rule for apps, volumes and tokens. */
 const PART = /^[a-z][a-z0-9-]{0,39}$/;
+/** That of Kubernetes for the values of labels, which Tsuru makes of names and tags. */
+const LABEL = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 
 const letter = fc.constantFrom('a', 'b', 'x', 'z', 'A', 'B', 'X', 'Z');
 const rest = fc.string({
@@ -19,6 +21,7 @@ describe('names of parts', () => {
     assert.deepEqual(namesOf({ service: 'prometheus', instance: 'my-instance' }), {
       part: 'prometheus-my-instance',
       tag: 'prometheus-instance=prometheus/my-instance',
+      tags: ['prometheus-instance=prometheus/my-instance', 'prometheus-instance=prometheus-my-instance'],
     });
     assert.equal(namesOf({ service: 'metrics', instance: 'a1' }).part, 'metrics-a1');
   });
@@ -28,12 +31,26 @@ describe('names of parts', () => {
     const parts = new Set<string>();
     for (const name of all) {
       assert.ok(isInstanceName(name));
-      const { part, tag } = namesOf({ service: 'prometheus', instance: name });
+      const { part, tags } = namesOf({ service: 'prometheus', instance: name });
       assert.match(part, PART);
+      assert.match(part, LABEL);
+      assert.ok(part.startsWith(commonStart('prometheus')));
       parts.add(part);
-      assert.deepEqual(ownerOf(['other', tag]), { service: 'prometheus', instance: name });
+      for (const seen of [tags, tags.toReversed()]) {
+        assert.deepEqual(ownerOf(['other', ...seen]), { service: 'prometheus', instance: name });
+      }
     }
     assert.equal(parts.size, all.size);
+  });
+
+  it('of a service with a long name begin alike, too', () => {
+    for (const service of ['p', 'prometheus-of-the-whole-company', 'a'.repeat(30), 'b'.repeat(60)]) {
+      for (const name of ['a1', 'My_App', 'm'.repeat(50), 'ends-']) {
+        const { part } = namesOf({ service, instance: name });
+        assert.ok(part.startsWith(commonStart(service)), part);
+        assert.match(part, LABEL);
+      }
+    }
   });
 
   it('differ for names that only differ in what is lost', () => {

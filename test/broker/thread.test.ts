@@ -16,7 +16,10 @@ describe('through the Tsuru service API,', () => {
         string,
         unknown
       >;
-      assert.deepEqual(app['tags'], ['prometheus-instance=prometheus/my-instance']);
+      assert.deepEqual(app['tags'], [
+        'prometheus-instance=prometheus/my-instance',
+        'prometheus-instance=prometheus-my-instance',
+      ]);
       assert.equal(app['teamowner'], 'shop');
       assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
       await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));

@@ -38,6 +38,25 @@ const PLANS = `plans:
     settings: { retention: 15d }
 `;
 
+/** A Tsuru with disks, and plans with and without one. */
+async function startDisks(): Promise<Stage> {
+  const plan = (name: string, tsuruPlan: string, kind: string, volumePlan: string): string =>
+    `  - { name: ${name}, tsuru_plan: ${tsuruPlan}, memory: 1GB, settings: { retention: 7d },\n` +
+    `      storage: { kind: ${kind}, volume_plan: ${volumePlan}, size: 200MB }, default: ${name === 'memory'} }\n`;
+  const plans = [
+    ...[plan('memory', 'c0.5m1', 'tmpfs', 'tmpfs'), plan('disk', 'c0.5m1', 'ephemeral', 'disk')],
+    plan('faster', 'c1m1', 'ephemeral', 'disk'),
+  ];
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, 'plans.yaml');
+  await writeFile(path, `plans:\n${plans.join('')}`);
+  const disk = { plugin: 'ephemeral', capacity: '200Mi', 'access-modes': 'ReadWriteOnce' };
+  return await startStage({
+    environment: { BROKER_PLANS: path },
+    tsuru: { volumePlans: { tmpfs: { plugin: 'emptyDir' }, disk } },
+  });
+}
+
 describe('an update', () => {
   it('of settings goes live through the annotation, and nothing restarts', async () => {
     await using stage = await startUp();
@@ -149,6 +168,69 @@ describe('an update', () => {
       [400, 'The plan small of this instance is no longer offered: choose one with "-p PLAN".'],
     );
     assert.equal((await stage.info())['Plan'], 'small (c0.5m1)');
+  });
+
+  it('of an instance whose first deploy failed deploys it anew, with the new plan', async () => {
+    await using stage = await startStage({ tsuru: { delays: { deployTimeoutMs: 100, startingMs: 60_000 } } });
+    await expect(stage.add(), 201);
+    await until('the failure', async () => (await stage.status()).includes('its deploy failed'));
+    stage.tsuru.delays.startingMs = 0;
+    const { status, body } = await stage.ask('PUT', '/resources/my-instance', {
+      body: 'team=shop&plan=medium',
+      headers: FORM,
+    });
+    assert.deepEqual([status, body], [200, 'the plan is medium; the instance had no unit yet, and is being deployed']);
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+    assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+    assert.equal(stage.tsuru.requests.count('POST', /\/restart$/), 0);
+  });
+
+  it('of the team that Tsuru refuses leaves the volume with the old one', async () => {
+    await using stage = await startUp();
+    const body = 'App team owner "ops" has no access to pool "dev"\n';
+    stage.tsuru.faults.add({ kind: 'status', status: 400, body, method: 'PUT', path: `/apps/${APP}` });
+    const refused = await stage.ask('PUT', '/resources/my-instance', { body: 'team=ops&plan=small', headers: FORM });
+    assert.match(refused.body, /The team ops may not use the pool dev/);
+    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"TeamOwner":"shop"/);
+  });
+
+  it('of the plan whose new volume Tsuru refuses leaves the old one, bound as it was', async () => {
+    await using stage = await startDisks();
+    await expect(stage.add('my-instance', { plan: 'memory' }), 201);
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+    const before = (await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body;
+    const body = 'volume-plan not present in pool constraint\n';
+    stage.tsuru.faults.add({ kind: 'status', status: 400, body, method: 'POST', path: '/volumes', times: 1 });
+    const refused = await stage.ask('PUT', '/resources/my-instance', { body: 'team=shop&plan=disk', headers: FORM });
+    assert.equal(refused.status, 400);
+    assert.match(refused.body, /a volume of the plan disk, which is not allowed in the pool dev or does not exist/);
+    assert.equal((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, before);
+  });
+
+  it('of the plan never takes a disk away, which Tsuru does not exchange, and says so before anything is changed', async () => {
+    await using stage = await startDisks();
+    await expect(stage.add('my-instance', { plan: 'disk' }), 201);
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+    stage.tsuru.requests.clear();
+    const refused = await stage.ask('PUT', '/resources/my-instance', { body: 'team=ops&plan=memory', headers: FORM });
+    assert.deepEqual(
+      [refused.status, refused.body],
+      [
+        400,
+        'The instance has a disk, of the volume plan disk, which cannot be exchanged for what the plan memory has: add another instance with that plan.',
+      ],
+    );
+    assert.deepEqual([...new Set(stage.tsuru.requests.all().map(({ method }) => method))], ['GET']);
+    const larger = await stage.ask('PUT', '/resources/my-instance', { body: 'team=ops&plan=faster', headers: FORM });
+    assert.deepEqual(
+      [larger.status, larger.body],
+      [200, 'the plan is now faster; the unit was restarted, its disk starts empty'],
+    );
+    const moved = await stage.ask('PUT', '/resources/my-instance', { body: 'team=shop&plan=faster', headers: FORM });
+    assert.deepEqual(
+      [moved.status, moved.body],
+      [200, 'the app is now of the team shop, the token stays with the one before, nothing restarts'],
+    );
   });
 
   it('of an instance whose app is gone says so, and is no silent success', async () => {

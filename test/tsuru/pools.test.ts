@@ -101,3 +101,19 @@ it('tells the broker the cluster of an app, and no address where it has none', a
 function create(admin: Client, json: Readonly<Record<string, string>>) {
   return admin.call('POST', '/1.0/apps', { json: { name: 'my-app', teamOwner: 'shop', pool: 'narrow', ...json } });
 }
+
+it('puts an app for which no pool is named into the one that is its team’s, and asks which where there are several', async () => {
+  const own: Pool = { ...DEV, name: 'own', isDefault: false, allowed: { team: ['shop'] } };
+  const other: Pool = { ...own, name: 'other', isPublic: false };
+  const json = { name: 'my-app', teamOwner: 'shop' };
+  await withTsuru({ pools: [DEV, own] }, async (_tsuru, admin) => {
+    assert.equal((await admin.call('POST', '/1.0/apps', { json })).status, 201);
+    assert.match((await admin.call('GET', '/1.0/apps/my-app')).body, /"pool":"own"/);
+  });
+  await withTsuru({ pools: [DEV, own, other] }, async (_tsuru, admin) => {
+    const reply = await admin.call('POST', '/1.0/apps', { json });
+    const body = 'you have access to "own","other","dev","own" pools. Please choose one in app creation\n';
+    assert.deepEqual([reply.status, reply.body], [500, body]);
+    assert.equal((await admin.call('POST', '/1.0/apps', { json: { ...json, teamOwner: 'ops' } })).status, 201);
+  });
+});

@@ -65,6 +65,15 @@ export function findPool({ pools }: State, name: string, status = 500): Pool {
   return pool;
 }
 
+/** The pool of an app for which none is named: the one that is its team's, or the default (tsuru's sources, app.getPoolForApp). */
+export function usualPool({ pools }: State, team: string): string {
+  const all = [...pools.values()];
+  const own = all.filter(({ allowed }) => allowed?.team?.includes(team) === true);
+  if (own.length <= 1) return (own[0] ?? all.find(({ isDefault }) => isDefault))?.name ?? '';
+  const names = [...own, ...all.filter(({ isPublic }) => isPublic)].map(({ name }) => goQuote(name));
+  throw new TsuruError(`you have access to ${names.join(',')} pools. Please choose one in app creation`);
+}
+
 export function demandTeam(state: State, pool: Pool, team: string): void {
   if (!allowedIn(state, pool).team.includes(team)) {
     throw badRequest(`App team owner ${goQuote(team)} has no access to pool ${goQuote(pool.name)}`);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Addresses } from './addresses.ts';
 import { delayed, type Delays } from './delays.ts';
 import { DEFAULT_PORT } from './images.ts';
+import { refusedLabel } from './labels.ts';
 import type { Logs } from './log.ts';
 import { internalAddresses, portsOf } from './ports.ts';
 import type { App, State, Version } from './state.ts';
@@ -102,6 +103,8 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
 
   return {
     async rollOut(app, version, replaces) {
+      const refused = refusedLabel(app);
+      if (refused !== undefined) throw new Error(refused);
       rollouts.set(app.name, randomUUID());
       const counts = countsOf(app, version);
       const old = unitsOf(app).filter(({ unit }) => replaces.some(({ number }) => number === unit.version));

@@ -206,3 +206,20 @@ function ports(app: AppJson): number[] | undefined {
 function statuses(units: readonly { readonly version: number; readonly status: string }[]): string[] {
   return units.map(({ version, status }) => `${version} ${status}`).sort();
 }
+
+it('refuses a deploy whose labels Kubernetes would not take: of tags with one key the last, and not its key alone, counts', async () => {
+  await withTsuru({}, async (_tsuru, admin) => {
+    for (const [name, tags, isTaken] of [
+      ['a-slash', ['owner=me/you'], false],
+      ['two-tags', ['owner=me/you', 'owner=me'], true],
+      ['no-key', ['my owner=me/you', '=x/y', 'me/you'], true],
+      ['ends-', [], false],
+    ] as const) {
+      await admin.call('POST', '/1.0/apps', { json: { name, teamOwner: 'shop', pool: 'dev', tags } });
+      const form = { image: 'shop/my-app:1', origin: 'image' };
+      const { body } = await admin.call('POST', `/1.0/apps/${name}/deploy`, { form });
+      if (isTaken) assert.match(body, /\nOK\n$/, name);
+      else assert.match(body, /a valid label must be an empty string or consist of alphanumeric characters/, name);
+    }
+  });
+});

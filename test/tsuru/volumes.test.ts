@@ -24,7 +24,8 @@ const images: Images = () => ({
 });
 const volumePlans: Readonly<Record<string, VolumeOptions>> = {
   tmpfs: { plugin: 'emptyDir', medium: 'Memory' },
-  disk: { plugin: 'ephemeral' },
+  disk: { plugin: 'ephemeral', capacity: '1Gi', 'access-modes': 'ReadWriteOnce' },
+  bare: { plugin: 'ephemeral' },
   nfs: { plugin: 'nfs' },
 };
 /** May this test mount anything? If not, it looks at the folders that units are given instead. */
@@ -69,6 +70,27 @@ it('gives each unit a folder of its own on an ephemeral disk, and all units the 
     assert.equal(await readFile(join(two, 'ours'), 'utf8'), 'x');
     await deploy(admin);
     for (const folder of await folders(tsuru, admin, 2)) assert.ok(existsSync(join(folder, 'ours')));
+  });
+});
+
+it('takes an ephemeral disk only with a capacity, which is that of its plan, and changes none that a unit has', async () => {
+  await withTsuru({ volumePlans }, async (tsuru, admin) => {
+    const volume = (plan: string, more: Readonly<Record<string, string>> = {}) => ({
+      form: { Name: plan, Pool: 'dev', TeamOwner: 'shop', 'Plan.Name': plan, ...more },
+    });
+    const refused = await admin.call('POST', '/1.4/volumes', volume('bare'));
+    assert.deepEqual([refused.status, refused.body], [500, 'capacity is mandatory either in plan or as volume opts\n']);
+    await expect(admin.call('POST', '/1.4/volumes', volume('disk', { 'Opts.capacity': '5Gi', 'Opts.x': 'y' })), 201);
+    const { Opts: options } = JSON.parse((await admin.call('GET', '/1.4/volumes/disk')).body) as { Opts: unknown };
+    assert.deepEqual(options, { x: 'y' });
+    await createApp(admin, 'my-app', 'x:1');
+    const bind = { App: 'my-app', MountPoint: MOUNT_POINT, NoRestart: 'true' };
+    await expect(admin.call('POST', '/1.4/volumes/disk/bind', { form: bind }), 200);
+    const change = await admin.call('POST', '/1.4/volumes/disk', volume('disk', { TeamOwner: 'ops' }));
+    assert.equal(change.status, 500);
+    assert.match(change.body, /updating a volume already provisioned is not supported/);
+    await expect(admin.call('DELETE', '/1.0/apps/my-app'), 200);
+    await expect(admin.call('POST', '/1.4/volumes/disk', volume('disk', { TeamOwner: 'ops' })), 200);
   });
 });
 

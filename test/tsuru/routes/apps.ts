@@ -6,7 +6,7 @@ import { json, list, messageOf, type Answer, type Call, type Route } from '../ht
 import { child, field, text, texts } from '../input.ts';
 import { changedMetadata, NO_METADATA } from '../metadata.ts';
 import type { Plan } from '../plans.ts';
-import { demandPlan, demandRouter, demandTeam, findPool, ROUTER } from '../pools.ts';
+import { demandPlan, demandRouter, demandTeam, findPool, ROUTER, usualPool } from '../pools.ts';
 import type { App, State } from '../state.ts';
 import { appHosts, appJson, listedAppJson } from '../view.ts';
 import { dropVolumeBinds } from '../volumes.ts';
@@ -79,8 +79,7 @@ function newApp(state: State, { body: { tree }, caller }: Call, teamOwner: strin
   if (state.apps.has(name)) {
     throw conflict(`tsuru failed to create the app ${goQuote(name)}: there is already an app with this name`);
   }
-  const defaultPool = [...state.pools.values()].find(({ isDefault }) => isDefault)?.name ?? '';
-  const pool = findPool(state, text(tree, 'pool') || defaultPool);
+  const pool = findPool(state, text(tree, 'pool') || usualPool(state, teamOwner));
   const plan = findPlan(state, text(tree, 'plan'));
   if (plan === undefined) throw new TsuruError('plan not found');
   if (!NAME.test(name)) throw badRequest(BAD_NAME);

@@ -65,7 +65,8 @@ export function volumeRoutes(world: World): Route[] {
       path: '/volumes/:volume',
       answer: (call) =>
         changeVolume(world, call, 'volume.update', named(call), (volume) => {
-          const spec = specOf(call);
+          if (isDisk(state, volume) && hasUnits(state, volume)) throw new TsuruError(ALREADY_PROVISIONED);
+          const spec = specOf(state, call);
           demandSpec(state, spec);
           Object.assign(volume, spec);
         }),
@@ -91,13 +92,34 @@ export function volumeRoutes(world: World): Route[] {
 /** What an update sets as well: all of it, whether named or not. */
 type VolumeSpec = Omit<Volume, 'name' | 'binds'>;
 
-function specOf({ body: { tree } }: Call): VolumeSpec {
-  return {
-    pool: text(tree, 'Pool'),
-    plan: text(child(tree, 'Plan'), 'Name'),
-    teamOwner: text(tree, 'TeamOwner'),
-    options: optionsOf(tree),
-  };
+function specOf(state: State, { body: { tree } }: Call): VolumeSpec {
+  const plan = text(child(tree, 'Plan'), 'Name');
+  const options = optionsOf(tree);
+  const { plugin = '', ...ofThePlan } = state.volumePlans.get(plan) ?? {};
+  const spec = { pool: text(tree, 'Pool'), plan, teamOwner: text(tree, 'TeamOwner') };
+  if (plugin !== DISK) return { ...spec, options };
+  // Looked at, and forgotten: tsuru's sources, provision/kubernetes/volume.go.
+  const { capacity = '', 'access-modes': accessModes = '', ...kept } = options;
+  const both = { capacity, 'access-modes': accessModes };
+  for (const [name, value] of Object.entries(both)) {
+    if (value === '' && ofThePlan[name] === undefined) {
+      throw new TsuruError(`${name} is mandatory either in plan or as volume opts`);
+    }
+  }
+  return { ...spec, options: kept };
+}
+
+/** A disk of each unit's own; once there is one, its volume stays as it is. */
+const DISK = 'ephemeral';
+const ALREADY_PROVISIONED =
+  'updating a volume already provisioned is not supported, a new volume must be created and the old one deleted if necessary';
+
+function isDisk({ volumePlans }: State, { plan }: VolumeSpec): boolean {
+  return volumePlans.get(plan)?.['plugin'] === DISK;
+}
+
+function hasUnits({ apps }: State, { binds }: Volume): boolean {
+  return binds.some(({ app }) => (apps.get(app)?.units.size ?? 0) > 0);
 }
 
 function demandSpec(state: State, { pool, plan, teamOwner }: VolumeSpec): void {
@@ -107,7 +129,7 @@ function demandSpec(state: State, { pool, plan, teamOwner }: VolumeSpec): void {
 
 function createVolume({ state, events }: World, call: Call): Promise<Answer> {
   const { caller, body } = call;
-  const spec = specOf(call);
+  const spec = specOf(state, call);
   const volume: Volume = { name: text(body.tree, 'Name'), ...spec, binds: [] };
   demand(caller, 'volume.create', volumeContexts(volume));
   demandSpec(state, volume);
