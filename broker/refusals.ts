@@ -145,5 +145,5 @@ function sentenceOf({ failure, words }: TsuruError, doing: string): string {
 }
 
 function poolText(pool: string): string {
-  return pool === '' ? "Tsuru's default pool" : `the pool ${pool}`;
+  return pool === '' ? "the pool that Tsuru takes when none is named" : `the pool ${pool}`;
 }

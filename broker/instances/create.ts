@@ -90,7 +90,7 @@ async function makeParts(operation: Operation, making: Making): Promise<void> {
 
   const [appMade, leftover] = await ensureApp(operation, making);
   note(appMade, `the app ${part}`, (undoing) => undoing.api.removeApp(part));
-  // Tsuru's default pool, if nobody has named one.
+  // The one that Tsuru has taken, if nobody has named one.
   const appPool = pool === '' ? ((leftover ?? (await api.app(part)))?.pool ?? '') : pool;
 
   note(await ensureVolume(operation, team, wish.plan, appPool), `the volume ${part}`, removeVolume);
