@@ -1,4 +1,4 @@
-import type { AppDiscovery, Discovery, Target } from './discovery/discover.ts';
+import type { AppDiscovery, Discovery, LeftOutReason, Target } from './discovery/discover.ts';
 import { UNIT_LABEL } from './discovery/labels.ts';
 import type { RoomStatus } from './budget/room.ts';
 import type { Readiness } from './prometheus/health.ts';
@@ -86,6 +86,7 @@ export type UnitStatus =
       readonly status: string;
       readonly version: string;
       readonly leftOut: string;
+      readonly reason: LeftOutReason;
     };
 
 /** All that a status is made of. */
@@ -174,7 +175,7 @@ function appStatus(app: AppDiscovery, healthOf: StatusInput['healthOf']): AppSta
     units: [
       ...app.targets.map((target) => targetStatus(target, health(target))),
       ...held,
-      ...app.leftOut.map(({ unit, text }) => ({ ...unitOf(unit), leftOut: text })),
+      ...app.leftOut.map(({ unit, text, reason }) => ({ ...unitOf(unit), leftOut: text, reason })),
     ],
     problems: [...app.problems, ...silentProcesses(name, app.targets, health)],
   };

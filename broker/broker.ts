@@ -4,6 +4,7 @@ import { createTsuruClient } from '../agent/shared/tsuru.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
+import { BrokerError } from './errors.ts';
 import { createGrants } from './grants.ts';
 import { createServer } from './http/server.ts';
 import { createDeploys } from './instances/deploys.ts';
@@ -13,6 +14,9 @@ import { createTurns } from './turns.ts';
 
 /** Each of the operations at work asks for a few things at once, and all have seconds. */
 const QUICK_CONNECTIONS = 50;
+
+/** How long running requests may go on when the broker stops; then they are answered that it does. Tsuru ends a unit 30 s after SIGTERM. */
+const PATIENCE_MS = 20_000;
 
 export interface Broker {
   readonly url: string;
@@ -29,9 +33,11 @@ export async function startBroker(config: Config, log: Log, clock: Clock): Promi
     ...{ onCall: metrics.called, connections: QUICK_CONNECTIONS },
   });
   const turns = createTurns();
+  const ending = new AbortController();
   const { image, service, pool, plans, instanceUrl, auth } = config;
   const context: Context = {
     ...{ tsuru, clock, log, metrics, turns, image, service, pool, plans, instanceUrl },
+    ending: ending.signal,
     grants: createGrants({ turns, clock, metrics }),
     deploys: createDeploys({ tsuru, image, clock, log, metrics }),
   };
@@ -44,7 +50,16 @@ export async function startBroker(config: Config, log: Log, clock: Clock): Promi
   let stopped: Promise<void> | undefined;
   async function stop(): Promise<void> {
     stopping.abort(new Error('the broker stops'));
+    const closed = new AbortController();
+    const patience = clock.sleep(PATIENCE_MS, closed.signal).then(
+      () => {
+        ending.abort(new BrokerError(503, 'The service is being restarted: try again in a minute.'));
+      },
+      () => undefined,
+    );
     await server.close();
+    closed.abort();
+    await patience;
     await resumed;
     await context.deploys.stop();
     await tsuru.close();

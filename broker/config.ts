@@ -44,7 +44,8 @@ export const VARIABLES = [
   {
     name: 'BROKER_POOL',
     default: '',
-    meaning: "the pool of instances when neither Tsuru, the plan nor the user names one (the team's own, or Tsuru's default)",
+    meaning:
+      "the pool of instances when neither Tsuru, the plan nor the user names one (the team's own, or Tsuru's default)",
   },
   {
     name: 'BROKER_INSTANCE_URL',

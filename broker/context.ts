@@ -16,6 +16,8 @@ export interface Context {
   readonly turns: Turns;
   readonly grants: Grants;
   readonly deploys: Deploys;
+  /** Aborted, with what users are told, shortly before the broker has to end. */
+  readonly ending: AbortSignal;
   readonly plans: readonly Plan[];
   /** The name that Tsuru knows this service by. */
   readonly service: string;

@@ -38,7 +38,7 @@ export function createGrants({ turns, clock, metrics }: GrantsOptions): Grants {
   ): Promise<void> {
     metrics.grantWaits(1);
     try {
-      await turns.take([`role:${READER}`, tokenTurn(token)], async () => {
+      await turns.take([`role:${READER}`, tokenTurn(token)], signal, async () => {
         for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
           await retryLocked(once, { clock, signal, onRetry: metrics.grantRetried });
           if (await isDone()) return;

@@ -6,7 +6,7 @@ import { startBroker } from './broker.ts';
 import { systemClock } from './clock.ts';
 import { readConfig, VARIABLES } from './config.ts';
 
-/** Tsuru kills a unit 30 s after SIGTERM: what still runs then is finished by a retry. */
+/** Tsuru kills a unit 30 s after SIGTERM: who still waits has had an answer by now, and what is not done is finished by a retry. */
 const STOP_LIMIT_MS = 25_000;
 
 const USAGE = `Usage: node broker/main.ts [--check-config | --help | --version]

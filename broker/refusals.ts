@@ -14,6 +14,11 @@ export interface Subject {
   readonly volumePlan: string;
 }
 
+/** Of what is about an app and nothing more. */
+export function subjectOf(app: string): Subject {
+  return { app, team: '', pool: '', plan: '', tsuruPlan: '', volumePlan: '' };
+}
+
 /** Tsuru's refusals, told so that the reader knows what to do. */
 const REFUSALS: readonly {
   readonly words: RegExp;
@@ -88,6 +93,11 @@ const REFUSALS: readonly {
       `An administrator has blocked this for the time being (${(match[1] ?? '').trim() || 'no reason is given'}): try again later.`,
   },
   {
+    words: /timeout waiting (full rollout|healthcheck)/i,
+    status: 500,
+    say: ({ app }) => `The new unit of ${app} was not ready in time: see "tsuru app-log -a ${app}".`,
+  },
+  {
     words: /event throttled/i,
     status: 503,
     say: () => 'Tsuru has had too many changes of this kind in a short time: try again in some minutes.',
@@ -145,5 +155,5 @@ function sentenceOf({ failure, words }: TsuruError, doing: string): string {
 }
 
 function poolText(pool: string): string {
-  return pool === '' ? "the pool that Tsuru takes when none is named" : `the pool ${pool}`;
+  return pool === '' ? 'the pool that Tsuru takes when none is named' : `the pool ${pool}`;
 }

@@ -1,32 +1,45 @@
 /** Has work on the same things done one after the other, in the order in which it came. */
 export interface Turns {
-  /** Runs the work once nobody who came before is busy with one of these things. Work must not ask for a turn on what it already has. */
-  take<T>(things: readonly string[], work: () => Promise<T>): Promise<T>;
-  /** How many wait, or are at work. */
-  readonly waiting: number;
+  /**
+   * Runs the work once nobody who came before is busy with one of these things; rejects with the signal's reason when that takes too long.
+   * Work must not ask for a turn on what it already has.
+   */
+  take<T>(things: readonly string[], signal: AbortSignal, work: () => Promise<T>): Promise<T>;
 }
 
 export function createTurns(): Turns {
   const last = new Map<string, Promise<void>>();
-  let waiting = 0;
   return {
-    async take(things, work) {
-      const before = things.flatMap((thing) => last.get(thing) ?? []);
-      const { promise: done, resolve: finish } = Promise.withResolvers<undefined>();
+    async take(things, signal, work) {
+      const before = Promise.all(things.flatMap((thing) => last.get(thing) ?? []));
+      const { promise: worked, resolve: finish } = Promise.withResolvers<undefined>();
+      // Who comes later waits for those who came before as well, also when this one gives up waiting.
+      const done = before.then(() => worked);
       // Entered for all things at once: who comes later waits for all of it, so that no two wait for each other.
       for (const thing of things) last.set(thing, done);
-      waiting++;
+      void done.then(() => {
+        for (const thing of things) if (last.get(thing) === done) last.delete(thing);
+      });
       try {
-        await Promise.all(before);
+        await unlessAborted(before, signal);
         return await work();
       } finally {
-        waiting--;
-        for (const thing of things) if (last.get(thing) === done) last.delete(thing);
         finish(undefined);
       }
     },
-    get waiting() {
-      return waiting;
-    },
   };
+}
+
+async function unlessAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => {
+    aborted.reject(signal.reason);
+  };
+  signal.addEventListener('abort', abort);
+  try {
+    await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }

@@ -1,7 +1,7 @@
 import { isObject } from '../../agent/shared/shape.ts';
 import { BrokerError } from '../errors.ts';
 import { keysOf } from './bodies.ts';
-import { refusal } from '../refusals.ts';
+import { refusal, subjectOf } from '../refusals.ts';
 
 /** What a user is told, and whether it is our fault. */
 export interface Failure {
@@ -11,14 +11,7 @@ export interface Failure {
 
 /** Every error's sentence: from 500 on with the request's id, and nothing of what is inside. */
 export function failureOf(error: unknown, requestId: string): Failure {
-  const told = refusal(error, 'do this', {
-    app: 'the instance',
-    team: '',
-    pool: '',
-    plan: '',
-    tsuruPlan: '',
-    volumePlan: '',
-  });
+  const told = refusal(error, 'do this', subjectOf('the instance'));
   const { status, text } = read(told);
   return { status, text: status < 500 ? text : `${text} (request ${requestId})` };
 }

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type Registry from 'prom-client/lib/registry.js';
 import { isObject } from '../../agent/shared/shape.ts';
 import { errorText } from '../../agent/shared/text.ts';
+import { TsuruError } from '../../agent/shared/tsuru.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import type { Doer } from '../instances/instance.ts';
@@ -27,6 +28,13 @@ const REQUEST_ID = /^[\w.:-]{1,100}$/;
 /** Of what others say in the log. */
 const LONGEST_TOLD = 200;
 const NO_SUCH_PAGE = 'There is no such page.';
+
+/** Of an answer that is an error. */
+interface Reason {
+  readonly reason: string;
+  /** The id under which Tsuru has logged the call that failed. */
+  readonly tsuruRequest: string | undefined;
+}
 
 export interface ServerOptions {
   readonly context: Context;
@@ -62,7 +70,7 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
       told(request, reply, 'none');
     },
   });
-  const reasons = new WeakMap<FastifyRequest, string>();
+  const reasons = new WeakMap<FastifyRequest, Reason>();
   let isStopping = false;
   const pages = pagesOf(registry, () => isStopping);
   const open = pages.filter(({ isOpen }) => isOpen).map(({ path }) => path);
@@ -74,7 +82,8 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
   function fail(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const { status, text } = failureOf(error, request.id);
     // What is inside is for the log alone.
-    reasons.set(request, status >= 500 ? errorText(error) : text);
+    const reason = status >= 500 || error instanceof BrokerError ? errorText(error) : text;
+    reasons.set(request, { reason, tsuruRequest: tsuruRequestOf(error) });
     send(reply, { status, text });
   }
 
@@ -85,9 +94,9 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     const durationMs = Math.round(reply.elapsedTime);
     metrics.requested(method, route, status, durationMs);
     if (status < 400 && pages.some(({ path }) => path === route)) return;
-    const reason = reasons.get(request);
-    const fields = { ...{ method, route, status, durationMs, reason }, ...nameOf(request), ...doerOf(request) };
-    const level = status >= 500 && reason !== undefined ? 'error' : status >= 400 ? 'info' : 'debug';
+    const why = reasons.get(request);
+    const fields = { ...{ method, route, status, durationMs }, ...why, ...nameOf(request), ...doerOf(request) };
+    const level = status >= 500 && why !== undefined ? 'error' : status >= 400 ? 'info' : 'debug';
     log[level](fields, `${method} ${route} ${status}`);
   }
 
@@ -158,6 +167,11 @@ function addRoute(server: FastifyInstance, context: Context, { method, path, fie
 function spellingOf(method: string, path: string): RegExp {
   const query = method === 'GET' ? '(\\?.*)?' : '';
   return new RegExp(`^${path.replaceAll(/:\w+/g, '[^/?#]+')}${query}$`);
+}
+
+function tsuruRequestOf(error: unknown): string | undefined {
+  if (error instanceof TsuruError) return error.requestId;
+  return error instanceof Error ? tsuruRequestOf(error.cause) : undefined;
 }
 
 function unauthorized(reply: FastifyReply): BrokerError {

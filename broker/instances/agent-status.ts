@@ -21,18 +21,24 @@ export interface AgentStatus {
 export interface AgentApp {
   readonly name: string;
   readonly units: readonly AgentUnit[];
+  /** Whether Tsuru tells its units; the agent's own problems say why not. */
+  readonly isKnown: boolean;
   readonly problems: readonly string[];
 }
 
 export interface AgentUnit {
   readonly name: string;
-  /** '' when it is scraped, or not known to be. */
+  /** Why it is not scraped; '' when it is, or not known to be. */
   readonly leftOut: string;
+  /** Whether that is as it should be: it is starting, has ended, or was left out by its user. */
+  readonly isRightlyOut: boolean;
   /** As Prometheus calls it: up, down, unknown; '' when it does not tell. */
   readonly health: string;
   readonly lastError: string;
 }
 
+/** Reasons of the agent's; any other is a problem of somebody's. */
+const RIGHTLY_OUT = ['created', 'building', 'stopped', 'succeeded', 'no_process', 'opted_out'];
 /** The status of 10,000 units takes about 4 MB. */
 const LARGEST_BYTES = 16 * 1024 ** 2;
 
@@ -75,6 +81,7 @@ function readAgentStatus(value: unknown): AgentStatus {
       return {
         name: text(app['name']),
         units: list(app['units']).map((unit) => readUnit(asObject(unit, 'a unit'))),
+        isKnown: !isObject(app['unknown']),
         problems: texts(app['problems']),
       };
     }),
@@ -85,6 +92,7 @@ function readUnit(unit: Readonly<Record<string, unknown>>): AgentUnit {
   return {
     name: text(unit['unit']),
     leftOut: text(unit['leftOut']),
+    isRightlyOut: RIGHTLY_OUT.includes(text(unit['reason'])),
     health: text(unit['health']),
     lastError: text(unit['lastError']),
   };

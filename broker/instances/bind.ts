@@ -1,14 +1,22 @@
 import { TsuruError } from '../../agent/shared/tsuru.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
-import { refusal } from '../refusals.ts';
+import { refusal, subjectOf } from '../refusals.ts';
 import type { App } from '../tsuru/app.ts';
-import { addressOf, bindsGiveEnv, operationOn, ownApp, VARIABLES, type Doer, type Operation } from './instance.ts';
+import {
+  addressOf,
+  ANSWER_LIMIT_MS,
+  bindsGiveEnv,
+  operationOn,
+  ownApp,
+  VARIABLES,
+  within,
+  type Doer,
+  type Operation,
+} from './instance.ts';
 import { readBindEnv, type Parameters } from './parameters.ts';
 import { ownToken } from './token-part.ts';
 
-/** Tsuru waits 5 minutes; a grant waits 60 s for a lock, after those that came before. */
-const LIMIT_MS = 280_000;
 /** How long a bind that gives variables waits for the address, which comes with the first deploy: most take less. */
 const ADDRESS_PATIENCE_MS = 90_000;
 const ADDRESS_LOOK_EVERY_MS = 2_000;
@@ -31,7 +39,7 @@ export async function bindApp(
   const problems: string[] = [];
   const asked = readBindEnv(request.parameters, problems);
   if (problems.length > 0) throw new BrokerError(400, problems.join(' '));
-  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const operation = operationOn(context, name, within(context, ANSWER_LIMIT_MS));
   const { api, names, signal } = operation;
   const own = await tell(`look for the app of ${name}`, names.part, () => ownApp(operation));
   if (own === undefined) throw new BrokerError(404, `There is no instance ${name}.`);
@@ -54,7 +62,7 @@ export async function bindApp(
 
 /** Fulfilled, too, when there is nothing to take back. */
 export async function unbindApp(context: Context, name: string, app: string, doer: Doer): Promise<void> {
-  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const operation = operationOn(context, name, within(context, ANSWER_LIMIT_MS));
   const { api, names, signal } = operation;
   // Its own app is no bind: without it the instance would not find its settings.
   if (app !== names.part) {
@@ -123,6 +131,6 @@ async function tell<T>(doing: string, app: string, work: () => Promise<T>): Prom
   try {
     return await work();
   } catch (error) {
-    throw refusal(error, doing, { app, team: '', pool: '', plan: '', tsuruPlan: '', volumePlan: '' });
+    throw refusal(error, doing, subjectOf(app));
   }
 }

@@ -4,8 +4,8 @@ import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { refusal } from '../refusals.ts';
 import type { App } from '../tsuru/app.ts';
-import { retryLocked } from '../tsuru/locked.ts';
-import { adoptApp, ensureApp, type AppWish, type Made } from './app-part.ts';
+import { isTsurusWord } from '../tsuru/failures.ts';
+import { adoptApp, claimApp, ensureApp, type AppWish, type Made } from './app-part.ts';
 import {
   deployOf,
   instanceTurn,
@@ -14,6 +14,7 @@ import {
   operationOn,
   USERNAME,
   VARIABLES,
+  within,
   type Doer,
   type Operation,
 } from './instance.ts';
@@ -54,9 +55,9 @@ export async function createInstance(context: Context, request: CreateRequest, d
       `The instance's pool is ${request.pool}: leave out the parameter pool, or give the same.`,
     );
   }
-  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const operation = operationOn(context, name, within(context, LIMIT_MS));
   const pool = request.pool || wish.pool || wish.plan.pool || context.pool;
-  await context.turns.take([instanceTurn(operation)], async () => {
+  await operation.inTurn([instanceTurn(operation)], async () => {
     const made: Undoable[] = [];
     const adopted: string[] = [];
     const making: Making = { team, wish, pool, maker: randomUUID(), made, adopted };
@@ -80,34 +81,52 @@ interface Making extends AppWish {
 }
 
 async function makeParts(operation: Operation, making: Making): Promise<void> {
-  const { team, wish, pool, made, adopted } = making;
+  const { team, wish, pool, maker, made, adopted } = making;
   const { api, context, id, names, signal } = operation;
   const { part } = names;
-  const note = (which: Made, what: string, undo: Undoable['undo']): void => {
-    if (which === 'made') made.push({ what, undo });
-    else adopted.push(what);
-  };
 
-  const [appMade, leftover] = await ensureApp(operation, making);
-  note(appMade, `the app ${part}`, (undoing) => undoing.api.removeApp(part));
+  /** What Tsuru has given no clear answer about may be there all the same. */
+  async function ensure<T>(
+    { what, undo }: Undoable,
+    part: () => Promise<readonly [Made, T]>,
+    mayBeMade: (error: unknown) => boolean,
+  ): Promise<T> {
+    try {
+      const [which, result] = await part();
+      if (which === 'made') made.push({ what, undo });
+      else adopted.push(what);
+      return result;
+    } catch (error) {
+      if (mayBeMade(error)) made.push({ what, undo });
+      throw error;
+    }
+  }
+
+  const app = { what: `the app ${part}`, undo: (undoing: Operation) => undoing.api.removeApp(part) };
+  const isUnclear = (error: unknown): boolean => !(error instanceof BrokerError) && !isTsurusWord(error);
+  const leftover = await ensure(app, () => ensureApp(operation, making), isUnclear);
+  if (leftover !== undefined) await claimApp(operation, maker);
+
   // The one that Tsuru has taken, if nobody has named one.
   const appPool = pool === '' ? ((leftover ?? (await api.app(part)))?.pool ?? '') : pool;
-
-  note(await ensureVolume(operation, team, wish.plan, appPool), `the volume ${part}`, removeVolume);
+  // Beside an app that is new there is nothing of the instance that anybody uses.
+  const isOfNewApp = (error: unknown): boolean => !(error instanceof BrokerError) && leftover === undefined;
+  const volume = { what: `the volume ${part}`, undo: removeVolume };
+  await ensure(volume, () => ensureVolume(operation, team, wish.plan, appPool), isOfNewApp);
   await bindVolume(operation);
   if (leftover !== undefined) await adoptApp(operation, leftover, wish);
 
-  const [tokenMade, token] = await ensureToken(operation, team);
-  note(tokenMade, `the token ${part}`, removeToken);
+  const tokenPart = { what: `the token ${part}`, undo: removeToken };
+  const token = await ensure(tokenPart, () => ensureToken(operation, team), isOfNewApp);
   await context.grants.grant(api, part, part, signal);
 
-  const isChanged = await ensureEnv(operation, token, appMade);
+  const isChanged = await ensureEnv(operation, token, leftover === undefined ? 'made' : 'adopted');
   if (leftover !== undefined && !isChanged && (await isDeployed(operation, leftover))) return;
   await context.deploys.start(part, `instance ${id.instance} of the service ${id.service}`);
 }
 
 /** Tells whether anything was changed. A password that is there stays. */
-async function ensureEnv({ api, context, names, signal }: Operation, token: string, app: Made): Promise<boolean> {
+async function ensureEnv({ api, names, locked }: Operation, token: string, app: Made): Promise<boolean> {
   const present = app === 'made' ? undefined : await api.env(names.part, Object.values(VARIABLES));
   const wanted = {
     [VARIABLES.token]: token,
@@ -115,7 +134,7 @@ async function ensureEnv({ api, context, names, signal }: Operation, token: stri
     [VARIABLES.password]: present?.get(VARIABLES.password) ?? randomBytes(PASSWORD_BYTES).toString('base64url'),
   };
   if (Object.entries(wanted).every(([name, value]) => present?.get(name) === value)) return false;
-  await retryLocked(() => api.setEnv(names.part, wanted, MANAGED_BY), { clock: context.clock, signal });
+  await locked(() => api.setEnv(names.part, wanted, MANAGED_BY));
   return true;
 }
 
@@ -133,12 +152,12 @@ function told({ names }: Operation, error: unknown, { team, wish, pool }: AppWis
 
 /** Takes back what this call has made, last first, and adds to the error what is left. */
 async function undone({ context, id }: Operation, error: unknown, { maker, made, adopted }: Making): Promise<unknown> {
-  const undoing = operationOn(context, id.instance, AbortSignal.timeout(UNDO_LIMIT_MS));
+  const undoing = operationOn(context, id.instance, within(context, UNDO_LIMIT_MS));
   const left = [...adopted];
   for (const { what, undo } of made.toReversed()) {
     try {
       await demandStillOurs(undoing, maker);
-      await retryLocked(() => undo(undoing), { clock: context.clock, signal: undoing.signal });
+      await undoing.locked(() => undo(undoing));
     } catch (undoError) {
       context.log.warn({ instance: id.instance, reason: errorText(undoError) }, `${what} could not be removed again`);
       left.push(what);

@@ -4,6 +4,7 @@ import { errorText } from '../../agent/shared/text.ts';
 import type { Clock } from '../clock.ts';
 import type { Metrics } from '../metrics.ts';
 import { createApi, type Api, type DeployEvent } from '../tsuru/api.ts';
+import { isTsurusWord } from '../tsuru/failures.ts';
 import { retryLocked } from '../tsuru/locked.ts';
 
 /** Who creates an instance is told of a deploy that Tsuru refuses so soon; else it goes on in the background. */
@@ -11,8 +12,6 @@ const START_WAIT_MS = 3_000;
 /** A deploy whose request broke off is looked after by its event. */
 const LOOK_EVERY_MS = 5_000;
 const MOST_ATTEMPTS = 3;
-/** Said by a proxy in front of Tsuru, which itself answers every error with 500. */
-const GATEWAY_STATUSES = [502, 503, 504];
 
 /** Deploys that go on after the request which caused them. Tsuru ends them without us; here is seen how. */
 export interface Deploys {
@@ -89,7 +88,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
       return await retryLocked(deployUnlessBegun, { clock, signal });
     } catch (error) {
       // Tsuru's own word: there is nothing to look after. A request that breaks off says nothing about the deploy.
-      if (!(error instanceof TsuruError) || isWordOfTsuru(error)) throw error;
+      if (!(error instanceof TsuruError) || isTsurusWord(error)) throw error;
       log.warn({ app, reason: errorText(error) }, `the request that deploys ${app} broke off`);
       return false;
     }
@@ -163,8 +162,4 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
       await Promise.all([...running.values()].map(({ ended }) => ended));
     },
   };
-}
-
-function isWordOfTsuru({ status }: TsuruError): boolean {
-  return status !== undefined && !GATEWAY_STATUSES.includes(status);
 }

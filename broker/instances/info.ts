@@ -1,9 +1,9 @@
 import { listNames } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
-import type { AgentApp, AgentStatus } from './agent-status.ts';
+import type { AgentApp, AgentStatus, AgentUnit } from './agent-status.ts';
 import { assess, type Assessment } from './assess.ts';
 import { gatherFacts, type Facts } from './gather.ts';
-import { operationOn, planNameOf } from './instance.ts';
+import { operationOn, planNameOf, within } from './instance.ts';
 
 /** `tsuru service-info` asks one instance after another: each has 2 s. */
 const INFO_LIMIT_MS = 1_600;
@@ -21,13 +21,13 @@ export interface Label {
 
 /** What users see of an instance: whatever could be learnt in time. */
 export async function instanceInfo(context: Context, name: string): Promise<readonly Label[]> {
-  const operation = operationOn(context, name, AbortSignal.timeout(INFO_LIMIT_MS));
+  const operation = operationOn(context, name, within(context, INFO_LIMIT_MS));
   return labelsOf(await gatherFacts(operation), operation.names.part);
 }
 
 /** How an instance fares. */
 export async function instanceStatus(context: Context, name: string): Promise<Assessment> {
-  const operation = operationOn(context, name, AbortSignal.timeout(STATUS_LIMIT_MS));
+  const operation = operationOn(context, name, within(context, STATUS_LIMIT_MS));
   return assess(await gatherFacts(operation), operation.names.part);
 }
 
@@ -50,7 +50,7 @@ function planText(plan: string, tsuruPlan: string): string {
   return plan === '' ? tsuruPlan : `${plan} (${tsuruPlan})`;
 }
 
-/** `my-app 3/3, other 0/2 !`: units that are up, of all that are to be scraped; `?/3` while nothing is known of their health. */
+/** `my-app 3/3, other 0/2 !`: units that are up, of all that are scraped; `?/3` while nothing is known of their health. */
 function appsText(bound: Facts['boundApps'], status: AgentStatus | undefined): string {
   if (bound.kind === 'unknown') return status === undefined ? '' : listNames(status.apps.map(appText), SHOWN_APPS);
   const told = new Map((status?.apps ?? []).map((app) => [app.name, app]));
@@ -63,13 +63,17 @@ function appsText(bound: Facts['boundApps'], status: AgentStatus | undefined): s
   );
 }
 
-function appText({ name, units, problems }: AgentApp): string {
+function appText({ name, units, isKnown, problems }: AgentApp): string {
   const scraped = units.filter(({ leftOut }) => leftOut === '');
   const up = scraped.filter(({ health }) => health === 'up').length;
   const down = scraped.filter(({ health }) => health === 'down').length;
   const isUnknown = scraped.length > 0 && up + down === 0;
-  const isWell = down === 0 && problems.length === 0;
+  const isWell = isKnown && down === 0 && problems.length === 0 && wronglyOut(units).length === 0;
   return `${name} ${isUnknown ? '?' : up}/${scraped.length}${isWell ? '' : ' !'}`;
+}
+
+function wronglyOut(units: readonly AgentUnit[]): readonly AgentUnit[] {
+  return units.filter(({ leftOut, isRightlyOut }) => leftOut !== '' && !isRightlyOut);
 }
 
 function problemsText(assessment: Assessment, status: AgentStatus | undefined): string {
@@ -77,6 +81,7 @@ function problemsText(assessment: Assessment, status: AgentStatus | undefined): 
     assessment.kind === 'up' ? [] : [assessment.kind === 'deploying' ? 'it is being deployed' : assessment.text];
   const ofUnits = (status?.apps ?? []).flatMap(({ units, problems }) => [
     ...units.filter(({ health }) => health === 'down').map(({ name, lastError }) => `${name}: ${lastError || 'down'}`),
+    ...wronglyOut(units).map(({ name, leftOut }) => `${name} is not scraped: ${leftOut}`),
     ...problems,
   ]);
   return listNames([...own, ...ofUnits], SHOWN_PROBLEMS);

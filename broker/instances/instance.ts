@@ -4,6 +4,7 @@ import { BrokerError } from '../errors.ts';
 import { namesOf, ownerOf, type InstanceId, type Names } from '../names.ts';
 import { createApi, type Api, type DeployEvent } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
+import { retryLocked } from '../tsuru/locked.ts';
 import type { Wish } from './parameters.ts';
 
 /** Where the volume is in the unit: the agent expects it there. */
@@ -15,6 +16,8 @@ export const USERNAME = 'prometheus';
 /** The plan in force, and whether binds give variables: what cannot be read off the app. */
 const PLAN_ANNOTATION = 'prometheus-service/plan';
 const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
+/** Whose the app is, in the words of its tag, which its team may replace. */
+const OWNER_ANNOTATION = 'prometheus-service/instance';
 /** Tsuru keeps the events of a removed app: the last deploy of an earlier one of the same name. */
 const EARLIER_DEPLOY_ANNOTATION = 'prometheus-service/earlier-deploy';
 /** Which creation has the app in hand: that which has made it, until another one adopts it. */
@@ -37,11 +40,28 @@ export interface Operation {
   readonly names: Names;
   readonly api: Api;
   readonly signal: AbortSignal;
+  /** Repeats what Tsuru has locked for somebody else's change, so long at most. */
+  readonly locked: <T>(work: () => Promise<T>, patienceMs?: number) => Promise<T>;
+  /** Does work once those that came before are done with these things. */
+  readonly inTurn: <T>(things: readonly string[], work: () => Promise<T>) => Promise<T>;
 }
 
+/** What Tsuru, which waits 5 minutes, is given an answer in. */
+export const ANSWER_LIMIT_MS = 280_000;
+
 export function operationOn(context: Context, instance: string, signal: AbortSignal): Operation {
-  const id = { service: context.service, instance };
-  return { context, id, names: namesOf(id), api: createApi(context.tsuru, signal), signal };
+  const { clock, turns, service, tsuru } = context;
+  const id = { service, instance };
+  return {
+    ...{ context, id, names: namesOf(id), api: createApi(tsuru, signal), signal },
+    locked: (work, patienceMs) => retryLocked(work, { clock, signal, patienceMs }),
+    inTurn: (things, work) => turns.take(things, signal, work),
+  };
+}
+
+/** Ends what somebody waits for: in time, and when the broker has to. */
+export function within({ ending }: Context, limitMs: number): AbortSignal {
+  return AbortSignal.any([AbortSignal.timeout(limitMs), ending]);
 }
 
 /** Turns for changes of one instance. */
@@ -49,9 +69,18 @@ export function instanceTurn({ names }: Operation): string {
   return `instance:${names.part}`;
 }
 
-export function isOwn({ id }: Operation, app: App): boolean {
-  const owner = ownerOf(app.tags);
+/** By its tag; by the annotation where somebody has given the app other tags since. */
+export function isOwn({ id }: Operation, { tags, annotations }: App): boolean {
+  const owner = ownerOf(tags) ?? ownerOf([annotations.get(OWNER_ANNOTATION) ?? '']);
   return owner?.service === id.service && owner.instance === id.instance;
+}
+
+/** What an app keeps for good. */
+export function birthAnnotations({ names }: Operation, earlier: DeployEvent | undefined): Record<string, string> {
+  return {
+    [OWNER_ANNOTATION]: names.tag,
+    ...(earlier === undefined ? {} : { [EARLIER_DEPLOY_ANNOTATION]: earlier.id }),
+  };
 }
 
 /** The instance's own app; undefined when there is none, or when it is somebody else's. */
@@ -67,11 +96,6 @@ export function annotationsOf({ settings, plan, bindEnv }: Wish): Record<string,
     // '' removes it.
     [BIND_ENV_ANNOTATION]: bindEnv ? 'true' : '',
   };
-}
-
-/** What a new app is to remember of an earlier one. */
-export function earlierDeployAnnotation(last: DeployEvent | undefined): Record<string, string> {
-  return last === undefined ? {} : { [EARLIER_DEPLOY_ANNOTATION]: last.id };
 }
 
 /** The last deploy, if it is of this app and not of an earlier one of its name. */

@@ -1,20 +1,17 @@
 import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
-import { refusal } from '../refusals.ts';
-import { retryLocked } from '../tsuru/locked.ts';
-import { instanceTurn, operationOn, ownApp, type Doer, type Operation } from './instance.ts';
+import { refusal, subjectOf } from '../refusals.ts';
+import { ANSWER_LIMIT_MS, instanceTurn, operationOn, ownApp, within, type Doer, type Operation } from './instance.ts';
 import { removeToken } from './token-part.ts';
 import { removeVolume } from './volume-part.ts';
 
-/** Tsuru waits 5 minutes for the answer. */
-const LIMIT_MS = 280_000;
 /** A deploy in flight is waited for: it ends by itself, after 2 minutes if the unit does not come up. */
 const PATIENCE_MS = 220_000;
 
 /** Removes what there is of an instance. Fulfilled, too, when there is nothing. */
 export async function removeInstance(context: Context, name: string, doer: Doer): Promise<void> {
-  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const operation = operationOn(context, name, within(context, ANSWER_LIMIT_MS));
   const { part } = operation.names;
   const steps = [
     { what: `the app ${part}`, remove: removeApp },
@@ -22,7 +19,7 @@ export async function removeInstance(context: Context, name: string, doer: Doer)
     { what: `the token ${part}`, remove: removeToken },
   ];
   context.deploys.forget(part);
-  await context.turns.take([instanceTurn(operation)], async () => {
+  await operation.inTurn([instanceTurn(operation)], async () => {
     const failures: { readonly what: string; readonly error: unknown }[] = [];
     for (const { what, remove } of steps) {
       try {
@@ -47,10 +44,10 @@ export async function removeInstance(context: Context, name: string, doer: Doer)
 }
 
 async function removeApp(operation: Operation): Promise<void> {
-  const { api, context, names, signal } = operation;
+  const { api, names, locked } = operation;
   if ((await ownApp(operation)) === undefined) return;
   try {
-    await retryLocked(() => api.removeApp(names.part), { clock: context.clock, signal, patienceMs: PATIENCE_MS });
+    await locked(() => api.removeApp(names.part), PATIENCE_MS);
   } catch (error) {
     // An answer that broke off may have been a success.
     if ((await api.app(names.part)) !== undefined) throw error;
@@ -58,8 +55,7 @@ async function removeApp(operation: Operation): Promise<void> {
 }
 
 function notRemoved(part: string, left: readonly string[], { what, error }: { what: string; error: unknown }): unknown {
-  const subject = { app: part, team: '', pool: '', plan: '', tsuruPlan: '', volumePlan: '' };
-  const told = refusal(error, `remove ${what}`, subject);
+  const told = refusal(error, `remove ${what}`, subjectOf(part));
   if (!(told instanceof BrokerError)) return told;
   return new BrokerError(
     500,

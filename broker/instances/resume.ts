@@ -48,7 +48,7 @@ async function resumeOnce(context: Context, signal: AbortSignal): Promise<void> 
 async function resume(context: Context, instance: string, signal: AbortSignal): Promise<void> {
   const operation = operationOn(context, instance, signal);
   const { api, names } = operation;
-  await context.turns.take([instanceTurn(operation)], async () => {
+  await operation.inTurn([instanceTurn(operation)], async () => {
     // It may have been removed, or deployed, since it was listed.
     const app = await ownApp(operation);
     if (app === undefined || app.deploys > 0 || context.deploys.isRunning(names.part)) return;

@@ -1,15 +1,15 @@
 import { READER, tokenTurn } from '../grants.ts';
 import type { Token } from '../tsuru/token.ts';
-import { retryLocked } from '../tsuru/locked.ts';
-import { mayBeThere, type Made } from './app-part.ts';
+import { mayBeThere } from '../tsuru/failures.ts';
+import type { Made } from './app-part.ts';
 import { belongsToSomebodyElse, type Operation } from './instance.ts';
 
 /** Makes the instance's token, or takes a leftover of the same instance and team; what is lost of it, or too much, has it made anew. */
 export async function ensureToken(operation: Operation, team: string): Promise<[Made, string]> {
-  const { api, context, id, names } = operation;
-  return context.turns.take([teamTurn(team), tokenTurn(names.part)], async () => {
+  const { api, id, names, locked } = operation;
+  return operation.inTurn([teamTurn(team), tokenTurn(names.part)], async () => {
     const description = `Prometheus of ${id.instance} (${names.tag})`;
-    const create = (): Promise<string> => locked(operation, () => api.createToken(names.part, team, description));
+    const create = (): Promise<string> => locked(() => api.createToken(names.part, team, description));
     try {
       return ['made', await create()];
     } catch (error) {
@@ -20,11 +20,11 @@ export async function ensureToken(operation: Operation, team: string): Promise<[
         throw belongsToSomebodyElse(`a token ${names.part}`);
       }
       if (!(await isOfEarlierLife(operation, token))) {
-        const value = token.value || (await locked(operation, () => api.regenerateToken(names.part)));
+        const value = token.value || (await locked(() => api.regenerateToken(names.part)));
         if (value !== '') return ['adopted', value];
         // Somebody has let the token do more than this broker may, so Tsuru does not show it; nobody uses it yet.
       }
-      await locked(operation, () => api.removeToken(names.part));
+      await locked(() => api.removeToken(names.part));
       return ['made', await create()];
     }
   });
@@ -38,11 +38,11 @@ async function isOfEarlierLife({ api, id, names }: Operation, { roles }: Token):
 
 /** Fulfilled, too, when there is none, or only somebody else's. */
 export async function removeToken(operation: Operation): Promise<void> {
-  const { api, context, names } = operation;
+  const { api, names, locked } = operation;
   const token = await ownToken(operation);
   if (token === undefined) return;
-  await context.turns.take([teamTurn(token.team), tokenTurn(names.part)], () =>
-    locked(operation, () => api.removeToken(names.part)),
+  await operation.inTurn([teamTurn(token.team), tokenTurn(names.part)], () =>
+    locked(() => api.removeToken(names.part)),
   );
 }
 
@@ -59,8 +59,4 @@ function isOwnToken({ names }: Operation, { description }: Token): boolean {
 /** Changes of a team's tokens lock the team in Tsuru. */
 function teamTurn(team: string): string {
   return `team:${team}`;
-}
-
-function locked<T>({ context, signal }: Operation, work: () => Promise<T>): Promise<T> {
-  return retryLocked(work, { clock: context.clock, signal });
 }

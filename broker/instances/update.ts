@@ -4,22 +4,20 @@ import { refusal } from '../refusals.ts';
 import type { Plan } from '../plans/plan.ts';
 import type { AppChange } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
-import { retryLocked } from '../tsuru/locked.ts';
 import {
+  ANSWER_LIMIT_MS,
   changedAnnotations,
   deployOf,
   instanceTurn,
   operationOn,
   ownApp,
   planNameOf,
+  within,
   type Doer,
   type Operation,
 } from './instance.ts';
 import { readWish, type Parameters, type Wish } from './parameters.ts';
 import { withVolume } from './volume-part.ts';
-
-/** Tsuru waits 5 minutes; a change of plan waits for the new unit. */
-const LIMIT_MS = 280_000;
 
 /** The whole new state, not what is new in it. */
 export interface UpdateRequest {
@@ -36,12 +34,12 @@ export async function updateInstance(
   request: UpdateRequest,
   doer: Doer,
 ): Promise<string> {
-  const operation = operationOn(context, name, AbortSignal.timeout(LIMIT_MS));
+  const operation = operationOn(context, name, within(context, ANSWER_LIMIT_MS));
   const { part } = operation.names;
   let { plan } = request;
   let pool = '';
   try {
-    return await context.turns.take([instanceTurn(operation)], async () => {
+    return await operation.inTurn([instanceTurn(operation)], async () => {
       const app = await ownApp(operation);
       // Not 404, which Tsuru takes for a success.
       if (app === undefined) {
@@ -85,21 +83,39 @@ async function bringTo(operation: Operation, app: App, wish: Wish, wishedTeam: s
   const hasNewSettings = Object.keys(annotations).length > 0;
   const team = wishedTeam || app.team;
   const hasNewTeam = team !== app.team;
+  const hasNewPlan = planNameOf(app) !== plan.name || app.plan !== plan.tsuruPlan;
   const rest: AppChange = { ...(hasNewTeam ? { teamOwner: team } : {}), ...(hasNewSettings ? { annotations } : {}) };
   const waits = await isWaitingForDeploy(operation, app);
-  if (planNameOf(app) !== plan.name || app.plan !== plan.tsuruPlan) {
-    await changePlan(operation, app, { plan, team, rest, hasUnit: !waits });
-  } else if (hasNewTeam || hasNewSettings) {
-    const volumeWish = { team, plan: undefined, pool: app.pool };
-    const changeApp = (): Promise<void> => change(operation, app, rest, 'no restart');
-    // Before the app, which tells a retry that there is still something to do.
-    await (hasNewTeam ? withVolume(operation, volumeWish, changeApp) : changeApp());
-  } else if (!waits) return 'nothing to do';
+  let hasNewVolume = false;
+  if (hasNewPlan) await changePlan(operation, app, { plan, team, rest, hasUnit: !waits });
+  else {
+    // Also when nothing else is new: an update whose end nobody saw may have left the volume of another plan.
+    hasNewVolume = await withVolume(
+      operation,
+      { team, plan, pool: app.pool, when: 'next restart' },
+      async (isChanged) => {
+        if (hasNewTeam || hasNewSettings) await change(operation, app, rest, 'no restart');
+        return isChanged;
+      },
+    );
+  }
   if (waits) {
     await operation.context.deploys.start(app.name, 'begun by an update');
     return `the plan is ${plan.name}; the instance had no unit yet, and is being deployed`;
   }
-  return done(app, wish, { team: hasNewTeam ? team : '', hasNewSettings });
+  if (hasNewPlan) {
+    const emptied =
+      plan.storage.kind === 'tmpfs' ? 'its memory, and so its data, start empty' : 'its disk starts empty';
+    return `the plan is now ${plan.name}; the unit was restarted, ${emptied}`;
+  }
+  const parts = plan.storage.kind === 'tmpfs' ? 'app and volume are' : 'the app is';
+  const done = [
+    // A token's team cannot be changed, and a new token takes a restart, and so the data.
+    ...(hasNewTeam ? [`${parts} now of the team ${team}, the token stays with the one before`] : []),
+    ...(hasNewSettings ? ['the settings are live with the next poll'] : []),
+    ...(hasNewVolume ? ['the volume is that of the plan from the next restart on'] : []),
+  ];
+  return done.length === 0 ? 'nothing to do' : [...done, 'nothing restarts'].join(', ');
 }
 
 /** Whether its first deploy has failed, or has never begun. */
@@ -118,14 +134,14 @@ interface PlanChange {
 }
 
 async function changePlan(operation: Operation, app: App, { plan, team, rest, hasUnit }: PlanChange): Promise<void> {
-  const { api, context, signal } = operation;
+  const { api, locked } = operation;
   const { tsuruPlan } = plan;
   const isNewForTsuru = app.plan !== tsuruPlan;
-  await withVolume(operation, { team, plan, pool: app.pool }, async (isVolumeChanged) => {
+  await withVolume(operation, { team, plan, pool: app.pool, when: 'now' }, async (isVolumeChanged) => {
     if (isNewForTsuru) {
       await change(operation, app, { ...rest, plan: tsuruPlan }, hasUnit ? 'restart' : 'no restart');
     } else if (hasUnit && (isVolumeChanged || app.units.length > 0)) {
-      await retryLocked(() => api.restartApp(app.name), { clock: context.clock, signal });
+      await locked(() => api.restartApp(app.name));
     }
   });
   // The plan's name comes last: a retry then knows that there is still something to do.
@@ -133,25 +149,10 @@ async function changePlan(operation: Operation, app: App, { plan, team, rest, ha
 }
 
 function change(
-  { api, context, signal }: Operation,
+  { api, locked }: Operation,
   { name }: App,
   what: AppChange,
   restart: 'restart' | 'no restart',
 ): Promise<void> {
-  return retryLocked(() => api.changeApp(name, what, restart), { clock: context.clock, signal });
-}
-
-function done(app: App, { plan }: Wish, { team, hasNewSettings }: { team: string; hasNewSettings: boolean }): string {
-  if (planNameOf(app) !== plan.name || app.plan !== plan.tsuruPlan) {
-    const emptied =
-      plan.storage.kind === 'tmpfs' ? 'its memory, and so its data, start empty' : 'its disk starts empty';
-    return `the plan is now ${plan.name}; the unit was restarted, ${emptied}`;
-  }
-  const parts = plan.storage.kind === 'tmpfs' ? 'app and volume are' : 'the app is';
-  // A token's team cannot be changed, and a new token takes a restart, and so the data.
-  const told = [
-    ...(team === '' ? [] : [`${parts} now of the team ${team}, the token stays with the one before`]),
-    ...(hasNewSettings ? ['the settings are live with the next poll'] : []),
-  ];
-  return [...told, 'nothing restarts'].join(', ');
+  return locked(() => api.changeApp(name, what, restart));
 }

@@ -3,20 +3,25 @@ import { TsuruError } from '../../agent/shared/tsuru.ts';
 import { BrokerError } from '../errors.ts';
 import { volumeOptions, type Plan } from '../plans/plan.ts';
 import type { Volume, VolumeSpec } from '../tsuru/volume.ts';
-import { retryLocked } from '../tsuru/locked.ts';
-import { mayBeThere, type Made } from './app-part.ts';
+import { isTsurusWord, mayBeThere } from '../tsuru/failures.ts';
+import type { Made } from './app-part.ts';
 import { belongsToSomebodyElse, MOUNT_POINT, type Operation } from './instance.ts';
 
 /** Whose a volume is: volumes have no tags, and an option that the plugin does not know means nothing to it. */
 const OWNER_OPTION = 'prometheus-instance';
 
 /** Makes the volume, or brings a leftover of the same instance and team to what the plan says. */
-export async function ensureVolume(operation: Operation, team: string, plan: Plan, pool: string): Promise<Made> {
+export async function ensureVolume(
+  operation: Operation,
+  team: string,
+  plan: Plan,
+  pool: string,
+): Promise<readonly [Made, undefined]> {
   const { api, names } = operation;
   const spec = specOf(operation, team, plan, pool);
   try {
-    await locked(operation, () => api.createVolume(spec));
-    return 'made';
+    await operation.locked(() => api.createVolume(spec));
+    return ['made', undefined];
   } catch (error) {
     if (!mayBeThere(error)) throw error;
     const volume = await api.volume(names.part);
@@ -25,22 +30,23 @@ export async function ensureVolume(operation: Operation, team: string, plan: Pla
       throw belongsToSomebodyElse(`a volume ${names.part}`);
     }
     await bringTo(operation, volume, spec);
-    return 'adopted';
+    return ['adopted', undefined];
   }
 }
 
 /** What a volume is to be. */
 export interface VolumeWish {
   readonly team: string;
-  /** Undefined: as it is. */
-  readonly plan: Plan | undefined;
+  readonly plan: Plan;
   /** Of one that is not there yet. */
   readonly pool: string;
+  /** When units are to see it. What cannot be changed (somebody else's, a disk of another volume plan) is refused now, or else left alone. */
+  readonly when: 'now' | 'next restart';
 }
 
 /**
- * Changes a volume, and then does what needs it so; units see it after their restart. Where Tsuru refuses either, the volume is put back: the
- * app goes on as before.
+ * Changes a volume, and then does what needs it so, told whether anything was changed that units will see. Where Tsuru refuses either, the
+ * volume is put back: the app goes on as before.
  */
 export async function withVolume<T>(
   operation: Operation,
@@ -49,25 +55,27 @@ export async function withVolume<T>(
 ): Promise<T> {
   const { api, names } = operation;
   const before = await api.volume(names.part);
-  demandChangeable(operation, before, wish);
+  const refused = before === undefined ? undefined : refusedChange(operation, before, wish.plan);
+  if (refused !== undefined) {
+    if (wish.when === 'now') throw refused;
+    return work(false);
+  }
   try {
     return await work(await changeVolume(operation, before, wish));
   } catch (error) {
-    // Without an answer of Tsuru's the app may have changed.
-    if (before !== undefined && error instanceof TsuruError && error.status !== undefined) {
-      await putBack(operation, before);
-    }
+    // Without a clear answer of Tsuru's the app may have changed.
+    if (before !== undefined && isTsurusWord(error)) await putBack(operation, before);
     throw error;
   }
 }
 
-function demandChangeable(operation: Operation, volume: Volume | undefined, { plan }: VolumeWish): void {
-  if (volume === undefined || plan === undefined) return;
-  if (!isOwnVolume(operation, volume)) throw belongsToSomebodyElse(`a volume ${operation.names.part}`);
-  if (!volume.isDisk || volume.plan === plan.storage.volumePlan) return;
-  throw new BrokerError(
+function refusedChange(operation: Operation, volume: Volume, { name, storage }: Plan): BrokerError | undefined {
+  if (!isOwnVolume(operation, volume)) return belongsToSomebodyElse(`a volume ${operation.names.part}`);
+  const { isDisk, plan: volumePlan } = volume;
+  if (!isDisk || volumePlan === storage.volumePlan) return undefined;
+  return new BrokerError(
     400,
-    `The instance has a disk, of the volume plan ${volume.plan}, which cannot be exchanged for what the plan ${plan.name} has: ` +
+    `The instance has a disk, of the volume plan ${volumePlan}, which cannot be exchanged for what the plan ${name} has: ` +
       'add another instance with that plan.',
   );
 }
@@ -78,17 +86,9 @@ async function changeVolume(
   before: Volume | undefined,
   { team, plan, pool }: VolumeWish,
 ): Promise<boolean> {
-  const { api, names } = operation;
-  if (plan === undefined) {
-    // Units notice nothing of another team.
-    if (before !== undefined && isOwnVolume(operation, before)) {
-      await bringTo(operation, before, { ...before, name: names.part, team });
-    }
-    return false;
-  }
   const spec = specOf(operation, team, plan, pool);
   if (before !== undefined) return bringBound(operation, before, { ...spec, pool: before.pool });
-  await locked(operation, () => api.createVolume(spec));
+  await operation.locked(() => operation.api.createVolume(spec));
   await bindVolume(operation);
   return true;
 }
@@ -96,13 +96,12 @@ async function changeVolume(
 /** What cannot be put back is changed by the next update. */
 async function putBack(operation: Operation, before: Volume): Promise<void> {
   const { api, context, id, names } = operation;
-  if (!isOwnVolume(operation, before)) return;
   const spec = { ...before, name: names.part };
   try {
     const now = await api.volume(names.part);
     if (now !== undefined) await bringBound(operation, now, spec);
     else {
-      await locked(operation, () => api.createVolume(spec));
+      await operation.locked(() => api.createVolume(spec));
       await bindVolume(operation);
     }
   } catch (error) {
@@ -122,7 +121,7 @@ async function bringBound(operation: Operation, volume: Volume, spec: VolumeSpec
 export async function bindVolume(operation: Operation): Promise<void> {
   const { api, names } = operation;
   try {
-    await locked(operation, () => api.bindVolume(names.part, names.part, MOUNT_POINT));
+    await operation.locked(() => api.bindVolume(names.part, names.part, MOUNT_POINT));
   } catch (error) {
     const volume = mayBeThere(error) ? await api.volume(names.part) : undefined;
     if (volume?.boundTo.includes(names.part) !== true) throw error;
@@ -135,9 +134,9 @@ export async function removeVolume(operation: Operation): Promise<void> {
   const volume = await api.volume(names.part);
   if (volume === undefined || !isOwnVolume(operation, volume)) return;
   if (volume.boundTo.includes(names.part)) {
-    await locked(operation, () => api.unbindVolume(names.part, names.part, MOUNT_POINT));
+    await operation.locked(() => api.unbindVolume(names.part, names.part, MOUNT_POINT));
   }
-  await locked(operation, () => api.removeVolume(names.part));
+  await operation.locked(() => api.removeVolume(names.part));
 }
 
 function isOwnVolume({ id, names }: Operation, { options, boundTo }: Volume): boolean {
@@ -159,24 +158,21 @@ async function bringTo(
   const { api, names } = operation;
   if (volume.plan !== spec.plan || volume.pool !== spec.pool) {
     if (volume.boundTo.includes(names.part)) {
-      await locked(operation, () => api.unbindVolume(names.part, names.part, MOUNT_POINT));
+      await operation.locked(() => api.unbindVolume(names.part, names.part, MOUNT_POINT));
     }
-    await locked(operation, () => api.removeVolume(names.part));
-    await locked(operation, () => api.createVolume(spec));
+    await operation.locked(() => api.removeVolume(names.part));
+    await operation.locked(() => api.createVolume(spec));
     return 'made anew';
   }
   const hasOptions = Object.entries(spec.options).every(([name, value]) => volume.options[name] === value);
   if (hasOptions && volume.team === spec.team) return 'same';
   try {
-    await locked(operation, () => api.changeVolume(spec));
-    return 'changed';
+    await operation.locked(() => api.changeVolume(spec));
+    // Units notice nothing of another team.
+    return hasOptions ? 'same' : 'changed';
   } catch (error) {
     // A disk that is there stays with its team, as the token does.
     if (!volume.isDisk || !(error instanceof TsuruError) || !/already provisioned/i.test(error.words)) throw error;
     return 'same';
   }
-}
-
-function locked<T>({ context, signal }: Operation, work: () => Promise<T>): Promise<T> {
-  return retryLocked(work, { clock: context.clock, signal });
 }

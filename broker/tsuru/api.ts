@@ -24,7 +24,6 @@ export interface DeployEvent {
 export interface AppChange {
   readonly plan?: string;
   readonly teamOwner?: string;
-  readonly description?: string;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -210,16 +209,13 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       const answer = await get('instances', '/1.0/services/instances');
       return parsed('instances', answer, (services) => readInstances(services, service));
     },
-
-    /** Which Tsuru it is: any valid token may ask. */
-    info: async (): Promise<string> => {
-      const answer = await get('info', '/1.0/info');
-      return parsed('info', answer, (info) => asOptionalText(asObject(info, 'the answer')['version'], 'version'));
-    },
   };
 }
 
 export type Api = ReturnType<typeof createApi>;
+
+/** Answers that hold a token or a password: nothing of them is quoted. */
+const SECRET_CALLS = ['env', 'token', 'token_create', 'token_regenerate'];
 
 /** Reads an answer: of a list of nothing Tsuru answers 204 and nothing more. */
 function parsed<T>(call: string, { status, chunks, requestId }: TsuruAnswer, read: (value: unknown) => T): T {
@@ -227,7 +223,8 @@ function parsed<T>(call: string, { status, chunks, requestId }: TsuruAnswer, rea
     return read(status === 204 ? undefined : parseJson(chunks));
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error;
-    throw new TsuruError('bad_answer', `${call}: Tsuru's answer cannot be used`, { requestId, status, cause: error });
+    const cause = SECRET_CALLS.includes(call) ? {} : { cause: error };
+    throw new TsuruError('bad_answer', `${call}: Tsuru's answer cannot be used`, { requestId, status, ...cause });
   }
 }
 

@@ -9,7 +9,6 @@ export interface App {
   readonly team: string;
   /** Tsuru's plan. */
   readonly plan: string;
-  readonly description: string;
   readonly tags: readonly string[];
   readonly annotations: ReadonlyMap<string, string>;
   readonly units: readonly Unit[];
@@ -42,7 +41,6 @@ export function readApp(value: unknown): App {
     cluster: asOptionalText(app['cluster'], 'cluster'),
     team: asOptionalText(app['teamowner'], 'teamowner'),
     plan: isObject(app['plan']) ? asOptionalText(app['plan']['name'], 'plan') : '',
-    description: asOptionalText(app['description'], 'description'),
     tags: listOf(app['tags'], 'tags').map((tag) => asOptionalText(tag, 'a tag')),
     annotations: new Map(
       listOf(annotations, 'annotations').map((item) => {
@@ -65,17 +63,19 @@ function readUnit(value: unknown): AnyUnit {
   const unit = asObject(value, 'a unit');
   const text = (name: string): string => asOptionalText(unit[name], name);
   const status = text('Status');
-  const ip = text('InternalIP') || text('IP');
+  // `IP` is the node's.
+  const ip = text('InternalIP');
   return {
     name: text('Name') || text('ID'),
     process: text('ProcessName'),
     status,
     reason: text('StatusReason'),
     isReady: unit['Ready'] === true || (unit['Ready'] !== false && status === 'started'),
-    address: hostOf(unit) || (ip === '' ? '' : `${ip.includes(':') ? `[${ip}]` : ip}:${PORT}`),
+    address: ip === '' ? hostOf(unit) : `${ip.includes(':') ? `[${ip}]` : ip}:${PORT}`,
   };
 }
 
+/** Of older provisioners. */
 function hostOf({ Address: address }: JsonObject): string {
   return isObject(address) ? asOptionalText(address['Host'], 'Host') : '';
 }

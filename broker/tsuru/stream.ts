@@ -10,7 +10,7 @@ export function demandNoError(
   for (const line of Buffer.concat(chunks).toString('utf8').split('\n')) {
     const words = quote(errorIn(line));
     if (words === '') continue;
-    throw new TsuruError('refused', `${call}: Tsuru said in its answer: ${words}`, { requestId, status, words });
+    throw new TsuruError('server_error', `${call}: Tsuru said in its answer: ${words}`, { requestId, status, words });
   }
 }
 

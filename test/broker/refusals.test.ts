@@ -148,21 +148,30 @@ describe('a refusal of Tsuru’s becomes one sentence that says what to do:', ()
     });
   }
 
-  it('an error inside a stream that begins well', async () => {
-    await using stage = await startStage();
-    const path = '/apps/prometheus-my-instance/env';
-    stage.tsuru.faults.add({
-      kind: 'body',
-      body: '{"Message":"---- Setting"}\n{"Error":"mongo is away"}\n',
-      method: 'POST',
-      path,
+  for (const [error, told] of [
+    [
+      'mongo is away',
+      /^Tsuru failed to make the instance: try again, and tell an administrator if it stays so\. \(request/,
+    ],
+    [
+      'timeout waiting full rollout after 2m0s waiting for units: Pod "x-1" is starting',
+      /^The new unit of prometheus-my-instance was not ready in time: see "tsuru app-log -a prometheus-my-instance"\. \(request/,
+    ],
+  ] as const) {
+    it(`an error inside a stream that begins well: ${error}`, async () => {
+      await using stage = await startStage();
+      stage.tsuru.faults.add({
+        ...{ kind: 'body', body: `{"Message":"---- Setting"}\n${JSON.stringify({ Error: error })}\n` },
+        ...{ method: 'POST', path: '/apps/prometheus-my-instance/env' },
+      });
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      const { status, body } = await stage.ask('POST', '/resources', { body: 'name=my-instance&team=shop', headers });
+      assert.equal(status, 500);
+      assert.match(body, told);
     });
-    const { status, body } = await stage.add();
-    assert.equal(status, 500);
-    assert.match(body, /Tsuru refused to make the instance: mongo is away\./);
-  });
+  }
 
-  it('an error inside a stream in one line, of which only the start, and without the token', async () => {
+  it('is in the log with Tsuru’s own words in one line, without the token, and the id under which Tsuru has logged it', async () => {
     await using stage = await startStage();
     const error = `mongo is away\nfor ${stage.brokerToken} ${'x'.repeat(1_000)}`;
     stage.tsuru.faults.add({
@@ -170,9 +179,20 @@ describe('a refusal of Tsuru’s becomes one sentence that says what to do:', ()
       ...{ method: 'POST', path: '/apps/prometheus-my-instance/env' },
     });
     const { body } = await stage.add();
-    assert.match(body, /Tsuru refused to make the instance: mongo is away for <secret> x{200,299}\. \(code/);
-    assert.ok(!body.includes(stage.brokerToken));
-    assert.ok(!stage.lines.some((line) => line.includes(stage.brokerToken)));
+    assert.doesNotMatch(body, /mongo/);
+    const line = stage.lines.find((one) => one.includes('POST /resources 500')) ?? '';
+    assert.match(line, /mongo is away for <secret> x{200,299}"/);
+    assert.match(line, /"tsuruRequest":"[\w-]{36}"/);
+    assert.ok(!stage.lines.some((one) => one.includes(stage.brokerToken)));
+  });
+
+  it('is in the log with Tsuru’s own words, also when it is the user’s to mend', async () => {
+    await using stage = await startStage();
+    const body = 'Quota exceeded. Available: 0, Requested: 1.\n';
+    stage.tsuru.faults.add({ kind: 'status', status: 403, body, method: 'POST', path: '/apps' });
+    await stage.add();
+    const line = stage.lines.find((one) => one.includes('POST /resources 403')) ?? '';
+    assert.match(line, /Tsuru answered 403: Quota exceeded\. Available: 0/);
   });
 
   it('the role of instances, when it is missing and may not be made', async () => {

@@ -123,7 +123,11 @@ describe('the info', () => {
     agent.say({
       ...WELL,
       apps: [
-        { name: 'my-app', units: [unit('a', { health: 'up' }), unit('b', { leftOut: 'it is stopped' })], problems: [] },
+        {
+          name: 'my-app',
+          units: [unit('a', { health: 'up' }), unit('b', { leftOut: 'it is stopped', reason: 'stopped' })],
+          problems: [],
+        },
         { name: 'other', units: [unit('c', { health: 'down', lastError: 'connection refused' })], problems: [] },
       ],
     });
@@ -138,6 +142,17 @@ describe('the info', () => {
       ],
     });
     assert.equal((await stage.info())['Apps'], 'my-app 1/2, other ?/2', 'unknown is neither up nor down');
+    const noPort = { leftOut: 'the process web listens on no TCP port', reason: 'no_port' };
+    agent.say({
+      ...WELL,
+      apps: [
+        { name: 'my-app', units: [unit('a', { health: 'up' }), unit('b', noPort)], problems: [] },
+        { name: 'other', units: [], unknown: { reason: 'timeout', since: '2026-11-23T04:16:49Z' }, problems: [] },
+      ],
+    });
+    const left = await stage.info();
+    assert.equal(left['Apps'], 'my-app 1/1 !, other 0/0 !');
+    assert.equal(left['Problems'], 'b is not scraped: the process web listens on no TCP port');
     assert.ok(Object.keys(info).length <= 6);
   });
 

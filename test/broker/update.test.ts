@@ -110,14 +110,14 @@ describe('an update', () => {
     assert.equal((await stage.admin.call('GET', `/1.7/tokens/${APP}`)).status, 404);
   });
 
-  it('that changes nothing asks Tsuru for nothing but the app', async () => {
+  it('that changes nothing asks Tsuru for nothing but app and volume', async () => {
     await using stage = await startUp();
     stage.tsuru.requests.clear();
     const { body } = await stage.ask('PUT', '/resources/my-instance', { body: 'team=shop&plan=small', headers: FORM });
     assert.equal(body, 'nothing to do');
     assert.deepEqual(
       stage.tsuru.requests.all().map(({ method, path }) => `${method} ${path}`),
-      [`GET /1.0/apps/${APP}`],
+      [`GET /1.0/apps/${APP}`, `GET /1.4/volumes/${APP}`],
     );
   });
 

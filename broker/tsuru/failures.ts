@@ -1,0 +1,20 @@
+import { TsuruError } from '../../agent/shared/tsuru.ts';
+
+/** Said by a proxy in front of Tsuru, which itself answers every error with 500. */
+const GATEWAY_STATUSES = [502, 503, 504];
+
+/** Whether Tsuru itself has refused, so that nothing has come of it; else the request may have been obeyed. */
+export function isTsurusWord(error: unknown): error is TsuruError {
+  return (
+    error instanceof TsuruError &&
+    error.status !== undefined &&
+    !GATEWAY_STATUSES.includes(error.status) &&
+    error.failure !== 'bad_answer'
+  );
+}
+
+/** Whether a call that makes something failed because that is there, or may have made it all the same. */
+export function mayBeThere(error: unknown): boolean {
+  if (!(error instanceof TsuruError)) return false;
+  return !isTsurusWord(error) || error.status === 409 || /already exists/i.test(error.words);
+}
