@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { describe, it } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import Registry from 'prom-client/lib/registry.js';
+import { createLog } from '../../../agent/shared/log.ts';
+import { createTsuruClient } from '../../../agent/shared/tsuru.ts';
+import { systemClock } from '../../../broker/clock.ts';
+import { createGrants } from '../../../broker/grants.ts';
+import { createServer } from '../../../broker/http/server.ts';
+import { createDeploys } from '../../../broker/instances/deploys.ts';
+import { createMetrics } from '../../../broker/metrics.ts';
+import { createTurns } from '../../../broker/turns.ts';
+import { until } from '../../support/until.ts';
+import { askBroker, AUTH } from '../stage.ts';
+
+const AUTHORIZATION = `Basic ${Buffer.from(`${AUTH.username}:${AUTH.password}`).toString('base64')}`;
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+const HEADERS = `POST /resources HTTP/1.1\r\nhost: broker\r\nauthorization: ${AUTHORIZATION}\r\n`;
+const BODY = `${HEADERS}content-type: ${FORM['content-type']}\r\ncontent-length: 1000\r\n\r\nname=`;
+const CHUNKED = `${HEADERS}content-type: ${FORM['content-type']}\r\ntransfer-encoding: chunked\r\n\r\n`;
+/** How long a test that fails may take: the server looks at requests every 5 s. */
+const LIMIT = { timeout: 60_000 };
+
+interface Idle extends AsyncDisposable {
+  readonly url: string;
+  /** Node's own. */
+  readonly http: Awaited<ReturnType<typeof createServer>>['server'];
+  /** Begins a request. */
+  send(start: string): Socket;
+}
+
+/** A broker's server that never gets as far as Tsuru, and so many times less patient than usual. */
+async function startIdle(speed = 1): Promise<Idle> {
+  await using stack = new AsyncDisposableStack();
+  const tsuru = createTsuruClient({ url: new URL('http://127.0.0.1:9'), token: 'a-token' });
+  stack.defer(() => tsuru.close());
+  const registry = new Registry();
+  const [clock, log, metrics, turns] = [systemClock, createLog('silent', []), createMetrics(registry), createTurns()];
+  const names = { service: 'prometheus', image: 'shop/prometheus:1', pool: '', instanceUrl: 'http://{unit}' };
+  const server = await createServer({
+    context: {
+      ...{ ...names, tsuru, clock, log, metrics, turns, plans: [], ending: new AbortController().signal },
+      grants: createGrants({ turns, clock, metrics }),
+      deploys: createDeploys({ ...names, tsuru, clock, log, metrics }),
+    },
+    ...{ auth: AUTH, registry },
+  });
+  stack.defer(() => server.close());
+  const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  const { server: http } = server;
+  for (const limit of ['requestTimeout', 'headersTimeout'] as const) http[limit] /= speed;
+  const all = stack.move();
+  return {
+    ...{ url, http },
+    send(start) {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      all.defer(() => void socket.destroy());
+      socket.write(start);
+      return socket;
+    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+async function connectionsOf({ http }: Idle): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  http.getConnections((_error, count) => {
+    resolve(count);
+  });
+  return promise;
+}
+
+async function demandWell({ url }: Idle): Promise<void> {
+  const asked = await askBroker(url, 'POST', '/resources', { body: 'team=shop', headers: FORM });
+  assert.deepEqual([asked.status, asked.body], [400, 'name is missing.']);
+}
+
+describe('a request that is slow to arrive', { concurrency: true }, () => {
+  it('has 30 s', async () => {
+    await using idle = await startIdle();
+    assert.equal(idle.http.requestTimeout, 30_000);
+  });
+
+  for (const [what, start, more] of [
+    ['its body does not come', BODY, ''],
+    ['its body comes bit by bit', BODY, 'x'],
+    ['its body has no end', CHUNKED, '1\r\nx\r\n'],
+    ['its headers do not come', HEADERS, ''],
+    ['its headers have no end', HEADERS, 'x: y\r\n'],
+    ['there is half a line of it', 'POST /resour', ''],
+  ] as const) {
+    it(`is ended with 408 when ${what}, and the server goes on`, LIMIT, async () => {
+      await using idle = await startIdle(100);
+      const socket = idle.send(start);
+      const drip = setInterval(() => socket.write(more), 100);
+      const answer = await text(socket).finally(() => {
+        clearInterval(drip);
+      });
+      assert.match(answer, /^HTTP\/1\.1 408 Request Timeout\r\n/);
+      assert.match(answer, /\r\nconnection: close\r\n/);
+      assert.match(answer, /\r\n\r\nThe request took too long to arrive\.$/);
+      await until('the connection to be closed', async () => (await connectionsOf(idle)) === 0);
+      await demandWell(idle);
+    });
+  }
+
+  const todo = 'Node exchanges both limits where that of the headers, 60 s without a word, is the longer one';
+  it('has no longer for its body than for its headers', { ...LIMIT, todo }, async () => {
+    // The limits are then 3 s and 6 s: the server looks once between them.
+    await using idle = await startIdle(10);
+    const body = text(idle.send(BODY));
+    await text(idle.send(HEADERS));
+    assert.match((await Promise.race([body, wait(2_000, undefined, { ref: false })])) ?? 'it goes on', / 408 /);
+  });
+});
+
+describe('a request that is cut off', () => {
+  for (const [what, start] of [
+    ['in its headers', HEADERS],
+    ['in its body', BODY],
+    ['between chunks', `${CHUNKED}5\r\nname=\r\n`],
+  ] as const) {
+    it(`${what} is answered while somebody listens, and leaves the server well`, async () => {
+      await using idle = await startIdle();
+      const connected = once(idle.http, 'connection');
+      const socket = idle.send(start);
+      await connected;
+      socket.end();
+      assert.match(await text(socket), /^HTTP\/1\.1 400 Bad Request\r\n.*\r\n\r\nThe request cannot be read\.$/s);
+      await until('the connection to be closed', async () => (await connectionsOf(idle)) === 0);
+      await demandWell(idle);
+    });
+
+    for (const [how, hangUp] of [
+      ['closes', (socket: Socket) => socket.destroy()],
+      ['breaks', (socket: Socket) => socket.resetAndDestroy()],
+    ] as const) {
+      it(`${what} by who ${how} the connection leaves the server well`, async () => {
+        await using idle = await startIdle();
+        const connected = once(idle.http, 'connection');
+        const socket = idle.send(start);
+        await connected;
+        hangUp(socket);
+        await until('the connection to be closed', async () => (await connectionsOf(idle)) === 0);
+        await demandWell(idle);
+      });
+    }
+  }
+});
