@@ -50,7 +50,8 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { connectionsCheckingInterval: LOOK_AT_REQUESTS_MS },
+    // Node exchanges the two where that of the headers, 60 s by itself, is the longer one.
+    http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: LOOK_AT_REQUESTS_MS },
     // What comes over a connection that is there already is done, too: a router keeps them.
     return503OnClosing: false,
     clientErrorHandler: (error, socket) => {
