@@ -5,20 +5,38 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { askBroker, environmentOf, startStage } from './broker/stage.ts';
+import { freeAddress } from './support/address.ts';
 import { temporaryFolder } from './support/folder.ts';
+import { startProgram } from './support/program.ts';
 import { until } from './support/until.ts';
 import { silentImages, startWorld } from './support/world.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+const run = promisify(execFile);
+
 describe('what ships', () => {
-  it('compiled, follows an app as the source does', async () => {
+  it('compiled, follows an app and serves Tsuru as the source does', async () => {
     await using dist = await temporaryFolder();
     const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-    await promisify(execFile)(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', dist.path]);
+    await run(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', dist.path]);
     await symlink(join(ROOT, 'node_modules'), join(dist.path, 'node_modules'));
     await mkdir(join(dist.path, 'image'));
-    await cp(join(ROOT, 'image', 'prometheus.yml'), join(dist.path, 'image', 'prometheus.yml'));
+    for (const file of ['image/prometheus.yml', 'broker/plans.yaml']) await cp(join(ROOT, file), join(dist.path, file));
+
+    await using stage = await startStage();
+    const host = freeAddress();
+    const env = { ...environmentOf(stage.tsuru.url, stage.brokerToken), BROKER_ADDRESS: host, PORT: '8888' };
+    const broker = startProgram({ command: process.execPath, args: [join(dist.path, 'broker', 'main.js')], env });
+    try {
+      const endpoint = `http://${host}:8888`;
+      await until('the broker to listen', async () => (await fetch(`${endpoint}/readyz`)).ok);
+      const plans = await askBroker(endpoint, 'GET', '/resources/plans');
+      assert.match(plans.body, /"name":"small"/);
+    } finally {
+      assert.equal(await broker.stop(), 0);
+    }
 
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);

@@ -47,12 +47,12 @@ const LONGEST_TEXT = 1_000;
 /** Names are told in sentences, which are one line, and asked for in addresses, which no half of a character can be in. */
 const ONE_LINE = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\ud800-\\udfff]*$';
 
+/** What is allowed in a text, in both encodings. */
+export const TEXT_SCHEMA = { type: 'string', maxLength: LONGEST_TEXT, pattern: ONE_LINE } as const;
+
 /** The schema of what `normalise` makes of a body. */
 export function schemaOf(fields: Fields): Record<string, unknown> {
-  const schemas = {
-    text: { type: 'string', maxLength: LONGEST_TEXT, pattern: ONE_LINE },
-    parameters: { type: 'object' },
-  };
+  const schemas = { text: TEXT_SCHEMA, parameters: { type: 'object' } };
   const named = Object.entries(fields);
   return {
     type: 'object',

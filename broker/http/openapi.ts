@@ -1,6 +1,6 @@
 import { VERSION } from '../../agent/shared/version.ts';
 import { INSTANCE_NAME } from '../names.ts';
-import type { Fields } from './bodies.ts';
+import { TEXT_SCHEMA, type Fields } from './bodies.ts';
 import type { Page } from './pages.ts';
 import type { Route } from './routes.ts';
 
@@ -88,5 +88,7 @@ function bodyOf(fields: Fields): Record<string, unknown> {
 }
 
 function typeOf(kind: Fields[string]['kind'], encoding: 'form' | 'json'): Record<string, unknown> {
-  return { type: kind === 'parameters' && encoding === 'json' ? 'object' : 'string' };
+  if (kind === 'text') return TEXT_SCHEMA;
+  // Rules are many lines.
+  return { type: encoding === 'json' ? 'object' : 'string' };
 }

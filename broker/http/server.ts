@@ -117,6 +117,11 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     if (open.includes(request.routeOptions.url ?? '')) return;
     if (!isAuthorized(request.headers.authorization, auth)) throw unauthorized(reply);
   });
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    // Else the end waits for who keeps the connection and asks nothing more.
+    if (isStopping) void reply.header('connection', 'close');
+    done();
+  });
   server.addHook('onResponse', (request, reply, done) => {
     told(request, reply, request.routeOptions.url ?? 'none');
     done();

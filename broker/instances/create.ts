@@ -88,11 +88,11 @@ async function makeParts(operation: Operation, making: Making): Promise<void> {
   /** What Tsuru has given no clear answer about may be there all the same. */
   async function ensure<T>(
     { what, undo }: Undoable,
-    part: () => Promise<readonly [Made, T]>,
+    work: () => Promise<readonly [Made, T]>,
     mayBeMade: (error: unknown) => boolean,
   ): Promise<T> {
     try {
-      const [which, result] = await part();
+      const [which, result] = await work();
       if (which === 'made') made.push({ what, undo });
       else adopted.push(what);
       return result;

@@ -4,8 +4,8 @@ import { createServer, request as ask, type IncomingMessage, type ServerResponse
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
-/** The answer is lost of a request that Tsuru has obeyed; it never gets the one that is lost. */
-export const FAILURES = ['refused', 'request lost', 'answer lost'] as const;
+/** Tsuru never gets the request that is refused or lost; it has obeyed the one whose answer is lost, or is another than its own. */
+export const FAILURES = ['refused', 'request lost', 'answer lost', 'obeyed, but 500', 'obeyed, but 504'] as const;
 /** Locked: somebody else's change is under way, for a few tries; only changes meet that. An answer that hangs has begun. */
 export type Failure = (typeof FAILURES)[number] | 'locked' | 'answer hangs';
 
@@ -52,6 +52,10 @@ export async function standBetween(target: string): Promise<Between> {
     const upstream = ask(new URL(request.url ?? '', target), { method, headers, agent: false }, (answer) => {
       if (failure === 'answer lost') {
         answer.resume().on('end', () => response.destroy());
+        return;
+      }
+      if (failure === 'obeyed, but 500' || failure === 'obeyed, but 504') {
+        answer.resume().on('end', () => response.writeHead(Number(failure.slice(-3))).end('the router is away\n'));
         return;
       }
       response.writeHead(answer.statusCode ?? 500, answer.headers);

@@ -174,6 +174,30 @@ describe('many deploys at once', () => {
   });
 });
 
+describe('a broker that stops', () => {
+  it('answers who still waits that it does, before it is ended', async () => {
+    // Its patience of 20 s passes in moments.
+    const clock = { ...systemClock, sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / 20, signal) };
+    await using stage = await startStage({ clock });
+    await stage.createApp('my-app');
+    await expect(stage.add(), 201);
+    const path = '/roles/prometheus-reader/token';
+    const body =
+      'event locked: role(prometheus-reader) running "role.update.assign" start by user a at 2026-11-23T04:16:49Z\n';
+    stage.tsuru.faults.add({ kind: 'status', status: 500, body, method: 'POST', path });
+    stage.tsuru.requests.clear();
+    const form = { body: 'app-name=my-app', headers: { 'content-type': 'application/x-www-form-urlencoded' } };
+    const asked = ['my-app', 'my-app'].map(() => stage.ask('POST', '/resources/my-instance/bind-app', form));
+    await until('the bind to wait', () => stage.tsuru.requests.count('POST', /\/token$/) > 1);
+    const stopped = stage.broker.stop();
+    for (const answer of await Promise.all(asked)) {
+      assert.equal(answer.status, 503);
+      assert.match(answer.body, /^The service is being restarted: try again in a minute\. \(request [\w-]+\)$/);
+    }
+    await stopped;
+  });
+});
+
 describe('two brokers', () => {
   it('create the same instance at once, and it is there once', async () => {
     await using stage = await startStage();

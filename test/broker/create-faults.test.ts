@@ -55,6 +55,16 @@ describe('when Tsuru fails during a creation,', () => {
     });
   }
 
+  it('after it made the app in an answer that broke off, nothing of it is left either', async () => {
+    await using stage = await startStage();
+    const { faults } = stage.tsuru;
+    faults.add({ kind: 'cut', method: 'POST', path: '/apps', times: 1 });
+    faults.add({ kind: 'status', status: 500, method: 'POST', path: '/tokens', times: 1 });
+    const { body } = await stage.add();
+    assert.doesNotMatch(body, /Left for the next try/);
+    assert.deepEqual(await partsOf(stage), []);
+  });
+
   it('what cannot be removed again is named, and the retry goes on with it', async () => {
     await using stage = await startStage();
     const { faults } = stage.tsuru;
@@ -116,6 +126,15 @@ describe('what an earlier try has left', () => {
     const { body } = await stage.add();
     assert.match(body, new RegExp(`Left for the next try.*the app ${APP}, the volume ${APP}, the token ${APP}\\.`));
     assert.deepEqual(await partsOf(stage), ALL);
+    await addAndSeeUp(stage);
+  });
+
+  it('is told when the next try fails before it has done anything with it', async () => {
+    await using stage = await startStage();
+    await leaveParts(stage, { method: 'POST', path: '/tokens' });
+    stage.tsuru.faults.add({ kind: 'status', status: 500, method: 'PUT', path: `/apps/${APP}`, times: 1 });
+    const { body } = await stage.add();
+    assert.match(body, new RegExp(`Left for the next try, which goes on with it: the app ${APP}\\.`));
     await addAndSeeUp(stage);
   });
 

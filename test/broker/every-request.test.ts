@@ -22,18 +22,29 @@ interface Operation {
   readonly ask: readonly [method: string, path: string, body?: string];
   /** Fails unless all of it is there. */
   readonly demandDone: (stage: Stage) => Promise<void>;
+  /** Fails unless nothing has come of it, once it was answered with an error. */
+  readonly demandUndone?: (stage: Stage) => Promise<void>;
+  /** What is asked for by who gives it up and wants what was before. */
+  readonly back?: Pick<Operation, 'ask' | 'demandDone'>;
 }
 
 /** Two of them are the same for Tsuru. */
 const PLANS = fileURLToPath(new URL('plans.yaml', import.meta.url));
 const OWN = `prometheus-reader ${APP}`;
-const update = (what: string, body: string, wanted: Readonly<Record<string, RegExp>>): Operation => ({
-  what,
-  needs: 'an instance',
+const put = (body: string, wanted: Readonly<Record<string, RegExp>>): Pick<Operation, 'ask' | 'demandDone'> => ({
   ask: ['PUT', '/resources/my-instance', body],
   async demandDone({ admin }) {
     for (const [path, pattern] of Object.entries(wanted)) assert.match((await admin.call('GET', path)).body, pattern);
   },
+});
+const BACK = put('team=shop&plan=small', {
+  [`/1.0/apps/${APP}`]:
+    /(?=.*"plan":\{"name":"c0\.5m1")(?=.*"teamowner":"shop")(?=.*"value":"small")(?=.*retention\\":\\"7d)/,
+  [`/1.4/volumes/${APP}`]: /(?=.*"TeamOwner":"shop")(?=.*"sizeLimit":"256Mi")(?=.*"App":"prometheus-my-instance")/,
+});
+const update = (what: string, body: string, wanted: Readonly<Record<string, RegExp>>): Operation => ({
+  ...{ what, needs: 'an instance', back: BACK },
+  ...put(body, wanted),
 });
 
 const OPERATIONS: readonly Operation[] = [
@@ -44,6 +55,9 @@ const OPERATIONS: readonly Operation[] = [
     async demandDone(stage) {
       await untilUp(stage);
       assert.deepEqual(await grantsOf(stage), [OWN]);
+    },
+    demandUndone: async (stage) => {
+      assert.deepEqual(await partsOf(stage), []);
     },
   },
   update('new settings', 'team=shop&plan=small&parameters.retention=3d', {
@@ -102,6 +116,29 @@ describe('whichever request to Tsuru fails,', { concurrency: true }, () => {
   }
 });
 
+describe('whichever request to Tsuru fails, and the user goes back to what was before,', { concurrency: true }, () => {
+  for (const operation of OPERATIONS) {
+    const { what, back } = operation;
+    if (back === undefined) continue;
+    for (const failure of FAILURES) {
+      it(`nothing is left of ${what} (${failure})`, async () => {
+        for (let after = 0; ; after += 1) {
+          assert.ok(after < MOST_REQUESTS, 'it never ends');
+          await using staged = await stageFor(operation);
+          const { stage, between, ask } = staged;
+          between.fail(after, failure);
+          await ask();
+          const { failed } = between;
+          if (failed === undefined) break;
+          const { status, body } = await ask(back);
+          assert.equal(status, 200, `${failed}: ${body}`);
+          await back.demandDone(stage);
+        }
+      });
+    }
+  }
+});
+
 describe('whichever change Tsuru has locked for somebody else,', { concurrency: true }, () => {
   for (const operation of OPERATIONS) {
     it(`${operation.what} waits, and is done`, async () => {
@@ -126,10 +163,11 @@ interface Staged extends AsyncDisposable {
   readonly stage: Stage;
   readonly between: Between;
   /** Has the broker behind `between` do it. */
-  readonly ask: () => Promise<Reply>;
+  readonly ask: (other?: Pick<Operation, 'ask'>) => Promise<Reply>;
 }
 
-async function stageFor({ needs, ask: [method, path, body = ''] }: Operation): Promise<Staged> {
+async function stageFor(operation: Operation): Promise<Staged> {
+  const { needs } = operation;
   const stack = new AsyncDisposableStack();
   const environment = { BROKER_PLANS: PLANS };
   const stage = stack.use(await startStage({ clock: fast, environment }));
@@ -143,7 +181,7 @@ async function stageFor({ needs, ask: [method, path, body = ''] }: Operation): P
   const { url } = await stage.startBroker({ TSURU_HOST: between.url });
   return {
     ...{ stage, between },
-    ask: () => askBroker(url, method, path, { body, headers: FORM }),
+    ask: ({ ask: [method, path, body = ''] } = operation) => askBroker(url, method, path, { body, headers: FORM }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -159,6 +197,7 @@ async function failsAfter(after: number, operation: Operation, failure: Failure)
     assert.ok(failed !== undefined, told);
     assert.match(told, /^[A-Z].*\.( \(request [\w-]+\))?$/, failed);
     assert.doesNotMatch(told, /database/, failed);
+    await operation.demandUndone?.(stage);
     const again = await ask();
     assert.ok(again.status < 300, `${failed}: ${again.status} ${again.body}`);
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../broker/clock.ts';
 import { expect } from '../support/instance.ts';
+import { until } from '../support/until.ts';
 import { APP, startStage } from './stage.ts';
 
 const SPEED = 100;
@@ -194,6 +195,31 @@ describe('a refusal of Tsuru’s becomes one sentence that says what to do:', ()
     const line = stage.lines.find((one) => one.includes('POST /resources 403')) ?? '';
     assert.match(line, /Tsuru answered 403: Quota exceeded\. Available: 0/);
   });
+
+  for (const [what, method, path, pattern] of [
+    ['token', 'GET', `/tokens/${APP}`, /"token":"([^"]+)"/],
+    ['environment', 'GET', `/apps/${APP}/env`, /"name":"GATEWAY_PASSWORD","value":"([^"]+)"/],
+  ] as const) {
+    it(`an answer that cannot be read, of which nothing is quoted where it may hold a secret: the ${what}`, async () => {
+      await using stage = await startStage();
+      await stage.createApp('my-app');
+      await expect(stage.add('my-instance', { 'parameters.bind_env': 'true' }), 201);
+      await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+      const version = what === 'token' ? '1.7' : '1.0';
+      const secret = pattern.exec((await stage.admin.call('GET', `/${version}${path}`)).body)?.[1] ?? '';
+      assert.ok(secret.length > 10);
+      for (const body of [`${secret} {`, JSON.stringify(secret)]) {
+        const mend = stage.tsuru.faults.add({ kind: 'body', body, method, path });
+        const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+        const answer = await stage.ask('POST', '/resources/my-instance/bind-app', { body: 'app-name=my-app', headers });
+        assert.equal(answer.status, 500);
+        assert.match(answer.body, /Tsuru's answer made no sense/);
+        mend();
+      }
+      assert.ok(stage.lines.some((line) => line.includes('answer cannot be used')));
+      for (const line of stage.lines) assert.ok(!line.includes(secret.slice(0, 10)), line);
+    });
+  }
 
   it('the role of instances, when it is missing and may not be made', async () => {
     await using stage = await startStage();
