@@ -18,8 +18,9 @@ export async function removeInstance(context: Context, name: string, doer: Doer)
     { what: `the volume ${part}`, remove: removeVolume },
     { what: `the token ${part}`, remove: removeToken },
   ];
-  context.deploys.forget(part);
   await operation.inTurn([instanceTurn(operation)], async () => {
+    // Also that of a creation which was waited for.
+    context.deploys.forget(part);
     const failures: { readonly what: string; readonly error: unknown }[] = [];
     for (const { what, remove } of steps) {
       try {

@@ -84,8 +84,7 @@ describe('a removal', () => {
     assert.equal(triesOf(tsuru, APP), 0);
   });
 
-  const todo = 'forgets the deploy before its turn comes: one that the creation before it begins is not yet there';
-  it('ends it also when it had to wait for the creation', { todo }, async () => {
+  it('ends it also when it had to wait for the creation', async () => {
     await using stage = await startStage({ clock: FAST });
     const { tsuru } = stage;
     const unlock = lock(tsuru, APP);
