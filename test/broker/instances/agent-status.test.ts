@@ -122,7 +122,9 @@ describe('an agent', () => {
     const piece = ' '.repeat(MIB);
     const over = Promise.withResolvers<undefined>();
     await using agent = await startAgent((_request, response) => {
-      const more = (): void => void response.write(piece, () => setImmediate(more));
+      const more = (): void => {
+        if (!response.destroyed) response.write(piece, () => setImmediate(more));
+      };
       response.on('close', () => {
         over.resolve(undefined);
       });
