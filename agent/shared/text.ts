@@ -16,6 +16,16 @@ export function listNames(names: readonly string[], shown = 3): string {
   return rest > 0 ? `${names.slice(0, shown).join(', ')} and ${rest} more` : names.join(', ');
 }
 
+/** A text on one line, without what would do something to a terminal, and cut where it is longer than so many characters. */
+export function shortLine(text: string, most: number): string {
+  const line = text
+    .toWellFormed()
+    .replaceAll(/[\s\p{Cc}]+/gu, ' ')
+    .trim();
+  // Not in the middle of a character.
+  return line.length > most ? `${line.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…` : line;
+}
+
 /** An error's own words with those of its causes, which often hold the point (`fetch failed: connect ECONNREFUSED`). */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { isObject } from '../../agent/shared/shape.ts';
 import { BrokerError } from '../errors.ts';
 import { keysOf } from './bodies.ts';
@@ -45,14 +46,19 @@ function invalid(problem: unknown): string {
   return `${place} cannot be used: it ${words}.`;
 }
 
-const STATUSES: Readonly<Record<string, readonly [line: string, text: string]>> = {
-  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'The address or the headers are too long.'],
-  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The request took too long to arrive.'],
+const UNREADABLE: Failure = { status: 400, text: 'The request cannot be read.' };
+const STATUSES: Readonly<Record<string, Failure>> = {
+  HPE_HEADER_OVERFLOW: { status: 431, text: 'The address or the headers are too long.' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, text: 'The request took too long to arrive.' },
 };
 
-/** The whole answer to what is no HTTP request, or no whole one. */
-export function unreadable(code: string | undefined): string {
-  const [status, text] = STATUSES[code ?? ''] ?? ['400 Bad Request', 'The request cannot be read.'];
+/** What is answered to what is no HTTP request, or no whole one, by the code of Node's error. */
+export function unreadable(code: string | undefined): Failure {
+  return STATUSES[code ?? ''] ?? UNREADABLE;
+}
+
+/** An answer as it is written where there is no request that it could be an answer to. */
+export function written({ status, text }: Failure): string {
   const headers = ['connection: close', 'content-type: text/plain; charset=utf-8', `content-length: ${text.length}`];
-  return [`HTTP/1.1 ${status}`, ...headers, '', text].join('\r\n');
+  return [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, ...headers, '', text].join('\r\n');
 }

@@ -10,7 +10,7 @@ import { BrokerError } from '../errors.ts';
 import type { Doer } from '../instances/instance.ts';
 import { isAuthorized, type BasicAuth } from './auth.ts';
 import { normalise, schemaOf, type RawBody } from './bodies.ts';
-import { failureOf, unreadable } from './failures.ts';
+import { failureOf, unreadable, written } from './failures.ts';
 import { pagesOf } from './pages.ts';
 import { ROUTES, type Body, type Route } from './routes.ts';
 
@@ -55,7 +55,9 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     // What comes over a connection that is there already is done, too: a router keeps them.
     return503OnClosing: false,
     clientErrorHandler: (error, socket) => {
-      if (socket.writable) socket.end(unreadable(error.code));
+      const failure = unreadable(error.code);
+      metrics.requested('none', 'none', failure.status, 0);
+      if (socket.writable) socket.end(written(failure));
       else socket.destroy(error);
     },
     routerOptions: { maxParamLength: LONGEST_PARAM },

@@ -1,4 +1,4 @@
-import { count } from '../../agent/shared/text.ts';
+import { count, shortLine } from '../../agent/shared/text.ts';
 import type { App } from '../tsuru/app.ts';
 import type { AgentStatus } from './agent-status.ts';
 import type { Facts } from './gather.ts';
@@ -48,7 +48,7 @@ export function assess(facts: Facts, part: string): Assessment {
     case 'silent':
       return isDeploying
         ? { kind: 'deploying' }
-        : { kind: 'down', text: short(`it does not answer (${agent.reason})`) };
+        : { kind: 'down', text: shortLine(`it does not answer (${agent.reason})`, LONGEST_TEXT) };
     case 'answered':
       return assessAgent(agent.status);
   }
@@ -76,7 +76,10 @@ function crashing({ name, units }: App): Assessment {
     );
   }
   const why = reason === '' ? (units[0]?.status ?? 'unknown') : reason;
-  return { kind: 'down', text: short(`its unit is not ready (${why}): see "tsuru app-log -a ${name}"`) };
+  return {
+    kind: 'down',
+    text: shortLine(`its unit is not ready (${why}): see "tsuru app-log -a ${name}"`, LONGEST_TEXT),
+  };
 }
 
 function assessAgent({ problems, isReady, syncProblem }: AgentStatus): Assessment {
@@ -96,7 +99,7 @@ function untold(): Assessment {
 }
 
 function trouble(text: string): Assessment {
-  return { kind: 'trouble', text: short(text) };
+  return { kind: 'trouble', text: shortLine(text, LONGEST_TEXT) };
 }
 
 /** Tsuru's report of a deploy is many lines; the reason comes right after this head. */
@@ -104,9 +107,4 @@ function lastLine(error: string): string {
   const lines = error.split('\n').map((line) => line.trim());
   const head = lines.findIndex((line) => line.includes('ERROR during deploy'));
   return lines.slice(head + 1).find((line) => line !== '' && !line.startsWith('****')) ?? 'Tsuru does not say why';
-}
-
-function short(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim();
-  return line.length > LONGEST_TEXT ? `${line.slice(0, LONGEST_TEXT - 1)}…` : line;
 }

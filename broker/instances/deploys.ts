@@ -2,6 +2,7 @@ import type { Log } from '../../agent/shared/log.ts';
 import { TsuruError, type TsuruWriter } from '../../agent/shared/tsuru.ts';
 import { errorText } from '../../agent/shared/text.ts';
 import type { Clock } from '../clock.ts';
+import { BrokerError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { createApi, type Api, type DeployEvent } from '../tsuru/api.ts';
 import { isTsurusWord } from '../tsuru/failures.ts';
@@ -155,7 +156,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
       }
     },
     forget(app) {
-      running.get(app)?.controller.abort(new Error('the instance is removed'));
+      running.get(app)?.controller.abort(new BrokerError(410, 'The instance was removed while it was being made.'));
     },
     async stop() {
       for (const { controller } of running.values()) controller.abort(new Error('the broker stops'));

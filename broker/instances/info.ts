@@ -1,4 +1,4 @@
-import { listNames } from '../../agent/shared/text.ts';
+import { listNames, shortLine } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import type { AgentApp, AgentStatus, AgentUnit } from './agent-status.ts';
 import { assess, type Assessment } from './assess.ts';
@@ -43,7 +43,9 @@ function labelsOf(facts: Facts, part: string): readonly Label[] {
     ['Problems', problemsText(assess(facts, part), status)],
     ['User and Password', password === undefined ? '' : `${facts.username} / ${password}`],
   ];
-  return values.filter(([, value]) => value !== '').map(([label, value]) => ({ label, value: short(value) }));
+  return values
+    .map(([label, value]) => ({ label, value: shortLine(value, MOST_CHARACTERS) }))
+    .filter(({ value }) => value !== '');
 }
 
 function planText(plan: string, tsuruPlan: string): string {
@@ -85,9 +87,4 @@ function problemsText(assessment: Assessment, status: AgentStatus | undefined): 
     ...problems,
   ]);
   return listNames([...own, ...ofUnits], SHOWN_PROBLEMS);
-}
-
-function short(value: string): string {
-  const line = value.replaceAll(/\s+/g, ' ').trim();
-  return line.length > MOST_CHARACTERS ? `${line.slice(0, MOST_CHARACTERS - 1)}…` : line;
 }

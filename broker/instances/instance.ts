@@ -70,8 +70,12 @@ export function instanceTurn({ names }: Operation): string {
 }
 
 /** By its tag; by the annotation where somebody has given the app other tags since. */
-export function isOwn({ id }: Operation, { tags, annotations }: App): boolean {
-  const owner = ownerOf(tags) ?? ownerOf([annotations.get(OWNER_ANNOTATION) ?? '']);
+export function ownerOfApp({ tags, annotations }: App): InstanceId | undefined {
+  return ownerOf(tags) ?? ownerOf([annotations.get(OWNER_ANNOTATION) ?? '']);
+}
+
+export function isOwn({ id }: Operation, app: App): boolean {
+  const owner = ownerOfApp(app);
   return owner?.service === id.service && owner.instance === id.instance;
 }
 

@@ -1,8 +1,8 @@
 import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
-import { commonStart, namesOf, ownerOf } from '../names.ts';
+import { commonStart, namesOf } from '../names.ts';
 import { createApi } from '../tsuru/api.ts';
-import { deployOf, instanceTurn, operationOn, ownApp, VARIABLES } from './instance.ts';
+import { deployOf, instanceTurn, operationOn, ownApp, ownerOfApp, VARIABLES } from './instance.ts';
 
 /** A deploy that was refused when Tsuru had trouble, or that a broker was to begin when it stopped, waits no longer. */
 const EVERY_MS = 60_000;
@@ -22,10 +22,11 @@ async function resumeOnce(context: Context, signal: AbortSignal): Promise<void> 
   const { log, service } = context;
   const api = createApi(context.tsuru, signal);
   try {
-    const waiting = (await api.apps(commonStart(service))).flatMap(({ name, tags, units, unitsError }) => {
-      const id = ownerOf(tags);
+    const waiting = (await api.apps(commonStart(service))).flatMap((app) => {
+      const { name, units, unitsError } = app;
+      const id = ownerOfApp(app);
       const isWaiting = units.length === 0 && unitsError === '' && !context.deploys.isRunning(name);
-      // Anybody may give an app of theirs this tag, but not this name as well.
+      // Anybody may give an app of theirs this tag or annotation, but not this name as well.
       return isWaiting && id?.service === service && namesOf(id).part === name ? [id.instance] : [];
     });
     if (waiting.length === 0) return;

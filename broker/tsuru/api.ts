@@ -49,10 +49,10 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
     app: async (name: string): Promise<App | undefined> =>
       unlessMissing(async () => parsed('app', await get('app', app(name)), readApp)),
 
-    /** Apps whose names begin so, small letters, digits and dashes; the list tells tags, but not how often an app was deployed. */
+    /** Apps whose names begin so, small letters, digits and dashes; the list does not tell how often an app was deployed. */
     async apps(start: string): Promise<readonly App[]> {
       // A regular expression: Tsuru asks clusters for the units of all that it finds.
-      const answer = await get('apps', `/1.0/apps?name=${encodeURIComponent(`^${start}`)}`);
+      const answer = await get('apps', `/1.0/apps?extended=true&name=${encodeURIComponent(`^${start}`)}`);
       return parsed('apps', answer, (list) => listOf(list, 'the list of apps').map(readApp));
     },
 

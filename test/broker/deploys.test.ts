@@ -69,6 +69,16 @@ describe('a deploy that was never begun', () => {
     await until('the second to be up', () => isUp(stage, 'second'));
   });
 
+  it('is begun also when its team has given its app other tags meanwhile', async () => {
+    await using stage = await startStage({ clock: eager });
+    await leaveWaiting(stage, ['my-instance']);
+    const json = { tags: ['cost=1'], noRestart: true };
+    await expect(stage.admin.call('PUT', `/1.0/apps/${APP}`, { json }), 200);
+    const next = await stage.startBroker();
+    stage.tsuru.addService({ name: 'prometheus', endpoint: next.url, ...AUTH });
+    await until('the instance to be up', () => isUp(stage));
+  });
+
   it('is begun by one of two brokers that start at once', async () => {
     const chances: number[] = [];
     await using stage = await startStage({ clock: { ...systemClock, random: () => chances.shift() ?? 0.2 } });

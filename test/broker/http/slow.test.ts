@@ -28,6 +28,7 @@ interface Idle extends AsyncDisposable {
   readonly url: string;
   /** Node's own. */
   readonly http: Awaited<ReturnType<typeof createServer>>['server'];
+  readonly metrics: () => Promise<string>;
   /** Begins a request. */
   send(start: string): Socket;
 }
@@ -54,7 +55,7 @@ async function startIdle(speed = 1): Promise<Idle> {
   for (const limit of ['requestTimeout', 'headersTimeout'] as const) http[limit] /= speed;
   const all = stack.move();
   return {
-    ...{ url, http },
+    ...{ url, http, metrics: () => registry.metrics() },
     send(start) {
       const { hostname: host, port } = new URL(url);
       const socket = connect({ host, port: Number(port), signal: AbortSignal.timeout(LIMIT_MS) });
@@ -103,6 +104,8 @@ describe('a request that is slow to arrive', { concurrency: true }, () => {
       assert.match(answer, /^HTTP\/1\.1 408 Request Timeout\r\n/);
       assert.match(answer, /\r\nconnection: close\r\n/);
       assert.match(answer, /\r\n\r\nThe request took too long to arrive\.$/);
+      const metrics = await idle.metrics();
+      assert.match(metrics, /^tsuru_broker_requests_total\{method="none",route="none",status="408"\} 1$/m);
       await until('the connection to be closed', async () => (await connectionsOf(idle)) === 0);
       await demandWell(idle);
     });
