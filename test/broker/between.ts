@@ -1,8 +1,7 @@
 // Stands between a broker and Tsuru, and fails one request: whichever it is, in whichever way.
-import { once } from 'node:events';
-import { createServer, request as ask, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { buffer } from 'node:stream/consumers';
+import { startRelay, type Relay } from './relay.ts';
 
 /** Tsuru never gets the request that is refused or lost; it has obeyed the one whose answer is lost, or is another than its own. */
 export const FAILURES = ['refused', 'request lost', 'answer lost', 'obeyed, but 500', 'obeyed, but 504'] as const;
@@ -12,8 +11,7 @@ export type Failure = (typeof FAILURES)[number] | 'locked' | 'answer hangs';
 const LOCKED_TRIES = 3;
 const LOCKED = 'event locked: app(x) running "app.update" start by user a at 2026-11-23T04:16:49Z\n';
 
-export interface Between extends AsyncDisposable {
-  readonly url: string;
+export interface Between extends Relay {
   /** Fails the request that comes after so many others from now on, of those whose path is like this. */
   fail(after: number, failure: Failure, path?: RegExp): void;
   /** `GET /1.0/apps/my-app`: the request that has failed; undefined while none has. */
@@ -42,14 +40,13 @@ export async function standBetween(target: string): Promise<Between> {
     return failure;
   }
 
-  async function relay(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const relay = await startRelay(target, async (request, response, forward) => {
     const failure = failureOf(request);
     const body = await buffer(request);
     if (failure === 'request lost') return void response.destroy();
     if (failure === 'refused') return void response.writeHead(500).end('the database is away\n');
     if (failure === 'locked') return void response.writeHead(500).end(LOCKED);
-    const { method, headers } = request;
-    const upstream = ask(new URL(request.url ?? '', target), { method, headers, agent: false }, (answer) => {
+    forward(body, (answer) => {
       if (failure === 'answer lost') {
         answer.resume().on('end', () => response.destroy());
         return;
@@ -64,17 +61,9 @@ export async function standBetween(target: string): Promise<Between> {
         answer.resume();
       } else answer.pipe(response);
     });
-    upstream.on('error', () => response.destroy());
-    upstream.end(body);
-  }
-
-  const server = createServer((request, response) => {
-    relay(request, response).catch(() => response.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: relay.url,
     fail(after, failure, path = /^/) {
       failed = undefined;
       toCome = { after, failure, path };
@@ -82,10 +71,6 @@ export async function standBetween(target: string): Promise<Between> {
     get failed() {
       return failed;
     },
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };
 }

@@ -12,8 +12,12 @@ import { APP, askBroker, grantsOf, partsOf, startStage, type Stage } from './sta
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 /** More requests than any operation makes. */
 const MOST_REQUESTS = 40;
-/** What is begun again in the background need not be waited for. */
-const fast = { ...systemClock, sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / 10, signal) };
+/** What is begun again in the background need not be waited for; who creates is told of a deploy that is refused soon, however busy this machine is. */
+const TOLD_WITHIN_MS = 3_000;
+const fast = {
+  ...systemClock,
+  sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms > TOLD_WITHIN_MS ? ms / 10 : ms, signal),
+};
 
 interface Operation {
   readonly what: string;

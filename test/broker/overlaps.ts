@@ -1,11 +1,8 @@
 // Stands between a broker and Tsuru, and sees which of its requests are under way at once.
-import { once } from 'node:events';
-import { createServer, request as ask, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { startRelay, type Relay } from './relay.ts';
 
-export interface Overlaps extends AsyncDisposable {
-  readonly url: string;
+export interface Overlaps extends Relay {
   /** `PUT /1.0/apps/my-app`: what was asked until now, in order. */
   asked(): readonly string[];
   /** Keeps requests like this from Tsuru until the end of it. */
@@ -26,13 +23,13 @@ export async function watchOverlaps(target: string): Promise<Overlaps> {
   let moment = 0;
   let held: { readonly like: RegExp; readonly over: Promise<undefined> } | undefined;
 
-  async function relay(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { method = '', url = '', headers } = request;
+  const relay = await startRelay(target, async (request, response, forward) => {
+    const { method = '', url = '' } = request;
     const own: Seen = { asked: `${method} ${url.replace(/\?.*/, '')}`, begun: moment++, ended: Infinity };
     seen.push(own);
     const body = await buffer(request);
     if (held?.like.test(own.asked) === true) await held.over;
-    const upstream = ask(new URL(url, target), { method, headers, agent: false }, (answer) => {
+    forward(body, (answer) => {
       // Before the broker can know of it.
       answer.on('end', () => {
         own.ended = moment++;
@@ -41,17 +38,9 @@ export async function watchOverlaps(target: string): Promise<Overlaps> {
       response.flushHeaders();
       answer.pipe(response);
     });
-    upstream.on('error', () => response.destroy());
-    upstream.end(body);
-  }
-
-  const server = createServer((request, response) => {
-    relay(request, response).catch(() => response.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: relay.url,
     asked: () => seen.map(({ asked }) => asked),
     hold(like) {
       const { promise: over, resolve } = Promise.withResolvers<undefined>();
@@ -67,10 +56,6 @@ export async function watchOverlaps(target: string): Promise<Overlaps> {
         found.slice(index + 1).flatMap(({ asked, begun }) => (begun < one.ended ? [`${one.asked} | ${asked}`] : [])),
       );
     },
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };
 }
