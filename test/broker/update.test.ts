@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { temporaryFolder } from '../support/folder.ts';
 import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
+import { standBetween } from './between.ts';
 import { APP, askBroker, startStage, type Stage, type StageOptions } from './stage.ts';
 
 async function startUp(options: StageOptions = {}): Promise<Stage> {
@@ -231,6 +232,22 @@ describe('an update', () => {
       [moved.status, moved.body],
       [200, 'the app is now of the team shop, the token stays with the one before, nothing restarts'],
     );
+  });
+
+  it('of the plan that Tsuru obeyed, and a proxy in front of it did not hear of, has its volume: it is not put back', async () => {
+    await using stage = await startUp();
+    await using between = await standBetween(stage.tsuru.url);
+    const { url } = await stage.startBroker({ TSURU_HOST: between.url });
+    // The app is asked for first.
+    between.fail(1, 'obeyed, but 504', /\/apps\/[^/]+$/);
+    const told = await askBroker(url, 'PUT', '/resources/my-instance', {
+      body: 'team=shop&plan=medium',
+      headers: FORM,
+    });
+    assert.ok(told.status >= 500, told.body);
+    assert.equal(between.failed, `PUT /1.0/apps/${APP}`);
+    assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
   });
 
   it('of an instance whose app is gone says so, and is no silent success', async () => {
