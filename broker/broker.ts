@@ -9,6 +9,7 @@ import { createGrants } from './grants.ts';
 import { createServer } from './http/server.ts';
 import { createDeploys } from './instances/deploys.ts';
 import { resumeDeploys } from './instances/resume.ts';
+import { createAssertRules } from './instances/rules.ts';
 import { createMetrics } from './metrics.ts';
 import { createTurns } from './turns.ts';
 
@@ -40,6 +41,7 @@ export async function startBroker(config: Config, log: Log, clock: Clock): Promi
     ending: ending.signal,
     grants: createGrants({ turns, clock, metrics }),
     deploys: createDeploys({ tsuru, image, clock, log, metrics }),
+    assertRules: createAssertRules(config.programsPath, log),
   };
   const server = await createServer({ context, auth, registry });
   const url = await server.listen(config.listen);

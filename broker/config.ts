@@ -19,6 +19,8 @@ export interface Config {
   readonly pool: string;
   readonly instanceUrl: string;
   readonly plans: readonly Plan[];
+  /** The PATH on which promtool is found. */
+  readonly programsPath: string;
   readonly logLevel: LogLevel;
 }
 
@@ -103,7 +105,8 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
   const isAnythingMissing =
     username === undefined || password === undefined || host === undefined || port === undefined;
   if (problems.length > 0 || isAnythingMissing || !isWhole(values)) return { ok: false, problems };
-  const config = { ...values, auth: { username, password }, listen: { host, port } };
+  const programsPath = environment['PATH'] ?? '';
+  const config = { ...values, programsPath, auth: { username, password }, listen: { host, port } };
   return { ok: true, config: Object.freeze(config) };
 }
 

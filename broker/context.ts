@@ -3,6 +3,7 @@ import type { TsuruWriter } from '../agent/shared/tsuru.ts';
 import type { Clock } from './clock.ts';
 import type { Grants } from './grants.ts';
 import type { Deploys } from './instances/deploys.ts';
+import type { AssertRules } from './instances/rules.ts';
 import type { Metrics } from './metrics.ts';
 import type { Plan } from './plans/plan.ts';
 import type { Turns } from './turns.ts';
@@ -16,6 +17,7 @@ export interface Context {
   readonly turns: Turns;
   readonly grants: Grants;
   readonly deploys: Deploys;
+  readonly assertRules: AssertRules;
   /** Aborted, with what users are told, shortly before the broker has to end. */
   readonly ending: AbortSignal;
   readonly plans: readonly Plan[];

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
+import type { Check, Promtool } from '../shared/promtool.ts';
 import { errorText } from '../shared/text.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 import { renderConfig, type RenderOptions } from './base.ts';
 import type { PrometheusClient } from './client.ts';
-import type { Promtool } from './promtool.ts';
 import { reload, type ReloadOutcome } from './reload.ts';
 import type { Credentials } from './credentials.ts';
 import { createStaging, readRules, type RuleFile } from './staging.ts';
@@ -21,8 +21,8 @@ const LAST_REFUSED_RETRY_MS = 10 * 60_000;
 const PATIENCE = 4;
 /** The longest a timer can wait, about: 24 days. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
-/** The rules of the settings. Files of the rules' folder never begin with a dot. */
-const SETTINGS_RULES = '.settings.yml';
+/** The rules of the settings, named as the setting is. Files of the rules' folder end in .yml or .yaml. */
+const SETTINGS_RULES = 'rules';
 /** The two refresh intervals between which a dead file discovery is revived: it begins anew only when its configuration changes. */
 const REFRESH_SECONDS = [30, 31] as const;
 
@@ -149,7 +149,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     if (text === refusal?.text && clock.nowMs() < refusal.retryAtMs) return undefined;
     const current = await staging.current();
     if (text === current) return text;
-    const check = await options.promtool(await staging.stageConfig(text), signal);
+    const check = await options.promtool('config', await staging.stageConfig(text), signal);
     onCheck(check.kind === 'valid');
     if (check.kind === 'valid') {
       lastGood ??= current;
@@ -160,7 +160,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     // It may be a file beside it that is wrong. Without promtool's word, and with nothing to start Prometheus with, it is tried again soon.
     const isUrgent = check.kind === 'failed' || current === undefined;
     refusal = { text, retryAtMs: clock.nowMs() + (isUrgent ? backoffMs() : LAST_REFUSED_RETRY_MS) };
-    refuse(check.text, current === undefined);
+    refuse(wordsOf(check), current === undefined);
     return undefined;
   }
 
@@ -244,8 +244,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       alone(async () => {
         try {
           const text = await render({ ...options.inForce(), settings });
-          const check = await options.promtool(await staging.stageConfig(text), signal);
-          return check.kind === 'valid' ? undefined : check.text;
+          const check = await options.promtool('config', await staging.stageConfig(text), signal);
+          return check.kind === 'valid' ? undefined : wordsOf(check);
         } catch (error) {
           return `the configuration cannot be made: ${errorText(error)}`;
         } finally {
@@ -253,4 +253,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         }
       }),
   };
+}
+
+function wordsOf(check: Exclude<Check, { readonly kind: 'valid' }>): string {
+  return check.kind === 'refused' ? `promtool refuses the new configuration: ${check.text}` : check.text;
 }

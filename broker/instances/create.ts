@@ -56,6 +56,7 @@ export async function createInstance(context: Context, request: CreateRequest, d
     );
   }
   const operation = operationOn(context, name, within(context, LIMIT_MS));
+  await context.assertRules(wish.rules, operation.signal);
   const pool = request.pool || wish.pool || wish.plan.pool || context.pool;
   await operation.inTurn([instanceTurn(operation)], async () => {
     const made: Undoable[] = [];

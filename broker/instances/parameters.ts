@@ -8,6 +8,8 @@ export interface Wish {
   readonly plan: Plan;
   /** The annotation with the settings. */
   readonly settings: string;
+  /** The text of the rules among them, which promtool has yet to judge. */
+  readonly rules: string | undefined;
   /** '': not said. */
   readonly pool: string;
   /** Whether apps get variables when they are bound, which restarts them. */
@@ -37,7 +39,7 @@ export function readWish(plans: readonly Plan[], planName: string, parameters: P
   });
   if (!result.ok) problems.push(...result.problems);
   if (problems.length > 0 || !result.ok) throw new BrokerError(400, oneLine(problems));
-  return { plan, settings: result.text, pool, bindEnv };
+  return { plan, settings: result.text, rules: result.settings.rules, pool, bindEnv };
 }
 
 function findPlan(plans: readonly Plan[], name: string): Plan {

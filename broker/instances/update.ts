@@ -49,6 +49,9 @@ export async function updateInstance(
       plan ||= presentPlan(context, app);
       const wish = readWish(context.plans, plan, request.parameters);
       plan = wish.plan.name;
+      // What is in force already was judged before, perhaps by another version.
+      if (Object.keys(changedAnnotations(app, wish)).length > 0)
+        await context.assertRules(wish.rules, operation.signal);
       if (wish.pool !== '' && wish.pool !== app.pool) {
         throw new BrokerError(
           400,

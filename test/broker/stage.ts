@@ -110,6 +110,7 @@ export function environmentOf(tsuruUrl: string, token: string): Readonly<Record<
     ...{ TSURU_HOST: tsuruUrl, TSURU_TOKEN: token, BROKER_IMAGE: IMAGE },
     ...{ BROKER_USERNAME: AUTH.username, BROKER_PASSWORD: AUTH.password },
     ...{ BROKER_ADDRESS: '127.0.0.1', PORT: '0', BROKER_INSTANCE_URL: 'http://{unit}' },
+    PATH: process.env['PATH'] ?? '',
   };
 }
 

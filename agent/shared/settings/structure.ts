@@ -19,7 +19,10 @@ export function readEntries(node: Node, place: Place, expected: string): MapNode
   return node.entries;
 }
 
-/** The fields of a map that may hold these keys. What is not known is noted, with the advice that `refused` has for it. */
+/**
+ * The fields of a map that may hold these keys. One without a value (`headers:`) is unset, as in Prometheus. What is not known is noted, with
+ * the advice that `refused` has for it.
+ */
 export function readFields<K extends string>(
   node: Node,
   place: Place,
@@ -32,6 +35,7 @@ export function readFields<K extends string>(
   for (const [key, value] of entries) {
     const known = keys.find((candidate) => candidate === key);
     const advice = refused(key);
+    if (known !== undefined && isNull(value)) continue;
     if (known !== undefined) fields[known] ??= value;
     else if (advice !== undefined) place.at(`.${key}`).say(advice, value);
     else place.say(`has ${shown(key)}, which is not known${suggest(key, keys)}`, value);
@@ -49,6 +53,10 @@ export function readItems(node: Node, place: Place, expected: string): readonly 
   if (node.kind === 'list') return node.items;
   place.say(`cannot be ${kindOf(node)}: it must be ${expected}.`, node);
   return undefined;
+}
+
+function isNull(node: Node): boolean {
+  return node.kind === 'scalar' && node.type === 'null';
 }
 
 /** A scalar's text. Numbers of JSON are taken as they are written; true, false and null are none. */

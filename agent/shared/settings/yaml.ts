@@ -8,6 +8,8 @@ export type YamlResult =
 
 /** What a plain scalar of YAML is that stands for nothing. */
 const NOTHING = ['', '~', 'null', 'Null', 'NULL'];
+/** The key that merges other maps into its own (yaml.org/type/merge.html). */
+const MERGE_KEY = '<<';
 
 /**
  * Reads one YAML (or JSON) document. Every scalar stays the text it was written as: `1.20` is no number and `yes` no boolean. It is made from
@@ -30,6 +32,12 @@ export function readYaml(text: string): YamlResult {
 
 class NotUsable extends Error {
   override readonly name = 'NotUsable';
+}
+
+/** A key, a value or an item, in the order of the text. */
+interface Part {
+  readonly node: Node;
+  readonly isMergeKey: boolean;
 }
 
 interface Built {
@@ -78,10 +86,21 @@ function build(text: string, events: readonly Event[]): Node {
       const nothing = event.style === SCALAR_STYLE.PLAIN && event.tagStart < 0 && NOTHING.includes(value);
       return { kind: 'scalar', type: nothing ? 'null' : 'text', text: nothing ? 'null' : value, ...where };
     }
-    const parts: Node[] = [];
-    for (let part = next(); part !== undefined; part = next()) parts.push(part.node);
-    if (event.type === EVENT_ID.SEQUENCE) return { kind: 'list', items: parts, ...where };
+    const parts: Part[] = [];
+    for (;;) {
+      const isMergeKey = isMerge(events[position]);
+      const part = next();
+      if (part === undefined) break;
+      parts.push({ node: part.node, isMergeKey });
+    }
+    if (event.type === EVENT_ID.SEQUENCE) return { kind: 'list', items: parts.map(({ node }) => node), ...where };
     return { kind: 'map', entries: pairs(parts), ...where };
+  }
+
+  /** Only a plain `<<` is a merge key: a quoted one is a key like any other. */
+  function isMerge(event: Event | undefined): boolean {
+    if (event?.type !== EVENT_ID.SCALAR || event.style !== SCALAR_STYLE.PLAIN || event.valueStart < 0) return false;
+    return event.tagStart < 0 && getScalarValue(text, event) === MERGE_KEY;
   }
 
   const documents = events.filter(({ type }) => type === EVENT_ID.DOCUMENT).length;
@@ -90,15 +109,30 @@ function build(text: string, events: readonly Event[]): Node {
   return next()?.node ?? { kind: 'scalar', type: 'null', text: 'null' };
 }
 
-function pairs(parts: readonly Node[]): MapNode['entries'] {
+/** Keys and values in turn as the entries of a map: its own first, then those merged into it that it does not have. */
+function pairs(parts: readonly Part[]): MapNode['entries'] {
   const entries: [string, Node][] = [];
+  const merged: (readonly [string, Node])[] = [];
   for (let index = 0; index < parts.length; index += 2) {
     const [key, value] = parts.slice(index, index + 2);
     if (key === undefined || value === undefined) break;
-    if (key.kind !== 'scalar') throw new NotUsable(`a key that is a ${key.kind}${at(key.line)}`);
-    entries.push([key.text, value]);
+    if (key.isMergeKey) merged.push(...mergedEntries(value.node, key.node.line));
+    else if (key.node.kind === 'scalar') entries.push([key.node.text, value.node]);
+    else throw new NotUsable(`a key that is a ${key.node.kind}${at(key.node.line)}`);
   }
-  return entries;
+  const own = new Set(entries.map(([key]) => key));
+  // A map has each merged key once: that of the first map which has it (yaml.org/type/merge.html).
+  const missing = new Map(merged.toReversed().filter(([key]) => !own.has(key)));
+  return [...entries, ...missing];
+}
+
+/** What `<<` brings in: the entries of a map, or of each map of a list. */
+function mergedEntries(node: Node, line: number | undefined): MapNode['entries'] {
+  const maps = node.kind === 'list' ? node.items : [node];
+  return maps.flatMap((map) => {
+    if (map.kind === 'map') return map.entries;
+    throw new NotUsable(`a merge key (<<) whose value is neither a map nor a list of maps${at(line)}`);
+  });
 }
 
 function startOf(event: Event): number {

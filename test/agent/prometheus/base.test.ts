@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { load } from 'js-yaml';
 import { renderConfig, type RenderOptions } from '../../../agent/prometheus/base.ts';
 import { featuresOf } from '../../../agent/prometheus/version.ts';
-import { createPromtool, type Check } from '../../../agent/prometheus/promtool.ts';
+import { createPromtool, type Check } from '../../../agent/shared/promtool.ts';
 import { readSettings, type SettingsInput } from '../../../agent/shared/settings/settings.ts';
 import type { Settings } from '../../../agent/shared/settings/schema.ts';
 import { temporaryFolder } from '../../support/folder.ts';
@@ -150,7 +150,7 @@ describe('the rendered configuration', () => {
     );
     for (const path of credentials.values()) await writeFile(path, 'secret');
     await mkdir(join(folder.path, 'rules'));
-    await writeFile(join(folder.path, 'rules', '.settings.yml'), ALL.rules ?? '');
+    await writeFile(join(folder.path, 'rules', 'rules'), ALL.rules ?? '');
     const text = renderConfig(await readFile(BASE, 'utf8'), {
       ...OPTIONS,
       settings: ALL,
@@ -161,12 +161,10 @@ describe('the rendered configuration', () => {
     });
     await writeFile(join(folder.path, 'prometheus.yml'), text);
     const promtool = createPromtool({ PATH: process.env['PATH'] ?? '' });
-    const check = (): Promise<Check> => promtool(join(folder.path, 'prometheus.yml'), new AbortController().signal);
+    const check = (): Promise<Check> =>
+      promtool('config', join(folder.path, 'prometheus.yml'), new AbortController().signal);
     assert.deepEqual(await check(), { kind: 'valid' });
-    await writeFile(
-      join(folder.path, 'rules', '.settings.yml'),
-      'groups: [{name: a, rules: [{record: b, expr: "sum("}]}]',
-    );
+    await writeFile(join(folder.path, 'rules', 'rules'), 'groups: [{name: a, rules: [{record: b, expr: "sum("}]}]');
     assert.match(JSON.stringify(await check()), /"refused".*parse error/);
   });
 

@@ -11,6 +11,7 @@ import { systemClock } from '../../../broker/clock.ts';
 import { createGrants } from '../../../broker/grants.ts';
 import { createServer } from '../../../broker/http/server.ts';
 import { createDeploys } from '../../../broker/instances/deploys.ts';
+import { createAssertRules } from '../../../broker/instances/rules.ts';
 import { createMetrics } from '../../../broker/metrics.ts';
 import { createTurns } from '../../../broker/turns.ts';
 import { until } from '../../support/until.ts';
@@ -46,6 +47,7 @@ async function startIdle(speed = 1): Promise<Idle> {
       ...{ ...names, tsuru, clock, log, metrics, turns, plans: [], ending: new AbortController().signal },
       grants: createGrants({ turns, clock, metrics }),
       deploys: createDeploys({ ...names, tsuru, clock, log, metrics }),
+      assertRules: createAssertRules('', log),
     },
     ...{ auth: AUTH, registry },
   });

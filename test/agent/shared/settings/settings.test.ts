@@ -171,6 +171,41 @@ describe('settings', () => {
     assert.equal(read({ rules }).settings.rules, rules);
   });
 
+  it('merge the maps of YAML merge keys, and a key of the map itself wins', () => {
+    const remote_write = `
+- &main
+  url: https://a.example.com/write
+  headers:
+  basic_auth: &auth {username: shop, password_env: REMOTE_PASSWORD}
+- <<: *main
+  url: https://b.example.com/write
+- url: https://c.example.com/write
+  basic_auth: {<<: [{username: first}, *auth]}
+- {url: https://d.example.com/write, "<<": *main}
+`;
+    const problems = readSettings({ remote_write });
+    assert.deepEqual(problems.ok ? [] : problems.problems, [
+      'remote_write[3] (line 3) has <<, which is not known: there are url, name, basic_auth, authorization, headers, write_relabel_configs.',
+    ]);
+    const { settings } = read({ remote_write: remote_write.replace(/- \{url: https:\/\/d.*\n/, '') });
+    const basic = (username: string): unknown => ({ kind: 'basic', username, passwordEnv: 'REMOTE_PASSWORD' });
+    assert.deepEqual(
+      settings.remoteWrite.map(({ url, authentication }) => [url, authentication]),
+      [
+        ['https://a.example.com/write', basic('shop')],
+        ['https://b.example.com/write', basic('shop')],
+        ['https://c.example.com/write', basic('first')],
+      ],
+    );
+    for (const [text, reason] of [
+      ['{<<: 3}', 'a merge key (<<) whose value is neither a map nor a list of maps'],
+      ['{<<: [3]}', 'a merge key (<<) whose value is neither a map nor a list of maps'],
+    ] as const) {
+      const result = readSettings({ remote_write: text });
+      assert.deepEqual(result.ok ? [] : result.problems, [`remote_write is no valid YAML: ${reason}.`]);
+    }
+  });
+
   it('each have a name, a meaning, a default and a range', () => {
     assert.equal(new Set(SETTINGS.map(({ name }) => name)).size, SETTINGS.length);
     for (const setting of SETTINGS)
