@@ -6,6 +6,7 @@ import { formatDuration, parseDuration } from './shared/duration.ts';
 import type { SettingsInput } from './shared/settings/settings.ts';
 import { createReader, type ConfigResult, type Environment, type Variable } from './shared/environment.ts';
 import { LOG_LEVELS, type LogLevel } from './shared/log.ts';
+import { parsePassword, PASSWORD_EXPECTED } from './shared/password.ts';
 
 /** The agent's configuration, whole and checked. */
 export interface Config {
@@ -49,8 +50,6 @@ export interface GatewayConfig {
 const SHORTEST_POLL_MS = 100;
 const LONGEST_POLL_MS = 3_600_000;
 
-/** Whoever reaches the public port may guess. */
-const SHORTEST_PASSWORD = 8;
 const LISTEN_EXPECTED = 'an IP address and a port, such as 127.0.0.1:9091 or [::1]:9091';
 
 /** The base configuration that comes with this program. */
@@ -73,7 +72,7 @@ export const VARIABLES = [
     default: '',
     meaning: 'the user of the public port; required when the agent runs its own Prometheus',
   },
-  { name: 'GATEWAY_PASSWORD', default: '', meaning: 'the password of that user' },
+  { name: 'GATEWAY_PASSWORD', default: '', meaning: 'the password of that user, at least 16 characters' },
   { name: 'PORT', default: '8888', meaning: 'the public port (Tsuru sets it)' },
   {
     name: 'PROMETHEUS_URL',
@@ -153,7 +152,11 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
       'a port',
     );
     const username = read('GATEWAY_USERNAME', parseUsername, 'visible characters without a colon');
-    const password = read('GATEWAY_PASSWORD', parsePassword, `at least ${SHORTEST_PASSWORD} characters in one line`);
+    const password = read(
+      'GATEWAY_PASSWORD',
+      (value) => (value === '' ? value : parsePassword(value)),
+      PASSWORD_EXPECTED,
+    );
     if (host === undefined || port === undefined || username === undefined || password === undefined) return undefined;
     if (!isRequired && username === '' && password === '') return null;
     for (const [name, value] of Object.entries({ GATEWAY_USERNAME: username, GATEWAY_PASSWORD: password })) {
@@ -272,11 +275,6 @@ function overlap(a: Listen, b: Listen): boolean {
 /** RFC 7617: the user ends at the first colon. */
 function parseUsername(value: string): string | undefined {
   return /^[\x21-\x39\x3b-\x7e]*$/.test(value) ? value : undefined;
-}
-
-function parsePassword(value: string): string | undefined {
-  if (value === '') return value;
-  return value.length < SHORTEST_PASSWORD || /\p{Cc}/u.test(value) ? undefined : value;
 }
 
 function parseListen(value: string): Listen | undefined {

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { createReader, type ConfigResult, type Environment, type Variable } from '../agent/shared/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../agent/shared/log.ts';
+import { parsePassword, PASSWORD_EXPECTED } from '../agent/shared/password.ts';
 import { errorText } from '../agent/shared/text.ts';
 import type { BasicAuth } from './http/auth.ts';
 import type { Plan } from './plans/plan.ts';
@@ -39,7 +40,7 @@ export const VARIABLES = [
     default: undefined,
     meaning: 'the user that Tsuru calls with, as in the service manifest',
   },
-  { name: 'BROKER_PASSWORD', default: undefined, meaning: 'the password of that user' },
+  { name: 'BROKER_PASSWORD', default: undefined, meaning: 'the password of that user, at least 16 characters' },
   { name: 'BROKER_IMAGE', default: undefined, meaning: 'the image of the instances' },
   { name: 'BROKER_SERVICE', default: 'prometheus', meaning: "the service's name in Tsuru" },
   { name: 'BROKER_PLANS', default: '', meaning: 'a file of plans (broker/plans.yaml of this version)' },
@@ -72,7 +73,7 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
   const tsuruToken = read('TSURU_TOKEN', matching(/^[\x21-\x7e]+$/), 'a token of visible characters in one line');
   // RFC 7617: the user ends at the first colon.
   const username = read('BROKER_USERNAME', matching(/^[\x21-\x39\x3b-\x7e]+$/), 'visible characters without a colon');
-  const password = read('BROKER_PASSWORD', matching(/^\P{Cc}{8,}$/u), 'at least 8 characters in one line');
+  const password = read('BROKER_PASSWORD', parsePassword, PASSWORD_EXPECTED);
   const image = read(
     'BROKER_IMAGE',
     matching(/^[\w./:@-]+$/),

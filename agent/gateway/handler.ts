@@ -11,7 +11,6 @@ import { createQueries } from './queries.ts';
 import { FAILED, pageOf, TOO_SLOW, UNREACHABLE, type RefusalPage } from './refusals.ts';
 import { routeOf, type Kind } from './routes.ts';
 import { pathOf } from './target.ts';
-import { createWrongPasswords } from './wrong-passwords.ts';
 
 const CHALLENGE = { 'www-authenticate': 'Basic realm="Prometheus", charset="UTF-8"' };
 
@@ -34,9 +33,10 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
     waitMs: limits.queryWaitMs,
     onChange: metrics.queries,
   });
-  const wrongPasswords = createWrongPasswords(limits.wrongPasswordMs, limits.wrongPasswordsWaiting);
   const retryLater = { 'retry-after': String(Math.ceil(limits.retryAfterMs / 1000)) };
   const streams = new Set<ServerResponse>();
+  /** Answers to wrong passwords that wait: each is released when its client leaves. */
+  const heldBack = new Set<() => void>();
   let isDraining = false;
 
   function refuse(
@@ -50,6 +50,19 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
     // What comes after a request that was not understood, or after a body that nobody reads, is not to be trusted.
     const isLast = page.status === 400 || hasBody(request);
     send(response, page, isLast ? { ...headers, connection: 'close' } : headers);
+  }
+
+  function holdBack(response: ServerResponse): Promise<void> {
+    return new Promise((resolve) => {
+      const release = (): void => {
+        clearTimeout(timer);
+        heldBack.delete(release);
+        resolve();
+      };
+      const timer = setTimeout(release, limits.wrongPasswordMs);
+      heldBack.add(release);
+      response.once('close', release);
+    });
   }
 
   /** Resolves with what the request is, or undefined when it was refused. */
@@ -76,8 +89,8 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
         return undefined;
       }
       if (verdict === 'wrong') {
-        if (await wrongPasswords.wait()) refuse(request, response, 'wrong_credentials', CHALLENGE);
-        else refuse(request, response, 'too_many_wrong', retryLater);
+        await holdBack(response);
+        refuse(request, response, 'wrong_credentials', CHALLENGE);
         return undefined;
       }
     }
@@ -178,7 +191,9 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
     drain() {
       isDraining = true;
       forwarder.drain();
-      wrongPasswords.close();
+      heldBack.forEach((release) => {
+        release();
+      });
       streams.forEach((stream) => stream.destroy());
     },
     close() {

@@ -28,10 +28,8 @@ export const LIMITS = {
   liveStreams: 32,
   /** A stream whose client is gone without a word ends by then; the UI opens a new one by itself. */
   liveStreamMs: 15 * 60_000,
-  /** At this pace all that sent a wrong password get their answer, together. */
+  /** How late a wrong password is answered. Guessing is hopeless by the password's length; this keeps it dear and visible. */
   wrongPasswordMs: 1_000,
-  /** Far below `connections`, so that those who wait for a wrong password's answer keep nobody out. */
-  wrongPasswordsWaiting: 64,
   /** How long answers under way may take when the gateway closes: less than the 10 s that Tsuru's routers need to notice. */
   closeMs: 5_000,
 } as const;

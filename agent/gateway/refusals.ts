@@ -7,7 +7,6 @@ const PAGES = {
   upgrade: text(400, 'Nothing but HTTP/1.1 is spoken here: leave the Upgrade header out.'),
   no_credentials: text(401, 'Log in with the user and the password of this instance.'),
   wrong_credentials: text(401, 'This is not the user and the password of this instance.'),
-  too_many_wrong: text(429, 'Too many wrong passwords: try again later.'),
   not_found: text(404, 'There is no such page here: only those of the UI and of the query API of Prometheus.'),
   method: text(405, 'This page does not take this method.'),
   slow_request: text(408, 'The request took too long to arrive.'),

@@ -7,7 +7,7 @@ const VALID: Environment = {
   TSURU_HOST: 'https://tsuru.example.com',
   TSURU_TOKEN: 'secret-token',
   GATEWAY_USERNAME: 'instance',
-  GATEWAY_PASSWORD: 'secret-password',
+  GATEWAY_PASSWORD: 'a-secret-password',
 };
 
 function problems(more: Environment): readonly string[] {
@@ -70,7 +70,16 @@ describe("the agent's configuration", () => {
       'GATEWAY_PASSWORD is not set: without user and password the public port would be open to everybody.',
     ],
     [{ GATEWAY_USERNAME: 'a:b' }, 'GATEWAY_USERNAME cannot be used: it must be visible characters without a colon.'],
-    [{ GATEWAY_PASSWORD: 'short' }, 'GATEWAY_PASSWORD cannot be used: it must be at least 8 characters in one line.'],
+    ...['short', 'fifteen-letters', 'ünïcode🔒🔒🔒🔒🔒🔒🔒', 'in two\nlines of text'].map(
+      (password): [Environment, string] => [
+        { GATEWAY_PASSWORD: password },
+        'GATEWAY_PASSWORD cannot be used: it must be at least 16 characters in one line.',
+      ],
+    ),
+    [
+      { GATEWAY_PASSWORD: 'short', PROMETHEUS_URL: 'http://127.0.0.1:9999' },
+      'GATEWAY_PASSWORD cannot be used: it must be at least 16 characters in one line.',
+    ],
     [
       { AGENT_PROMETHEUS_LISTEN: '0.0.0.0:9090' },
       'AGENT_PROMETHEUS_LISTEN=0.0.0.0:9090 cannot be used: Prometheus has no password, so it must be a loopback address such as 127.0.0.1, with a port.',

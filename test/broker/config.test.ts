@@ -23,7 +23,12 @@ describe('the environment', () => {
   for (const [name, value, wanted] of [
     ['BROKER_USERNAME', '', /^BROKER_USERNAME is not set/],
     ['BROKER_PASSWORD', '  ', /^BROKER_PASSWORD is not set/],
-    ['BROKER_PASSWORD', 'short', /^BROKER_PASSWORD cannot be used: it must be at least 8/],
+    [
+      'BROKER_PASSWORD',
+      'fifteen-letters',
+      /^BROKER_PASSWORD cannot be used: it must be at least 16 characters in one line\.$/,
+    ],
+    ['BROKER_PASSWORD', 'in two\nlines of text', /^BROKER_PASSWORD cannot be used: it must be at least 16/],
     ['BROKER_USERNAME', 'a:b', /^BROKER_USERNAME cannot be used/],
     ['BROKER_PLAN', 'x', /^BROKER_PLAN is not known, did you mean "BROKER_PLANS"\?/],
     ['BROKER_PLANS', '/nowhere/plans.yaml', /^BROKER_PLANS=\/nowhere\/plans.yaml cannot be read/],

@@ -34,6 +34,8 @@ export interface Guarded extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   get(path: string, options?: GetOptions): Promise<Answer>;
+  /** Sends these bytes; `answer` has all that comes back until the connection ends. */
+  send(bytes: string): Promise<{ readonly socket: Socket; readonly answer: Promise<string> }>;
   /** Sends these bytes and returns all that comes back until the gateway ends the connection. */
   speak(bytes: string): Promise<string>;
   metric(series: string): Promise<number>;
@@ -56,6 +58,15 @@ export async function guard(prometheus: string, options: Partial<GatewayOptions>
     ...options,
   });
   const port = Number(new URL(gateway.url).port);
+  const send: Guarded['send'] = async (bytes) => {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.on('end', () => socket.end());
+    const answer = gone(socket).then(() => Buffer.concat(chunks).toString('latin1'));
+    await new Promise((resolve) => socket.write(bytes, 'latin1', resolve));
+    return { socket, answer };
+  };
   return {
     url: gateway.url,
     port,
@@ -70,15 +81,9 @@ export async function guard(prometheus: string, options: Partial<GatewayOptions>
       });
       return { status: statusCode, headers: answered, body: await body.text() };
     },
+    send,
     async speak(bytes) {
-      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-      const chunks: Buffer[] = [];
-      socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-      socket.on('end', () => socket.end());
-      const closed = gone(socket);
-      socket.write(bytes, 'latin1');
-      await closed;
-      return Buffer.concat(chunks).toString('latin1');
+      return (await send(bytes)).answer;
     },
     async metric(series) {
       const line = (await registry.metrics())
