@@ -9,3 +9,14 @@ export class BrokerError extends Error {
     this.status = status;
   }
 }
+
+/** Parameters that cannot be used. */
+export class ParametersRefused extends BrokerError {
+  /** Of those at fault; none where only all together are. */
+  readonly names: readonly string[];
+
+  constructor(message: string, names: readonly string[]) {
+    super(400, message);
+    this.names = names;
+  }
+}

@@ -42,7 +42,13 @@ export async function bindApp(
   const operation = operationOn(context, name, within(context, ANSWER_LIMIT_MS));
   const { api, names, signal } = operation;
   const own = await tell(`look for the app of ${name}`, names.part, () => ownApp(operation));
-  if (own === undefined) throw new BrokerError(404, `There is no instance ${name}.`);
+  if (own === undefined) {
+    // A 404 makes Tsuru ask again at the path of old brokers, and a 412 is told in its own words: the user would read neither sentence.
+    throw new BrokerError(
+      410,
+      `The app ${names.part} of this instance is gone: remove the instance, and add it again.`,
+    );
+  }
   if (request.app === names.part) {
     throw new BrokerError(400, `${names.part} is this instance's own app, which it scrapes anyway: bind another app.`);
   }
@@ -110,7 +116,7 @@ async function variablesOf(operation: Operation, own: App): Promise<Readonly<Rec
   const env = await api.env(names.part, [VARIABLES.username, VARIABLES.password]);
   const [username, password] = [env?.get(VARIABLES.username), env?.get(VARIABLES.password)];
   if (address === '' || username === undefined || password === undefined) {
-    throw new BrokerError(412, 'The instance has no address yet: bind again when it is deployed.');
+    throw new BrokerError(400, 'The instance has no address yet: bind again when it is deployed.');
   }
   return { PROMETHEUS_URL: address, PROMETHEUS_USERNAME: username, PROMETHEUS_PASSWORD: password };
 }

@@ -142,7 +142,8 @@ function withAddress(template: string, address: string): string {
 
 export function belongsToSomebodyElse(what: string): BrokerError {
   return new BrokerError(
-    409,
+    // A 409 is told in Tsuru's own words, and the user would not read this sentence.
+    400,
     `There is ${what} already, which belongs to somebody else: choose another name for the instance.`,
   );
 }

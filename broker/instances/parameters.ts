@@ -1,6 +1,6 @@
 import { readSettings } from '../../agent/shared/settings/settings.ts';
 import { didYouMean } from '../../agent/shared/text.ts';
-import { BrokerError } from '../errors.ts';
+import { BrokerError, ParametersRefused } from '../errors.ts';
 import type { Plan } from '../plans/plan.ts';
 
 /** What a user wants of an instance, whole and checked. */
@@ -20,12 +20,32 @@ export type Parameters = Readonly<Record<string, unknown>>;
 
 const OTHERS = ['pool', 'bind_env'];
 const OF_THE_PLAN = ['storage', 'storage_size'];
+/** More are not looked at one by one: there are fewer settings than this. */
+const MOST_PARAMETERS = 100;
 /** More are not shown: Tsuru prints the sentence in one line. */
 const MOST_PROBLEMS = 5;
 
 /** Reads a plan's name and the parameters, or says everything that is wrong with them in one line. */
 export function readWish(plans: readonly Plan[], planName: string, parameters: Parameters): Wish {
   const plan = findPlan(plans, planName);
+  const read = tryParameters(plan, parameters);
+  if (!('problems' in read)) return read;
+  throw new ParametersRefused(oneLine(read.problems), namesAtFault(plan, parameters));
+}
+
+/** Those that are refused alone; else, as two of them contradict each other, those without which the rest is accepted. */
+function namesAtFault(plan: Plan, parameters: Parameters): readonly string[] {
+  const isRefused = (some: Parameters): boolean => 'problems' in tryParameters(plan, some);
+  const given = Object.entries(parameters).slice(0, MOST_PARAMETERS);
+  const alone = given.filter(([name, value]) => isRefused({ [name]: value }));
+  const atFault =
+    alone.length > 0
+      ? alone
+      : given.filter(([left]) => !isRefused(Object.fromEntries(given.filter(([name]) => name !== left))));
+  return atFault.map(([name]) => name);
+}
+
+function tryParameters(plan: Plan, parameters: Parameters): Wish | { readonly problems: readonly string[] } {
   const problems: string[] = [];
   const pool = textIn(parameters, 'pool', problems);
   const bindEnv = readBindEnv(parameters, problems) ?? false;
@@ -38,7 +58,7 @@ export function readWish(plans: readonly Plan[], planName: string, parameters: P
     hidden: OF_THE_PLAN,
   });
   if (!result.ok) problems.push(...result.problems);
-  if (problems.length > 0 || !result.ok) throw new BrokerError(400, oneLine(problems));
+  if (problems.length > 0 || !result.ok) return { problems };
   return { plan, settings: result.text, rules: result.settings.rules, pool, bindEnv };
 }
 

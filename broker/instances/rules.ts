@@ -5,7 +5,7 @@ import PQueue from 'p-queue';
 import type { Log } from '../../agent/shared/log.ts';
 import { createPromtool, type Check } from '../../agent/shared/promtool.ts';
 import { errorText, shortLine } from '../../agent/shared/text.ts';
-import { BrokerError } from '../errors.ts';
+import { ParametersRefused } from '../errors.ts';
 
 /** A user waits for the answer; without one in time the agent's own check decides. */
 const LIMIT_MS = 10_000;
@@ -17,7 +17,7 @@ const MOST_AT_ONCE = 2;
 /**
  * Has promtool judge the rules that a user gives, so that the user reads its words at once. Without promtool's verdict the rules pass: the agent
  * checks them before it loads them.
- * @throws {BrokerError} when promtool refuses them.
+ * @throws {ParametersRefused} when promtool refuses them.
  */
 export type AssertRules = (rules: string | undefined, signal: AbortSignal) => Promise<void>;
 
@@ -48,9 +48,9 @@ export function createAssertRules(path: string, log: Log): AssertRules {
     if (verdict.kind === 'failed')
       log.warn({ reason: verdict.text }, 'promtool did not check the rules: the instance does before it loads them');
     if (verdict.kind === 'refused') {
-      throw new BrokerError(
-        400,
+      throw new ParametersRefused(
         `rules cannot be used: ${shortLine(verdict.text.replaceAll(/(^|; )rules: /g, '$1'), LONGEST_VERDICT)}. Correct them, and give the parameter again.`,
+        ['rules'],
       );
     }
   };

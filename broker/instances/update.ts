@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import { BrokerError } from '../errors.ts';
+import { BrokerError, ParametersRefused } from '../errors.ts';
 import { refusal } from '../refusals.ts';
 import type { Plan } from '../plans/plan.ts';
 import type { AppChange } from '../tsuru/api.ts';
@@ -38,6 +38,7 @@ export async function updateInstance(
   const { part } = operation.names;
   let { plan } = request;
   let pool = '';
+  let planBefore = '';
   try {
     return await operation.inTurn([instanceTurn(operation)], async () => {
       const app = await ownApp(operation);
@@ -46,16 +47,17 @@ export async function updateInstance(
         throw new BrokerError(410, `The app ${part} of this instance is gone: remove the instance, and add it again.`);
       }
       pool = app.pool;
-      plan ||= presentPlan(context, app);
+      planBefore = planNameOf(app);
+      if (plan === '' || plan === planBefore) plan = presentPlan(context, app, name);
       const wish = readWish(context.plans, plan, request.parameters);
       plan = wish.plan.name;
       // What is in force already was judged before, perhaps by another version.
       if (Object.keys(changedAnnotations(app, wish)).length > 0)
         await context.assertRules(wish.rules, operation.signal);
       if (wish.pool !== '' && wish.pool !== app.pool) {
-        throw new BrokerError(
-          400,
+        throw new ParametersRefused(
           `The instance runs in the pool ${app.pool}, which cannot be changed: add another instance in ${wish.pool}.`,
+          ['pool'],
         );
       }
       const done = await bringTo(operation, app, wish, request.team);
@@ -64,19 +66,44 @@ export async function updateInstance(
     });
   } catch (error) {
     const { tsuruPlan = '', storage } = context.plans.find((one) => one.name === plan) ?? {};
-    throw refusal(error, 'update the instance', {
+    const told = refusal(error, 'update the instance', {
       ...{ app: part, team: request.team, pool, plan, tsuruPlan, volumePlan: storage?.volumePlan ?? '' },
     });
+    throw withWayOut(told, context, name, request.plan === '' || request.plan === planBefore ? '' : planBefore);
   }
 }
 
-/** Who names no plan wants to keep it, and not to lose the data to another. */
-function presentPlan({ plans }: Context, app: App): string {
+/** Names that a shell takes as they are; others are slips that the sentence shows already. */
+const SHOWN_NAME = /^[\w.-]{1,60}$/;
+
+/**
+ * Tsuru stores plan and parameters before it asks the broker, and the client sends them with each later update: a refusal tells how to end that.
+ * `planBefore` is the plan to go back to; '': the plan is not new.
+ */
+function withWayOut(error: unknown, { service }: Context, instance: string, planBefore: string): unknown {
+  if (!(error instanceof BrokerError) || error.status !== 400) return error;
+  const flags = [
+    ...(error instanceof ParametersRefused
+      ? error.names.filter((name) => SHOWN_NAME.test(name)).map((name) => `--remove-param ${name}`)
+      : []),
+    ...(planBefore === '' || error instanceof ParametersRefused ? [] : [`-p ${planBefore}`]),
+  ];
+  if (flags.length === 0) return error;
+  const command = `tsuru service-instance-update ${service} ${instance} ${flags.join(' ')}`;
+  return new BrokerError(
+    error.status,
+    `${error.message} Tsuru keeps what was refused and sends it with each update: give another value, or run "${command}".`,
+    error.cause,
+  );
+}
+
+/** Without -p, the present plan is kept: switching loses data. */
+function presentPlan({ plans, service }: Context, app: App, instance: string): string {
   const name = planNameOf(app);
   if (plans.some((one) => one.name === name)) return name;
   throw new BrokerError(
     400,
-    `The plan ${name || app.plan} of this instance is no longer offered: choose one with "-p PLAN".`,
+    `The plan ${name || app.plan} of this instance is no longer offered: run "tsuru service-instance-update ${service} ${instance} -p PLAN" with one of ${plans.map((one) => one.name).join(', ')}.`,
   );
 }
 

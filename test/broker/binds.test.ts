@@ -139,7 +139,7 @@ describe('a bind', () => {
     stage.tsuru.delays.startingMs = 60_000;
     await expect(stage.add('my-instance', { 'parameters.bind_env': 'true' }), 201);
     const { status, body } = await stage.ask('POST', '/resources/my-instance/bind-app', bindBody('my-app'));
-    assert.deepEqual([status, body], [412, 'The instance has no address yet: bind again when it is deployed.']);
+    assert.deepEqual([status, body], [400, 'The instance has no address yet: bind again when it is deployed.']);
     assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
   });
 
@@ -222,9 +222,9 @@ describe('a bind', () => {
     assert.equal((await stage.ask('DELETE', path)).status, 200);
   });
 
-  it('of an instance that is not there is 404, its end 200', async () => {
+  it('of an instance that is not there is 410, as Tsuru hides the text of a 404; its end is 200', async () => {
     await using stage = await startStage();
-    assert.equal((await stage.ask('POST', '/resources/nobody/bind-app', bindBody('my-app'))).status, 404);
+    assert.equal((await stage.ask('POST', '/resources/nobody/bind-app', bindBody('my-app'))).status, 410);
     assert.equal((await stage.ask('DELETE', '/resources/nobody/bind-app', bindBody('my-app'))).status, 200);
   });
 

@@ -68,7 +68,7 @@ describe('a volume that is bound to another app as well', () => {
     });
     assert.deepEqual(
       [status, body],
-      [409, `There is a volume ${APP} already, which belongs to somebody else: choose another name for the instance.`],
+      [400, `There is a volume ${APP} already, which belongs to somebody else: choose another name for the instance.`],
     );
     assert.deepEqual(volumeChanges(stage), ['POST /1.4/volumes']);
     assert.deepEqual(await volumeOf(stage), before);
@@ -84,7 +84,7 @@ describe('a volume that is bound to another app as well', () => {
       body: 'name=my-instance&team=shop&plan=medium',
       headers: FORM,
     });
-    assert.equal(status, 409);
+    assert.equal(status, 400);
     assert.match(body, /a volume prometheus-my-instance already, which belongs to somebody else/);
     assert.deepEqual(volumeChanges(stage), ['POST /1.4/volumes']);
     assert.deepEqual(await volumeOf(stage), before);
@@ -101,7 +101,7 @@ describe('a volume that is bound to another app as well', () => {
       body: 'team=ops&plan=medium&parameters.retention=3d',
       headers: FORM,
     });
-    assert.equal(status, 409);
+    assert.equal(status, 400);
     assert.match(body, /a volume prometheus-my-instance already, which belongs to somebody else/);
     assert.deepEqual([...new Set(stage.tsuru.requests.all().map(({ method }) => method))], ['GET']);
     assert.deepEqual(await volumeOf(stage), before);
@@ -225,7 +225,7 @@ describe('a leftover in another pool than the one asked for', () => {
       body: 'name=my-instance&team=ops&parameters.pool=far',
       headers: FORM,
     });
-    assert.equal(status, 409);
+    assert.equal(status, 400);
     assert.deepEqual([await appOf(stage), await volumeOf(stage)], before);
   });
 });

@@ -26,8 +26,7 @@ const WANTED: Wanted = [
 ];
 /** The recording's broker refused to remove an instance that Tsuru had more requests for; ours has removed it. */
 const WANTED_OF_REMOVED: Wanted = [
-  [/^POST /, [404]],
-  [/^PUT /, [410]],
+  [/^(POST|PUT) /, [410]],
   [/./, [200]],
 ];
 /** Of the connection, or left out in the recording. */

@@ -147,9 +147,10 @@ describe('an update', () => {
     const body = 'App plan "c1m4" is not allowed on pool "dev"\n';
     stage.tsuru.faults.add({ kind: 'status', status: 400, body, method: 'PUT', path: `/apps/${APP}` });
     const refused = await stage.ask('PUT', '/resources/my-instance', { body: 'team=shop&plan=medium', headers: FORM });
-    assert.deepEqual(
-      [refused.status, refused.body],
-      [400, "The plan medium is Tsuru's c1m4, which is not allowed in the pool dev: choose another plan or pool."],
+    assert.equal(refused.status, 400);
+    assert.match(
+      refused.body,
+      /^The plan medium is Tsuru's c1m4, which is not allowed in the pool dev: choose another plan or pool\. .* -p small"\.$/,
     );
     assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"256Mi"/);
   });
@@ -166,7 +167,10 @@ describe('an update', () => {
     });
     assert.deepEqual(
       [status, body],
-      [400, 'The plan small of this instance is no longer offered: choose one with "-p PLAN".'],
+      [
+        400,
+        'The plan small of this instance is no longer offered: run "tsuru service-instance-update prometheus my-instance -p PLAN" with one of big.',
+      ],
     );
     assert.equal((await stage.info())['Plan'], 'small (c0.5m1)');
   });
@@ -214,12 +218,10 @@ describe('an update', () => {
     await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
     stage.tsuru.requests.clear();
     const refused = await stage.ask('PUT', '/resources/my-instance', { body: 'team=ops&plan=memory', headers: FORM });
-    assert.deepEqual(
-      [refused.status, refused.body],
-      [
-        400,
-        'The instance has a disk, of the volume plan disk, which cannot be exchanged for what the plan memory has: add another instance with that plan.',
-      ],
+    assert.equal(refused.status, 400);
+    assert.match(
+      refused.body,
+      /^The instance has a disk, of the volume plan disk, which cannot be exchanged for what the plan memory has: add another instance with that plan\. .* -p disk"\.$/,
     );
     assert.deepEqual([...new Set(stage.tsuru.requests.all().map(({ method }) => method))], ['GET']);
     const larger = await stage.ask('PUT', '/resources/my-instance', { body: 'team=ops&plan=faster', headers: FORM });
