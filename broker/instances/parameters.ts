@@ -22,7 +22,7 @@ const OTHERS = ['pool', 'bind_env'];
 const OF_THE_PLAN = ['storage', 'storage_size'];
 /** More are not looked at one by one: there are fewer settings than this. */
 const MOST_PARAMETERS = 100;
-/** More are not shown: Tsuru prints the sentence in one line. */
+/** More are not shown, of problems and of names: Tsuru prints the sentence in one line. */
 const MOST_PROBLEMS = 5;
 
 /** Reads a plan's name and the parameters, or says everything that is wrong with them in one line. */
@@ -42,7 +42,7 @@ function namesAtFault(plan: Plan, parameters: Parameters): readonly string[] {
     alone.length > 0
       ? alone
       : given.filter(([left]) => !isRefused(Object.fromEntries(given.filter(([name]) => name !== left))));
-  return atFault.map(([name]) => name);
+  return atFault.slice(0, MOST_PROBLEMS).map(([name]) => name);
 }
 
 function tryParameters(plan: Plan, parameters: Parameters): Wish | { readonly problems: readonly string[] } {
