@@ -1,6 +1,7 @@
 import { TsuruError } from '../agent/shared/tsuru.ts';
 import { BrokerError } from './errors.ts';
 import { isLocked } from './tsuru/locked.ts';
+import { PERMISSIONS } from './tsuru/permissions.ts';
 
 /** What a call was about, to name it in the sentence. */
 export interface Subject {
@@ -51,7 +52,7 @@ const REFUSALS: readonly {
       `The plan ${plan} is Tsuru's ${tsuruPlan}, which is not allowed in ${poolText(pool)}: choose another plan or pool.`,
   },
   {
-    words: /volume-plan/i,
+    words: /volume[- ]plan/i,
     status: 400,
     say: ({ plan, volumePlan, pool }) =>
       `The plan ${plan} keeps its data in a volume of the plan ${volumePlan}, which is not allowed in ${poolText(pool)} or does not exist: choose another plan or pool, or tell an administrator.`,
@@ -87,7 +88,8 @@ const REFUSALS: readonly {
   },
   { words: /team not found/i, status: 400, say: ({ team }) => `There is no team ${team}.` },
   {
-    words: /block [^:]*: *(.*)$/i,
+    // `block app.deploy by all users on all targets: maintenance`
+    words: /\bblock (?:all actions|[\w.-]+) by .+? on [^:]+: *(.*)$/i,
     status: 503,
     say: (_subject, match) =>
       `An administrator has blocked this for the time being (${(match[1] ?? '').trim() || 'no reason is given'}): try again later.`,
@@ -104,7 +106,7 @@ const REFUSALS: readonly {
   },
   {
     words:
-      /failed to (pull|resolve)|image .*not found|manifest unknown|pull access denied|ImagePullBackOff|ErrImagePull/i,
+      /failed to pull|failed to resolve reference|image .*not found|manifest unknown|pull access denied|ImagePullBackOff|ErrImagePull/i,
     status: 500,
     say: () => "The service's image cannot be pulled: tell an administrator.",
   },
@@ -135,7 +137,7 @@ function statusOf({ failure }: TsuruError): number {
   return failure === 'refused' ? 400 : failure === 'network' || failure === 'timeout' ? 503 : 500;
 }
 
-function sentenceOf({ failure, words }: TsuruError, doing: string): string {
+function sentenceOf({ failure, call, words }: TsuruError, doing: string): string {
   switch (failure) {
     case 'network':
     case 'timeout':
@@ -143,7 +145,7 @@ function sentenceOf({ failure, words }: TsuruError, doing: string): string {
     case 'unauthorized':
       return `Tsuru did not accept the service's own token when asked to ${doing}: tell an administrator.`;
     case 'forbidden':
-      return `The service's own token lacks a permission to ${doing}: tell an administrator.`;
+      return `The service's own token lacks ${permissionText(call)}, without which it cannot ${doing}: tell an administrator.`;
     case 'refused':
       return `Tsuru refused to ${doing}: ${words.replace(/[.\s]+$/, '')}.`;
     case 'bad_answer':
@@ -152,6 +154,12 @@ function sentenceOf({ failure, words }: TsuruError, doing: string): string {
     default:
       return `Tsuru failed to ${doing}: try again, and tell an administrator if it stays so.`;
   }
+}
+
+function permissionText(call: string): string {
+  const needed = PERMISSIONS[call] ?? [];
+  const names = needed.length > 1 ? `the permissions ${needed.join(' and ')}` : `the permission ${needed.join('')}`;
+  return needed.length === 0 ? `a permission for the call ${call}` : `${names} for the call ${call}`;
 }
 
 function poolText(pool: string): string {

@@ -33,6 +33,8 @@ export type TsuruFailure = (typeof TSURU_FAILURES)[number];
 export class TsuruError extends Error {
   override readonly name = 'TsuruError';
   readonly failure: TsuruFailure;
+  /** Its name in metrics; '' where it is not known. */
+  readonly call: string;
   readonly status: number | undefined;
   readonly requestId: string;
   /** The start of Tsuru's own words on one line; '' where there are none. */
@@ -41,10 +43,11 @@ export class TsuruError extends Error {
   constructor(
     failure: TsuruFailure,
     message: string,
-    details: { requestId: string; status?: number; words?: string; cause?: unknown },
+    details: { requestId: string; call?: string; status?: number; words?: string; cause?: unknown },
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.failure = failure;
+    this.call = details.call ?? '';
     this.status = details.status;
     this.requestId = details.requestId;
     this.words = details.words ?? '';
@@ -135,7 +138,7 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
       if (signal.aborted) throw signal.reason;
       const failure = httpFailure(error);
       onCall?.(call, failure);
-      throw new TsuruError(failure, `${call}: ${wordsOf(failure, error, quietMs)}`, { requestId, cause: error });
+      throw new TsuruError(failure, `${call}: ${wordsOf(failure, error, quietMs)}`, { requestId, call, cause: error });
     }
     onCall?.(call, String(answer.status));
     const { status, chunks } = answer;
@@ -143,7 +146,7 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
     const words = quote(Buffer.concat(chunks).toString('utf8', 0, QUOTED_CHARACTERS * 4), token);
     const said = words === '' ? '' : `: ${words}`;
     throw new TsuruError(failureOfStatus(status), `${call}: Tsuru answered ${status}${said}`, {
-      ...{ requestId, status, words },
+      ...{ requestId, call, status, words },
     });
   }
 

@@ -100,7 +100,29 @@ const TABLE: readonly (readonly [method: string, path: string, status: number, b
     '/tokens',
     403,
     "You don't have permission to do this action\n",
-    /lacks a permission to make the instance: tell an administrator/,
+    /^The service's own token lacks the permission team\.token\.create for the call token_create, without which it cannot make the instance: tell an administrator\.$/,
+  ],
+  [
+    'POST',
+    '/volumes/prometheus-my-instance/bind',
+    403,
+    "You don't have permission to do this action\n",
+    /lacks the permissions volume\.update\.bind and app\.update\.bind-volume for the call volume_bind/,
+  ],
+  // Words that look like another refusal.
+  [
+    'POST',
+    '/apps',
+    500,
+    'pod failed: cannot attach block device: timed out waiting for the volume\n',
+    /^Tsuru failed to make the instance: try again/,
+  ],
+  [
+    'POST',
+    '/apps',
+    500,
+    'failed to resolve host k8s.example.com: no such host\n',
+    /^Tsuru failed to make the instance/,
   ],
 ];
 

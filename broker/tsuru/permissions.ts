@@ -1,0 +1,31 @@
+/**
+ * The permissions that the broker's calls need, by the call's name in metrics and logs. Each is needed for all apps and teams (context global).
+ * Read in Tsuru's sources. A call that is not here needs nothing but a valid token.
+ */
+export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
+  app: ['app.read'],
+  app_create: ['app.create'],
+  app_update: ['app.update'],
+  app_restart: ['app.update.restart'],
+  app_remove: ['app.delete'],
+  env: ['app.read.env'],
+  env_set: ['app.update.env.set'],
+  deploy: ['app.deploy'],
+  events: ['app.read.events'],
+  volume: ['volume.read'],
+  volume_create: ['volume.create'],
+  volume_update: ['volume.update'],
+  volume_bind: ['volume.update.bind', 'app.update.bind-volume'],
+  volume_unbind: ['volume.update.unbind', 'app.update.unbind-volume'],
+  volume_remove: ['volume.delete'],
+  token: ['team.token.read'],
+  token_create: ['team.token.create'],
+  token_regenerate: ['team.token.update'],
+  token_remove: ['team.token.delete'],
+  role_create: ['role.create'],
+  role_permission: ['role.update.permission.add'],
+  // Tsuru lets nobody grant a role whose permissions they do not have themselves.
+  role_assign: ['role.update.assign', 'app.read.info'],
+  role_dissociate: ['role.update.dissociate'],
+  instances: ['service-instance.read', 'service.read'],
+};
