@@ -100,7 +100,7 @@ const TABLE: readonly (readonly [method: string, path: string, status: number, b
     '/tokens',
     403,
     "You don't have permission to do this action\n",
-    /^The service's own token lacks the permission team\.token\.create for the call token_create, without which it cannot make the instance: tell an administrator\.$/,
+    /^The service's own token lacks the permission team\.token\.create for the call token_create, without which it cannot make the instance: tell an administrator\. \(request/,
   ],
   [
     'POST',
