@@ -86,8 +86,9 @@ describe('the README', () => {
       const { goMemLimitBytes = 0, retentionSizeBytes = 0 } = budgetOfPlan(memoryBytes, storage);
       const heapBytes = Math.floor(goMemLimitBytes / MIB) * MIB;
       const [, kept, most] = /keeps (\S+ of \d+ series) .* up to (\d+) series/.exec(description) ?? [];
+      const [, bridged, least] = /an outage of (\S+), with the most series of (\S+);/.exec(description) ?? [];
       const sizes = [memoryBytes, storage.sizeBytes, retentionSizeBytes, heapBytes].map(formatBytes);
-      return [name, ...sizes, most, kept];
+      return [name, ...sizes, most, kept, `${bridged}, ${least}`];
     });
     const told = await table('plan   | memory');
     assert.deepEqual(

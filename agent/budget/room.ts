@@ -14,8 +14,6 @@ import type { PlanMemory } from './plan.ts';
 import { readSamples } from './samples.ts';
 import type { Volume } from './volume.ts';
 
-/** What the agent takes of the container's memory, with thousands of units, its gateway and promtool beside it at times. */
-const AGENT_BYTES = 100 * 2 ** 20;
 /** How often the targets' samples are asked for: one query, and an app that explodes fails alone until then. */
 const SAMPLES_EVERY_MS = 30_000;
 /** The same while there are targets that were never scraped, which are taken for more than most are; and how often that is looked at. */
@@ -98,8 +96,11 @@ export function createRoom(options: RoomOptions): Room {
   });
 
   function makeBudget(): Budget {
-    const { retentionSizeBytes } = settings();
-    const made = budgetOf({ memoryLimitBytes, volume, agentBytes: AGENT_BYTES, retentionSizeBytes });
+    const { retentionSizeBytes, retentionMs, remoteWrite } = settings();
+    const receivers = remoteWrite.length;
+    // What is taken in is not known yet: blocks are as short as the highest load has them.
+    const load = { series: 0, samplesPerSecond: Infinity };
+    const made = budgetOf({ memoryLimitBytes, volume, retentionSizeBytes, retentionMs, receivers, load });
     if (made.problems.length > 0) troubles.begin('memory', made.problems.join('; '));
     else troubles.end('memory', 'the memory suffices');
     return made;

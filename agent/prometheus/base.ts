@@ -16,6 +16,12 @@ import type { Features } from './version.ts';
  */
 const FALLBACK_PROTOCOL = 'PrometheusText0.0.4';
 
+/**
+ * Samples stamped up to an hour ago are stored, as with blocks of 2 hours. It counts from the newest sample, which may be ten minutes ahead
+ * of the clock: Prometheus' own limit.
+ */
+const OUT_OF_ORDER_WINDOW = '70m';
+
 /** What differs from one place to another in the configuration that Prometheus runs. */
 export interface RenderOptions {
   readonly targetsFile: string;
@@ -160,11 +166,12 @@ function accessOf(
     : { authorization: { type: authentication.type, credentials_file: file } };
 }
 
-function renderStorage(base: unknown, { settings, retentionSizeBytes }: RenderOptions): JsonObject {
+function renderStorage(base: unknown, { settings, features, retentionSizeBytes }: RenderOptions): JsonObject {
   const storage = asObject(base ?? {}, 'storage');
   return {
     ...storage,
     tsdb: {
+      ...(features.outOfOrder ? { out_of_order_time_window: OUT_OF_ORDER_WINDOW } : {}),
       ...asObject(storage['tsdb'] ?? {}, 'storage.tsdb'),
       retention: {
         time: formatDuration(settings.retentionMs),

@@ -56,7 +56,10 @@ export interface OwnPrometheus {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Finds out which Prometheus there is and what room it has. Never rejects: what cannot be found out is told, and taken for unknown. */
+/**
+ * Finds out which Prometheus there is and what room it has. What cannot be found out is told, and taken for unknown.
+ * @throws when there is no room to run one.
+ */
 export async function createOwnPrometheus(options: OwnPrometheusOptions, signal: AbortSignal): Promise<OwnPrometheus> {
   const { listen, storageFolder, configFile, environment, settings, client, clock, troubles, log } = options;
   const version = await askVersion(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
@@ -87,6 +90,8 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
     },
     onFit: options.onFit,
   });
+  const { refusal } = room.budget();
+  if (refusal !== undefined) throw new Error(refusal);
   const supervisor = createSupervisor({
     command: (await canEndWithAgent(environment)) ? [...ENDED_WITH_AGENT, PROMETHEUS] : [PROMETHEUS],
     storageFolder,

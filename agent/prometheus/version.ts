@@ -14,6 +14,11 @@ export interface Features {
   readonly retentionInFile: boolean;
   /** `scrape_config.keep_dropped_targets`, since 2.47: what relabelling drops need not be remembered. */
   readonly keepDropped: boolean;
+  /**
+   * `storage.tsdb.out_of_order_time_window`. It came with 2.39, but before 3.14 a merged out-of-order block can move the point where WAL
+   * replay begins, so that a restart loses samples (prometheus#18379).
+   */
+  readonly outOfOrder: boolean;
 }
 
 /** Of a version that is not known, only what all can do. */
@@ -21,7 +26,12 @@ export function featuresOf(version: string | undefined): Features {
   const [, major, minor] = /^v?(\d+)\.(\d+)\./.exec(version ?? '') ?? [];
   const atLeast = (least: number, leastMinor: number): boolean =>
     Number(major) > least || (Number(major) === least && Number(minor) >= leastMinor);
-  return { fallbackProtocol: atLeast(3, 0), retentionInFile: atLeast(3, 11), keepDropped: atLeast(2, 47) };
+  return {
+    fallbackProtocol: atLeast(3, 0),
+    retentionInFile: atLeast(3, 11),
+    keepDropped: atLeast(2, 47),
+    outOfOrder: atLeast(3, 14),
+  };
 }
 
 /** The version of a Prometheus' program, such as `2.42.0+ds`. @throws when it cannot be run or says something else. */

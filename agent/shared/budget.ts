@@ -1,20 +1,45 @@
 import { formatDuration } from './duration.ts';
+import {
+  bytesFor,
+  CHUNK_BYTES_PER_SAMPLE,
+  HEAD_CHUNK_BYTES,
+  HEAD_RANGES,
+  HEAD_SHARE,
+  INDEX_BYTES_PER_CHUNK,
+  INDEX_BYTES_PER_SERIES,
+  layoutFor,
+  PEAK_SHARE,
+  shortestLayout,
+  WAL_BYTES_PER_SERIES,
+  type Layout,
+  type Load,
+} from './layout.ts';
+import { outageBridged, WAL_BYTES_PER_SAMPLE, type Outage } from './wal.ts';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
-const MINUTE_MS = 60_000;
+
+/**
+ * What the agent takes of the container's memory, with its gateway, and promtool beside it at times: 85 to 105 MB measured for 1,000 to
+ * 10,000 units, 134 MB with room.
+ */
+const AGENT_BYTES = 128 * MIB;
 
 /** What a container gives its Prometheus; undefined is what is not known. */
 export interface Resources {
   readonly memoryLimitBytes: number | undefined;
   /** Where the data go. A tmpfs counts against the memory. */
   readonly volume: { readonly kind: 'tmpfs' | 'disk'; readonly sizeBytes: number | undefined };
-  /** What else runs in the container. */
-  readonly agentBytes: number;
   /** What the instance's owner wants of the volume: less than what fits, or it is cut to that. */
   readonly retentionSizeBytes?: number | undefined;
-  /** For tests, which cannot wait for blocks as long as the volume's: the range of a block. */
-  readonly blockRangeMs?: number | undefined;
+  /** How long it wants to keep samples. */
+  readonly retentionMs?: number | undefined;
+  /** What is taken in, which decides how long blocks are; undefined for what the volume can keep as long as it is wanted. */
+  readonly load?: Load | undefined;
+  /** To how many receivers all samples are sent. */
+  readonly receivers?: number | undefined;
+  /** For tests, which cannot wait as long as in earnest: by how much all blocks are shorter. */
+  readonly timeLapse?: number | undefined;
 }
 
 /**
@@ -35,10 +60,14 @@ export interface Budget {
   readonly retentionSizeBytes: number | undefined;
   /** Of the command line, without the retention. */
   readonly flags: readonly string[];
+  /** What the flags say of blocks; undefined where nothing is known of the volume. */
+  readonly layout: Layout | undefined;
   /** None is without limit. */
   readonly limits: readonly Limit[];
-  /** What does not fit at all, with the sum. */
+  /** What is tight, with the sum. */
   readonly problems: readonly string[];
+  /** Why Prometheus cannot be run with this at all, with the sum: a limit of 0 would be no limit. */
+  readonly refusal: string | undefined;
 }
 
 /** GOMEMLIMIT is what Go aims at; the rest is for what it does not count, and for what it is above that for moments. */
@@ -55,87 +84,98 @@ const HEAP_BYTES_PER_RATE = 200;
 const CHURN = 1.25;
 /** Prometheus' own series and the agent's. */
 const OWN_SERIES = 1_500;
+/** What is stored of both, and how often: their jobs are slower than the apps' (image/prometheus.yml). */
+const STORED_OWN_SERIES = 1_000;
+const STORED_OWN_INTERVAL_S = 60;
 /** An instance that cannot hold this many series is of no use. */
 const LEAST_SERIES = 2_000;
+/** Of the heap of a series, what each sender of remote_write takes for it: Prometheus' guide says about a quarter. */
+const SENDER_SHARE = 0.25;
+/** The least GOMEMLIMIT: the live heap of a Prometheus that scrapes nothing but itself, at LIVE_SHARE. Go reads 0 as "collect always". */
+const LEAST_GO_MEM_LIMIT_BYTES = 40 * MIB;
+/** The least retention.size: two segments of the WAL, less than which no block would be kept. Prometheus reads 0 as "no limit". */
+const LEAST_RETENTION_BYTES = 16 * MIB;
+/** Of an owner who does not say how long: the default of the settings. */
+const USUAL_RETENTION_MS = 15 * 86_400_000;
+/** Of a load that is not known yet: how often its series are scraped. */
+const USUAL_INTERVAL_S = 15;
+/** A sample in merged blocks, about: 2.7 to 3.2. */
+const USUAL_BYTES_PER_SAMPLE = 3;
 
-/** A sample in the WAL, compressed. */
-const WAL_BYTES_PER_SAMPLE = 8;
-/** A sample in a chunk. */
-const CHUNK_BYTES_PER_SAMPLE = 2.5;
-/** A series in the WAL or its checkpoint, compressed. */
-const WAL_BYTES_PER_SERIES = 60;
-/** A chunk's own in the head's files. */
-const HEAD_CHUNK_BYTES = 40;
-/** A series in the index of a block. */
-const INDEX_BYTES_PER_SERIES = 125;
-/** What the head's chunk files hold at most, in block ranges: the head is cut at one and a half, and its files go only whole. */
-const HEAD_RANGES = 3;
 /**
- * What the WAL holds at most, in block ranges, by how much one has in it. It is cut with the head, two thirds of its whole segments at a
- * time: with one segment a range every second cut does nothing. Simulated after Prometheus' rule, and measured.
+ * What the WAL holds at most, in block ranges, at the highest load, by how much one has in it (walRanges): two thirds of its whole segments
+ * go with each cut of the head, so with one segment a range every second cut does nothing.
  */
-const WAL_RANGES = { oneSegment: 4.5, twoSegments: 2.5, manySegments: 2 } as const;
+const WAL_RANGES = { below128MiB: 4.5, below256MiB: 2.5, above: 2 } as const;
 
 /** Of the volume, what WAL, head and blocks may take when blocks are deleted. A large one is rather bound by the memory. */
 const RETENTION_SHARE = { small: 0.55, large: 0.7 } as const;
 const LARGE_FROM_BYTES = 4 * GIB;
-/** Of the volume, what may be taken when it is fullest, before blocks are deleted: below the watchdog's 85 %. */
-const PEAK_SHARE = 0.8;
-/** Of the volume, what WAL and head may take: the rest of the retention is for blocks, or none would ever be kept. */
-const HEAD_SHARE = 0.4;
-
-/** How a volume below a size is used. The longer the blocks, the less they take for a sample, and the more the WAL does. */
-interface Layout {
-  readonly belowBytes: number;
-  readonly rangeMs: number;
-  /** Of block chunks, whole preallocated, in MiB. */
-  readonly segmentMib: number;
-  /** As WAL_RANGES for a full volume: with less, a range has fewer segments, but those fit all the same. */
-  readonly walRanges: number;
-}
-
-const { oneSegment, twoSegments, manySegments } = WAL_RANGES;
-const LARGEST: Layout = { belowBytes: Infinity, rangeMs: 120 * MINUTE_MS, segmentMib: 64, walRanges: manySegments };
-const LAYOUTS: readonly Layout[] = [
-  { belowBytes: 128 * MIB, rangeMs: 5 * MINUTE_MS, segmentMib: 1, walRanges: oneSegment },
-  { belowBytes: 256 * MIB, rangeMs: 8 * MINUTE_MS, segmentMib: 2, walRanges: twoSegments },
-  { belowBytes: 512 * MIB, rangeMs: 10 * MINUTE_MS, segmentMib: 4, walRanges: manySegments },
-  { belowBytes: 1 * GIB, rangeMs: 15 * MINUTE_MS, segmentMib: 8, walRanges: manySegments },
-  { belowBytes: 2 * GIB, rangeMs: 20 * MINUTE_MS, segmentMib: 16, walRanges: manySegments },
-  { belowBytes: 4 * GIB, rangeMs: 30 * MINUTE_MS, segmentMib: 32, walRanges: manySegments },
-  { belowBytes: 8 * GIB, rangeMs: 60 * MINUTE_MS, segmentMib: 64, walRanges: manySegments },
-];
-/** From this size on, blocks are merged up to this: there would be too many. */
-const MERGED = { fromBytes: 16 * GIB, rangeMs: 18 * 60 * MINUTE_MS } as const;
-/** The least segment that Prometheus takes; its default of 128 MiB for large volumes. */
-const SMALL_WAL_SEGMENT_MIB = 10;
 
 /** How Prometheus is run with these resources. Pure: the broker asks the same of a plan before there is an instance. */
 export function budgetOf(resources: Resources): Budget {
-  const { memoryLimitBytes, volume, agentBytes, retentionSizeBytes, blockRangeMs } = resources;
-  const tmpfsBytes = volume.kind === 'tmpfs' ? (volume.sizeBytes ?? 0) : 0;
-  const forGoBytes = (memoryLimitBytes ?? Infinity) - agentBytes - tmpfsBytes;
-  const isTooSmall = forGoBytes < LEAST_GO_BYTES;
-  // A tmpfs that leaves no memory to Prometheus is used in part.
-  const usedTmpfsBytes = isTooSmall ? Math.min(tmpfsBytes, Math.max(0, forGoBytes + tmpfsBytes) / 2) : tmpfsBytes;
-  const dataBytes = volume.kind === 'tmpfs' && tmpfsBytes > 0 ? usedTmpfsBytes : volume.sizeBytes;
-  const goMemLimitBytes =
-    memoryLimitBytes === undefined
-      ? undefined
-      : Math.floor(Math.max(0, memoryLimitBytes - agentBytes - usedTmpfsBytes) * GO_MEMORY_SHARE);
-  const memory = goMemLimitBytes === undefined ? [] : [memoryLimit(goMemLimitBytes)];
-  const problems =
-    isTooSmall && memoryLimitBytes !== undefined ? [tooSmall(memoryLimitBytes, agentBytes, tmpfsBytes)] : [];
-  if (dataBytes === undefined) return { goMemLimitBytes, retentionSizeBytes, flags: [], limits: memory, problems };
-  const layout = layoutOf(dataBytes, blockRangeMs);
-  const fitsBytes = Math.floor((dataBytes * retentionShare(dataBytes)) / MIB) * MIB;
+  const { memoryLimitBytes, retentionSizeBytes, retentionMs = USUAL_RETENTION_MS, receivers = 0 } = resources;
+  const { timeLapse = 1 } = resources;
+  const { tmpfsBytes, usedTmpfsBytes, dataBytes, leftBytes } = divide(resources);
+  const goMemLimitBytes = memoryLimitBytes === undefined ? undefined : Math.floor(leftBytes * GO_MEMORY_SHARE);
+  const memory = goMemLimitBytes === undefined ? [] : [memoryLimit(goMemLimitBytes, receivers)];
+  const isTight = memoryLimitBytes !== undefined && memoryLimitBytes - AGENT_BYTES - tmpfsBytes < LEAST_GO_BYTES;
+  const problems = isTight ? [tooSmall(memoryLimitBytes, tmpfsBytes)] : [];
+  const noMemory =
+    goMemLimitBytes !== undefined && goMemLimitBytes < LEAST_GO_MEM_LIMIT_BYTES
+      ? noRoomInMemory(memoryLimitBytes ?? 0, tmpfsBytes, usedTmpfsBytes)
+      : undefined;
+  if (dataBytes === undefined) {
+    const limits = memory;
+    return { goMemLimitBytes, retentionSizeBytes, flags: [], layout: undefined, limits, problems, refusal: noMemory };
+  }
+  const share = retentionShare(dataBytes);
+  const fitsBytes = Math.floor((dataBytes * share) / MIB) * MIB;
+  const retentionBytes = Math.min(retentionSizeBytes ?? Infinity, fitsBytes);
+  const load = inEarnest(resources.load, timeLapse) ?? keptLoad(retentionBytes, retentionMs);
+  const layout = faster(layoutFor({ dataBytes, retentionBytes, retentionMs, load }), timeLapse);
   return {
     goMemLimitBytes,
-    retentionSizeBytes: Math.min(retentionSizeBytes ?? Infinity, fitsBytes),
-    flags: flagsOf(layout, dataBytes),
-    limits: [...memory, ...volumeLimits(dataBytes, layout)],
+    retentionSizeBytes: retentionBytes,
+    flags: flagsOf(layout),
+    layout,
+    limits: [...memory, ...volumeLimits(dataBytes, faster(shortestLayout(dataBytes), timeLapse))],
     problems,
+    refusal: noMemory ?? (fitsBytes < LEAST_RETENTION_BYTES ? noRoomOnVolume(dataBytes, share) : undefined),
   };
+}
+
+/** What of the memory is whose; a tmpfs that leaves no memory to Prometheus is used in part. */
+function divide({ memoryLimitBytes = Infinity, volume }: Resources): {
+  readonly tmpfsBytes: number;
+  readonly usedTmpfsBytes: number;
+  readonly dataBytes: number | undefined;
+  readonly leftBytes: number;
+} {
+  const withoutAgentBytes = Math.max(0, memoryLimitBytes - AGENT_BYTES);
+  if (volume.kind === 'disk')
+    return { tmpfsBytes: 0, usedTmpfsBytes: 0, dataBytes: volume.sizeBytes, leftBytes: withoutAgentBytes };
+  // One without a size of its own grows until the memory is full.
+  const tmpfsBytes = volume.sizeBytes ?? memoryLimitBytes;
+  if (tmpfsBytes === Infinity)
+    return { tmpfsBytes: 0, usedTmpfsBytes: 0, dataBytes: undefined, leftBytes: withoutAgentBytes };
+  const isTight = withoutAgentBytes - tmpfsBytes < LEAST_GO_BYTES;
+  const usedTmpfsBytes = isTight ? Math.min(tmpfsBytes, withoutAgentBytes / 2) : tmpfsBytes;
+  return { tmpfsBytes, usedTmpfsBytes, dataBytes: usedTmpfsBytes, leftBytes: withoutAgentBytes - usedTmpfsBytes };
+}
+
+/** About what the retention can keep as long as it is wanted: what an instance is for, as long as nothing is known of it. */
+function keptLoad(retentionBytes: number, retentionMs: number): Load {
+  const samplesPerSecond = retentionBytes / ((retentionMs / 1000) * USUAL_BYTES_PER_SAMPLE);
+  return { series: samplesPerSecond * USUAL_INTERVAL_S, samplesPerSecond };
+}
+
+function inEarnest(load: Load | undefined, timeLapse: number): Load | undefined {
+  return load === undefined ? undefined : { ...load, samplesPerSecond: load.samplesPerSecond / timeLapse };
+}
+
+function faster(layout: Layout, timeLapse: number): Layout {
+  return { ...layout, rangeMs: layout.rangeMs / timeLapse, longestMs: layout.longestMs / timeLapse };
 }
 
 /** How much of a budget so many series and samples a second take: above 1 it does not fit. */
@@ -148,31 +188,67 @@ export function seriesAt(limits: readonly Limit[], intervalMs: number): number {
   return Math.floor(1 / loadOf(limits, 1, 1000 / intervalMs));
 }
 
+/** How many series the retention keeps as long as it is wanted, when all are scraped at this interval. */
+export function seriesKept(resources: Resources, intervalMs: number): number {
+  const { limits, retentionSizeBytes: retentionBytes } = budgetOf(resources);
+  const { dataBytes } = divide(resources);
+  const most = seriesAt(limits, intervalMs);
+  if (retentionBytes === undefined || dataBytes === undefined) return most;
+  const { retentionMs = USUAL_RETENTION_MS } = resources;
+  const isKept = (series: number): boolean => {
+    const load = {
+      series: series + STORED_OWN_SERIES,
+      samplesPerSecond: (series * 1000) / intervalMs + STORED_OWN_SERIES / STORED_OWN_INTERVAL_S,
+    };
+    return bytesFor(load, retentionMs, layoutFor({ dataBytes, retentionBytes, retentionMs, load })) <= retentionBytes;
+  };
+  let [kept, tooMany] = [0, most + 1];
+  while (tooMany - kept > 1) {
+    const series = Math.floor((kept + tooMany) / 2);
+    if (isKept(series)) kept = series;
+    else tooMany = series;
+  }
+  return kept;
+}
+
+/**
+ * How long a receiver of remote_write may be away before a sample is lost, from the worst moment to the best; a function of how long
+ * blocks are, and of how much is taken in.
+ */
+export function bridgedMs({ rangeMs, walSegmentMib }: Layout, samplesPerSecond: number): Outage {
+  return outageBridged({ rangeMs, segmentBytes: walSegmentMib * MIB, samplesPerSecond });
+}
+
 const LEAST_GO_BYTES =
   (BASE_HEAP_BYTES + (OWN_SERIES + LEAST_SERIES * CHURN) * HEAP_BYTES_PER_SERIES) / LIVE_SHARE / GO_MEMORY_SHARE;
 
-function memoryLimit(goMemLimitBytes: number): Limit {
-  const bytes = goMemLimitBytes * LIVE_SHARE - BASE_HEAP_BYTES - OWN_SERIES * HEAP_BYTES_PER_SERIES;
-  return limitOf('memory', bytes, HEAP_BYTES_PER_SERIES, HEAP_BYTES_PER_RATE);
+function memoryLimit(goMemLimitBytes: number, receivers: number): Limit {
+  const perSeries = HEAP_BYTES_PER_SERIES * (1 + receivers * SENDER_SHARE);
+  const bytes = goMemLimitBytes * LIVE_SHARE - BASE_HEAP_BYTES - OWN_SERIES * perSeries;
+  return limitOf('memory', bytes, perSeries, HEAP_BYTES_PER_RATE);
 }
 
-/** Two things must fit: WAL and head below the retention, and above it what comes before blocks are deleted. */
-function volumeLimits(dataBytes: number, { rangeMs, segmentMib, walRanges }: Layout): Limit[] {
+/** Two things must fit at the highest load: WAL and head below the retention, and above it what comes before blocks are deleted. */
+function volumeLimits(dataBytes: number, { rangeMs, chunkSegmentMib }: Layout): Limit[] {
   const seconds = rangeMs / 1000;
-  const merged = dataBytes < MERGED.fromBytes ? 0 : MERGED.rangeMs / rangeMs;
   const standing = limitOf(
     'volume',
     dataBytes * HEAD_SHARE,
     2 * WAL_BYTES_PER_SERIES + HEAD_RANGES * HEAD_CHUNK_BYTES,
-    seconds * (walRanges * WAL_BYTES_PER_SAMPLE + HEAD_RANGES * CHUNK_BYTES_PER_SAMPLE),
+    seconds * (walRangesAtMost(dataBytes) * WAL_BYTES_PER_SAMPLE + HEAD_RANGES * CHUNK_BYTES_PER_SAMPLE),
   );
   const passing = limitOf(
     'volume',
-    dataBytes * (PEAK_SHARE - retentionShare(dataBytes)) - segmentMib * MIB,
-    INDEX_BYTES_PER_SERIES * (1 + merged) + WAL_BYTES_PER_SERIES + HEAD_CHUNK_BYTES,
-    seconds * (WAL_BYTES_PER_SAMPLE + CHUNK_BYTES_PER_SAMPLE * (2 + merged)),
+    dataBytes * (PEAK_SHARE - retentionShare(dataBytes)) - chunkSegmentMib * MIB,
+    INDEX_BYTES_PER_SERIES + INDEX_BYTES_PER_CHUNK + WAL_BYTES_PER_SERIES + HEAD_CHUNK_BYTES,
+    seconds * (WAL_BYTES_PER_SAMPLE + CHUNK_BYTES_PER_SAMPLE * 2),
   );
   return [standing, passing];
+}
+
+function walRangesAtMost(dataBytes: number): number {
+  if (dataBytes < 128 * MIB) return WAL_RANGES.below128MiB;
+  return dataBytes < 256 * MIB ? WAL_RANGES.below256MiB : WAL_RANGES.above;
 }
 
 /** At least 1 of each, so that a load can be told. */
@@ -188,27 +264,31 @@ function retentionShare(dataBytes: number): number {
   return dataBytes < LARGE_FROM_BYTES ? RETENTION_SHARE.small : RETENTION_SHARE.large;
 }
 
-function layoutOf(dataBytes: number, rangeMs: number | undefined): Layout {
-  const layout = LAYOUTS.find(({ belowBytes }) => dataBytes < belowBytes) ?? LARGEST;
-  return rangeMs === undefined ? layout : { ...layout, rangeMs };
-}
-
-function flagsOf({ rangeMs, segmentMib }: Layout, dataBytes: number): string[] {
-  const longestMs = dataBytes < MERGED.fromBytes ? rangeMs : MERGED.rangeMs;
-  const wal = dataBytes < LARGE_FROM_BYTES ? [`--storage.tsdb.wal-segment-size=${SMALL_WAL_SEGMENT_MIB}MB`] : [];
+function flagsOf({ rangeMs, longestMs, chunkSegmentMib, walSegmentMib }: Layout): string[] {
   return [
     `--storage.tsdb.min-block-duration=${formatDuration(rangeMs)}`,
-    // Where blocks are merged, that takes the room of what is merged once more.
     `--storage.tsdb.max-block-duration=${formatDuration(longestMs)}`,
-    `--storage.tsdb.max-block-chunk-segment-size=${segmentMib}MB`,
-    ...wal,
+    `--storage.tsdb.max-block-chunk-segment-size=${chunkSegmentMib}MB`,
+    `--storage.tsdb.wal-segment-size=${walSegmentMib}MB`,
   ];
 }
 
-function tooSmall(limitBytes: number, agentBytes: number, tmpfsBytes: number): string {
+function tooSmall(limitBytes: number, tmpfsBytes: number): string {
   const data = tmpfsBytes === 0 ? '' : `, the tmpfs with the data ${mib(tmpfsBytes)}`;
-  const sum = agentBytes + LEAST_GO_BYTES + tmpfsBytes;
-  return `${mib(limitBytes)} of memory are too few: the agent takes ${mib(agentBytes)}, Prometheus at least ${mib(LEAST_GO_BYTES)}${data}, together ${mib(sum)}; choose a plan with more memory`;
+  const sum = AGENT_BYTES + LEAST_GO_BYTES + tmpfsBytes;
+  return `${mib(limitBytes)} of memory are too few: the agent takes ${mib(AGENT_BYTES)}, Prometheus at least ${mib(LEAST_GO_BYTES)}${data}, together ${mib(sum)}; choose a plan with more memory`;
+}
+
+function noRoomInMemory(limitBytes: number, tmpfsBytes: number, usedTmpfsBytes: number): string {
+  const data = tmpfsBytes === 0 ? '' : ` and the tmpfs ${mib(usedTmpfsBytes)} of its ${mib(tmpfsBytes)}`;
+  const leftBytes = Math.max(0, limitBytes - AGENT_BYTES - usedTmpfsBytes);
+  const needed = `GOMEMLIMIT is 90 % of it and needs at least ${mib(LEAST_GO_MEM_LIMIT_BYTES)}`;
+  return `Prometheus cannot run in ${mib(limitBytes)} of memory: the agent takes ${mib(AGENT_BYTES)}${data}, which leaves ${mib(leftBytes)}, but ${needed}; choose a plan with more memory`;
+}
+
+function noRoomOnVolume(dataBytes: number, share: number): string {
+  const least = LEAST_RETENTION_BYTES / share;
+  return `Prometheus cannot store in ${mib(dataBytes)}: retention.size is ${Math.round(share * 100)} % of it and needs at least ${mib(LEAST_RETENTION_BYTES)}; choose a volume of ${mib(least)} or more`;
 }
 
 function mib(bytes: number): string {

@@ -1,30 +1,42 @@
-import { budgetOf, seriesAt, type Budget } from '../../agent/shared/budget.ts';
+import { bridgedMs, budgetOf, seriesAt, seriesKept, type Budget, type Resources } from '../../agent/shared/budget.ts';
 import type { Storage } from './plan.ts';
 
-/** What the agent takes beside Prometheus: 85 to 105 MB measured for 1,000 to 10,000 units, and room. */
-const AGENT_BYTES = 128 * 1024 ** 2;
 /** Tables of plans are told for the usual interval. */
 const USUAL_INTERVAL_MS = 15_000;
 
-/** A sample in a block. */
-const BYTES_PER_SAMPLE = 2.5;
+/** What a plan has room for. */
+export interface PlanRoom {
+  /** How many series' samples are kept for the whole retention, at the usual interval. */
+  readonly kept: number;
+  /** How many series fit, at the usual interval. */
+  readonly most: number;
+  /** How long a receiver of remote_write may be away at any moment, with as many series as are kept, and with as many as fit. */
+  readonly bridgedMs: { readonly kept: number; readonly most: number };
+}
 
 /** Whether memory holds data, heap and agent, and what then fits. */
 export function budgetOfPlan(memoryBytes: number, storage: Storage): Budget {
+  return budgetOf(resourcesOf(memoryBytes, storage));
+}
+
+/** What fits into a plan, and how long it is kept. */
+export function roomOfPlan(
+  memoryBytes: number,
+  storage: Storage,
+  retention: Pick<Resources, 'retentionMs' | 'retentionSizeBytes'>,
+): PlanRoom {
+  const resources = { ...resourcesOf(memoryBytes, storage), ...retention };
+  const most = seriesAt(budgetOf(resources).limits, USUAL_INTERVAL_MS);
+  const kept = seriesKept(resources, USUAL_INTERVAL_MS);
+  const bridged = (series: number): number => {
+    const load = { series, samplesPerSecond: (series * 1000) / USUAL_INTERVAL_MS };
+    const { layout } = budgetOf({ ...resources, load });
+    return layout === undefined ? 0 : bridgedMs(layout, load.samplesPerSecond).leastMs;
+  };
+  return { kept, most, bridgedMs: { kept: bridged(kept), most: bridged(most) } };
+}
+
+function resourcesOf(memoryBytes: number, storage: Storage): Resources {
   const kind = storage.kind === 'tmpfs' ? 'tmpfs' : 'disk';
-  return budgetOf({
-    memoryLimitBytes: memoryBytes,
-    volume: { kind, sizeBytes: storage.sizeBytes },
-    agentBytes: AGENT_BYTES,
-  });
-}
-
-/** How many series fit at the usual interval. */
-export function seriesOf({ limits }: Budget): number {
-  return seriesAt(limits, USUAL_INTERVAL_MS);
-}
-
-/** How many series' samples of a retention fit, at the usual interval. */
-export function seriesKept(retentionSizeBytes: number, retentionMs: number): number {
-  return Math.floor(retentionSizeBytes / ((retentionMs / USUAL_INTERVAL_MS) * BYTES_PER_SAMPLE));
+  return { memoryLimitBytes: memoryBytes, volume: { kind, sizeBytes: storage.sizeBytes } };
 }

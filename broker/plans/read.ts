@@ -4,8 +4,7 @@ import { formatBytes, parseBytes } from '../../agent/shared/settings/bytes.ts';
 import { formatDuration } from '../../agent/shared/duration.ts';
 import { isObject } from '../../agent/shared/shape.ts';
 import { didYouMean } from '../../agent/shared/text.ts';
-import type { Budget } from '../../agent/shared/budget.ts';
-import { budgetOfPlan, seriesKept, seriesOf } from './memory.ts';
+import { budgetOfPlan, roomOfPlan, type PlanRoom } from './memory.ts';
 import type { Plan, Storage } from './plan.ts';
 
 export type PlansResult =
@@ -81,7 +80,9 @@ function readPlan(value: unknown, place: string, platform: SettingsInput, proble
   if (memoryBytes === 0 || storage === undefined || storage.sizeBytes === 0) return undefined;
 
   const budget = budgetOfPlan(memoryBytes, storage);
-  problems.push(...budget.problems.map((problem) => `${where}: ${problem}.`));
+  // Tight memory is told with the sum that a refusal has, too.
+  const obstacles = budget.problems.length > 0 ? budget.problems : [budget.refusal ?? []].flat();
+  problems.push(...obstacles.map((problem) => `${where}: ${problem}.`));
   const most = budget.retentionSizeBytes;
   const fits = most === undefined ? {} : { retention_size: formatBytes(most) };
   const defaults = {
@@ -96,7 +97,8 @@ function readPlan(value: unknown, place: string, platform: SettingsInput, proble
     return undefined;
   }
   const { retentionMs, retentionSizeBytes = storage.sizeBytes } = usual.settings;
-  const description = describe({ intro, memoryBytes, storage, retentionMs, retentionSizeBytes, ceilings }, budget);
+  const room = roomOfPlan(memoryBytes, storage, { retentionMs, retentionSizeBytes });
+  const description = describe({ intro, memoryBytes, storage, retentionMs, retentionSizeBytes, ceilings, room });
   return {
     ...{ name, isDefault: isDefault === true, description, tsuruPlan, memoryBytes, pool, storage },
     ...{ defaults, ceilings: limits },
@@ -110,19 +112,20 @@ interface Described {
   readonly retentionMs: number;
   readonly retentionSizeBytes: number;
   readonly ceilings: SettingsInput;
+  readonly room: PlanRoom;
 }
 
 /** The line that users see, from what holds: nobody has to keep it true. */
-function describe(plan: Described, budget: Budget): string {
+function describe(plan: Described): string {
   const { intro, memoryBytes, storage, retentionMs, retentionSizeBytes, ceilings } = plan;
-  const most = seriesOf(budget);
-  const kept = Math.min(most, seriesKept(retentionSizeBytes, retentionMs));
+  const { kept, most, bridgedMs } = plan.room;
   const where = storage.kind === 'tmpfs' ? 'in memory' : "on the unit's disk";
   const limits = Object.entries(ceilings).map(([key, limit]) => `${key} ${String(limit)}`);
   return [
     ...(intro === '' ? [] : [intro]),
     `${formatBytes(memoryBytes)} of memory`,
     `keeps ${formatDuration(retentionMs)} of ${roundDown(kept)} series every 15s, less of more, up to ${roundDown(most)} series`,
+    `remote_write bridges an outage of ${minutes(bridgedMs.kept)}, with the most series of ${minutes(bridgedMs.most)}`,
     `${formatBytes(retentionSizeBytes)} ${where}, which a deploy or a change of plan empties`,
     ...(limits.length === 0 ? [] : [`limits: ${limits.join(', ')}`]),
   ].join('; ');
@@ -178,6 +181,11 @@ function checkTogether(plans: readonly Readonly<Record<string, unknown>>[], prob
     const which = defaults.length === 0 ? 'none is' : `${defaults.join(', ')} are`;
     problems.push(`one plan must be the default, for who names none: ${which}.`);
   }
+}
+
+/** In whole minutes. */
+function minutes(durationMs: number): string {
+  return formatDuration(Math.floor(durationMs / 60_000) * 60_000);
 }
 
 /** Two figures: more would say what nobody knows. */

@@ -8,7 +8,7 @@ interface Lapse {
   readonly volumeMb: number;
   readonly targets: number;
   readonly intervalMs: number;
-  readonly blockRangeMs: number;
+  readonly timeLapse: number;
   readonly seconds: number;
   readonly goMemLimitMb?: number;
 }
@@ -18,22 +18,23 @@ interface Lapse {
  * the CPU has n times as much to do.
  */
 const LAPSES: readonly Lapse[] = [
-  { volumeMb: 64, targets: 30, intervalMs: 1_500, blockRangeMs: 30_000, seconds: 240, goMemLimitMb: 200 },
-  { volumeMb: 64, targets: 45, intervalMs: 1_500, blockRangeMs: 30_000, seconds: 180, goMemLimitMb: 200 },
-  { volumeMb: 64, targets: 90, intervalMs: 3_000, blockRangeMs: 30_000, seconds: 200 },
-  { volumeMb: 128, targets: 45, intervalMs: 2_500, blockRangeMs: 100_000, seconds: 440, goMemLimitMb: 300 },
-  { volumeMb: 256, targets: 60, intervalMs: 2_500, blockRangeMs: 100_000, seconds: 420, goMemLimitMb: 300 },
+  { volumeMb: 64, targets: 30, intervalMs: 1_500, timeLapse: 10, seconds: 240, goMemLimitMb: 200 },
+  { volumeMb: 64, targets: 45, intervalMs: 1_500, timeLapse: 10, seconds: 180, goMemLimitMb: 200 },
+  { volumeMb: 64, targets: 90, intervalMs: 3_000, timeLapse: 10, seconds: 200 },
+  { volumeMb: 128, targets: 45, intervalMs: 2_500, timeLapse: 4.8, seconds: 440, goMemLimitMb: 300 },
+  { volumeMb: 256, targets: 60, intervalMs: 2_500, timeLapse: 6, seconds: 420, goMemLimitMb: 300 },
 ];
 
 const SERIES_PER_TARGET = 1_000;
 
 /** The loads that are measured, with the flags of the budget. */
-export const CASES: readonly Case[] = LAPSES.map(({ blockRangeMs, ...lapse }) => {
+export const CASES: readonly Case[] = LAPSES.map(({ timeLapse, ...lapse }) => {
+  const series = lapse.targets * SERIES_PER_TARGET;
   const { flags, retentionSizeBytes } = budgetOf({
     memoryLimitBytes: undefined,
     volume: { kind: 'tmpfs', sizeBytes: lapse.volumeMb * MIB },
-    agentBytes: 0,
-    blockRangeMs,
+    load: { series, samplesPerSecond: (series * 1000) / lapse.intervalMs },
+    timeLapse,
   });
   return {
     ...lapse,

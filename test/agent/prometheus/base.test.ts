@@ -134,6 +134,11 @@ describe('the rendered configuration', () => {
         fallback: 'PrometheusText0.0.4',
         storage: { tsdb: { retention: { time: '30d', size: '512MB' } } },
       },
+      {
+        version: '3.14.0',
+        fallback: 'PrometheusText0.0.4',
+        storage: { tsdb: { out_of_order_time_window: '70m', retention: { time: '30d', size: '512MB' } } },
+      },
     ];
     for (const { version, fallback, storage } of table) {
       const config = await rendered({ settings: ALL, features: featuresOf(version), retentionSizeBytes });

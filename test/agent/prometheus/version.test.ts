@@ -12,8 +12,9 @@ describe('what a version of Prometheus can do', () => {
       { version: '3.8.1', can: ['keepDropped', 'fallbackProtocol'] },
       { version: '3.10.0', can: ['keepDropped', 'fallbackProtocol'] },
       { version: '3.11.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile'] },
-      { version: 'v3.16.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile'] },
-      { version: '4.0.0-rc.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile'] },
+      { version: '3.13.2', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile'] },
+      { version: 'v3.14.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile', 'outOfOrder'] },
+      { version: '4.0.0-rc.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile', 'outOfOrder'] },
     ];
     for (const { version, can } of table) {
       const features = Object.entries(featuresOf(version)).flatMap(([name, has]) => (has === true ? [name] : []));

@@ -5,25 +5,25 @@ import { budgetOf, loadOf, seriesAt, type Budget, type Resources } from '../../.
 
 const MIB = 2 ** 20;
 
-/** With an agent of 100 MiB. */
 function budget(memoryMib: number | undefined, volumeMib: number | undefined, more: Partial<Resources> = {}): Budget {
   return budgetOf({
     memoryLimitBytes: memoryMib === undefined ? undefined : memoryMib * MIB,
     volume: { kind: 'tmpfs', sizeBytes: volumeMib === undefined ? undefined : volumeMib * MIB },
-    agentBytes: 100 * MIB,
     ...more,
   });
 }
 
 describe('the budget of an instance', () => {
   it('leaves GOMEMLIMIT what tmpfs and agent do not take, less a tenth', () => {
-    assert.equal(budget(512, 64).goMemLimitBytes, Math.floor((512 - 100 - 64) * MIB * 0.9));
+    assert.equal(budget(512, 64).goMemLimitBytes, Math.floor((512 - 128 - 64) * MIB * 0.9));
     const disk = budget(512, 4096, { volume: { kind: 'disk', sizeBytes: 4096 * MIB } });
-    assert.equal(disk.goMemLimitBytes, Math.floor((512 - 100) * MIB * 0.9));
+    assert.equal(disk.goMemLimitBytes, Math.floor((512 - 128) * MIB * 0.9));
   });
 
-  it('has short blocks and small segments for a small volume, long ones for a large one', () => {
-    assert.deepEqual(budget(512, 64).flags, [
+  it('has short blocks and small segments for a small volume under full load, long ones for a large one', () => {
+    const { limits } = budget(512, 64);
+    const series = seriesAt(limits, 15_000);
+    assert.deepEqual(budget(512, 64, { load: { series, samplesPerSecond: series / 15 } }).flags, [
       '--storage.tsdb.min-block-duration=5m',
       '--storage.tsdb.max-block-duration=5m',
       '--storage.tsdb.max-block-chunk-segment-size=1MB',
@@ -34,6 +34,7 @@ describe('the budget of an instance', () => {
       '--storage.tsdb.min-block-duration=2h',
       '--storage.tsdb.max-block-duration=18h',
       '--storage.tsdb.max-block-chunk-segment-size=64MB',
+      '--storage.tsdb.wal-segment-size=128MB',
     ]);
   });
 
@@ -53,21 +54,57 @@ describe('the budget of an instance', () => {
     assert.ok(seriesAt(limits, 1_000) < 3_000);
   });
 
-  it('says with the sum what does not fit, and then uses half of what there is for the data', () => {
-    const { problems, retentionSizeBytes } = budget(160, 64);
-    assert.equal(problems.length, 1);
-    assert.match(
-      problems[0] ?? '',
-      /^160 MiB of memory are too few: the agent takes 100 MiB, Prometheus at least \d+ MiB, the tmpfs with the data 64 MiB, together \d+ MiB; choose a plan with more memory$/,
-    );
-    assert.equal(retentionSizeBytes, 16 * MIB);
+  it('says with the sum what is tight, and then uses half of what there is for the data', () => {
+    const { problems, retentionSizeBytes, refusal } = budget(230, 64);
+    assert.deepEqual(problems, [
+      '230 MiB of memory are too few: the agent takes 128 MiB, Prometheus at least 59 MiB, the tmpfs with the data 64 MiB, together 251 MiB; choose a plan with more memory',
+    ]);
+    assert.equal(retentionSizeBytes, 28 * MIB);
+    assert.equal(refusal, undefined);
     assert.deepEqual(budget(512, 64).problems, []);
   });
 
-  it('uses half of the memory for a tmpfs without a size of its own, which is as large as the memory', () => {
-    const { goMemLimitBytes, retentionSizeBytes } = budget(500, 500);
-    assert.equal(retentionSizeBytes, 110 * MIB);
-    assert.equal(goMemLimitBytes, Math.floor(200 * MIB * 0.9));
+  it('uses half of the memory for a tmpfs that has no size of its own, or one above the memory', () => {
+    for (const volumeMib of [500, 4096, undefined]) {
+      const { goMemLimitBytes, retentionSizeBytes, refusal } = budget(500, volumeMib);
+      assert.equal(retentionSizeBytes, 102 * MIB);
+      assert.equal(goMemLimitBytes, Math.floor(186 * MIB * 0.9));
+      assert.equal(refusal, undefined);
+    }
+  });
+
+  it('is refused with the sum where GOMEMLIMIT or retention.size would be 0 or hardly more, as 0 is no limit', () => {
+    const disk = (sizeMib: number): Partial<Resources> => ({ volume: { kind: 'disk', sizeBytes: sizeMib * MIB } });
+    const table: readonly [Budget, RegExp | undefined][] = [
+      ...[0, 1, 50, 100, 130, 172].map((memory): [Budget, RegExp] => [
+        budget(memory, undefined, disk(1024)),
+        new RegExp(
+          `^Prometheus cannot run in ${memory} MiB of memory: the agent takes 128 MiB, which leaves ${Math.max(0, memory - 128)} MiB, but GOMEMLIMIT is 90 % of it and needs at least 40 MiB; choose a plan with more memory$`,
+        ),
+      ]),
+      [budget(173, undefined, disk(1024)), undefined],
+      [budget(0, 0), /^Prometheus cannot run in 0 MiB/],
+      [budget(200, 512), /the agent takes 128 MiB and the tmpfs 36 MiB of its 512 MiB, which leaves 36 MiB, but/],
+      [budget(218, 64), undefined],
+      [budget(512, 1), /^Prometheus cannot store in 1 MiB: retention.size is 55 % of it and needs at least 16 MiB;/],
+      [budget(512, 29), /choose a volume of 30 MiB or more$/],
+      [budget(512, 30), undefined],
+      [budget(512, undefined, disk(10)), /^Prometheus cannot store in 10 MiB/],
+      [budget(undefined, 0), /^Prometheus cannot store in 0 MiB/],
+    ];
+    for (const [{ refusal, goMemLimitBytes, retentionSizeBytes }, wanted] of table) {
+      if (wanted !== undefined) assert.match(refusal ?? '', wanted);
+      else {
+        assert.equal(refusal, undefined);
+        assert.ok((goMemLimitBytes ?? 0) >= 40 * MIB && (retentionSizeBytes ?? 0) >= 16 * MIB);
+      }
+    }
+  });
+
+  it('counts a quarter more memory a series for each receiver of remote_write', () => {
+    const memory = (receivers: number): number => budget(1024, 256, { receivers }).limits[0]?.series ?? 0;
+    assert.ok(memory(1) < memory(0) / 1.25 && memory(1) > memory(0) / 1.3);
+    assert.ok(memory(3) < memory(0) / 1.75);
   });
 
   it('sets nothing for what is not known', () => {
@@ -75,11 +112,14 @@ describe('the budget of an instance', () => {
       goMemLimitBytes: undefined,
       retentionSizeBytes: undefined,
       flags: [],
+      layout: undefined,
       limits: [],
       problems: [],
+      refusal: undefined,
     });
     assert.equal(seriesAt([], 15_000), Infinity);
-    assert.equal(budget(512, undefined, { retentionSizeBytes: 7 }).retentionSizeBytes, 7);
+    const disk = { volume: { kind: 'disk', sizeBytes: undefined } } as const;
+    assert.equal(budget(512, undefined, { ...disk, retentionSizeBytes: 7 }).retentionSizeBytes, 7);
   });
 
   it('holds no less with more memory, and loads add up', () => {

@@ -41,6 +41,15 @@ describe('the plans', () => {
     assert.match(problem, /^plan small: 256 MiB of memory are too few: the agent takes 128 MiB, .+ together \d+ MiB/);
   });
 
+  it('refuse memory or a volume of which no limit would be left, with the sum', () => {
+    for (const memory of ['1MB', '50MB', '100MB', '130MB'])
+      assert.match(problemsOf({ ...GOOD, memory })[0] ?? '', /MiB of memory are too few: .+ together \d+ MiB/, memory);
+    for (const size of ['1MB', '16MB', '29MB']) {
+      const [problem = ''] = problemsOf({ ...GOOD, storage: { ...GOOD.storage, size } });
+      assert.match(problem, /^plan small: Prometheus cannot store in \d+ MiB: retention.size is 55 % of it and needs/);
+    }
+  });
+
   for (const [what, plan, wanted] of [
     ['an unknown key', { ...GOOD, memry: 1 }, 'plan small: memry is not known, did you mean "memory"?'],
     ['no name', { ...GOOD, name: undefined }, 'plans[0]: name must be a text.'],
