@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent as SecureAgent } from 'node:https';
-import { Transform, type Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { ProxyServer } from 'httpxy';
 import { answerHeaders, requestHeaders } from './headers.ts';
 
@@ -8,18 +8,25 @@ import { answerHeaders, requestHeaders } from './headers.ts';
 const KEEP_ALIVE_MS = 60_000;
 
 /** How a request fared. With `answered` and `cut` (by either side) there is nothing left to answer. */
-export type Forwarded = 'answered' | 'cut' | 'unreachable' | 'too_slow' | 'body_too_large';
+export type Forwarded = 'answered' | 'cut' | 'unreachable' | 'too_slow';
 
 export interface ForwardLimits {
-  readonly bodyBytes: number;
   /** Until the answer begins. */
   readonly answerMs: number;
   /** From there until it has ended; the connection is cut then. */
   readonly transferMs: number;
+  /** How long the client may read nothing of it. */
+  readonly stallMs: number;
 }
 
 export interface Forwarder {
-  forward(request: IncomingMessage, response: ServerResponse, limits: ForwardLimits): Promise<Forwarded>;
+  /** `body` is that of a POST. */
+  forward(
+    request: IncomingMessage,
+    body: Buffer | undefined,
+    response: ServerResponse,
+    limits: ForwardLimits,
+  ): Promise<Forwarded>;
   /** Has the connections of answers that are still to begin ended with them. */
   drain(): void;
   close(): void;
@@ -28,7 +35,7 @@ export interface Forwarder {
 /** What is known of a request while it is with Prometheus. */
 interface Exchange {
   upstream: ClientRequest | undefined;
-  failure: 'too_slow' | 'body_too_large' | undefined;
+  isTooSlow: boolean;
   begun(): void;
 }
 
@@ -52,7 +59,7 @@ export function createForwarder(prometheus: URL): Forwarder {
     const exchange = exchanges.get(response);
     if (exchange !== undefined) {
       exchange.upstream = upstream;
-      if (exchange.failure !== undefined) upstream.destroy(new Error(exchange.failure));
+      if (exchange.isTooSlow) upstream.destroy();
     }
     // The agent's time-out is for idle connections: those at work have the limits' own.
     upstream.setTimeout(0);
@@ -72,39 +79,32 @@ export function createForwarder(prometheus: URL): Forwarder {
   });
 
   return {
-    async forward(request, response, { bodyBytes, answerMs, transferMs }) {
+    async forward(request, body, response, { answerMs, transferMs, stallMs }) {
       const exchange: Exchange = {
         upstream: undefined,
-        failure: undefined,
+        isTooSlow: false,
         begun() {
           clearTimeout(timer);
           timer = setTimeout(() => response.destroy(), transferMs);
+          cutStalled(response, stallMs);
         },
       };
-      const fail = (failure: Exchange['failure']): void => {
-        exchange.failure = failure;
-        exchange.upstream?.destroy(new Error(failure));
-      };
       let timer = setTimeout(() => {
-        fail('too_slow');
+        exchange.isTooSlow = true;
+        exchange.upstream?.destroy();
       }, answerMs);
       exchanges.set(response, exchange);
       try {
-        const body =
-          request.method === 'POST'
-            ? limited(request, bodyBytes, () => {
-                fail('body_too_large');
-              })
-            : undefined;
         const { headers } = request;
-        request.headers = requestHeaders(headers);
-        const done = proxy.web(request, response, body === undefined ? {} : { buffer: body });
+        const length = body === undefined ? {} : { 'content-length': String(body.length) };
+        request.headers = { ...requestHeaders(headers), ...length };
+        const done = proxy.web(request, response, body === undefined ? {} : { buffer: Readable.from([body]) });
         request.headers = headers;
         await done;
         return response.writableFinished ? 'answered' : 'cut';
       } catch {
         if (response.destroyed) return 'cut';
-        if (!response.headersSent) return exchange.failure ?? 'unreachable';
+        if (!response.headersSent) return exchange.isTooSlow ? 'too_slow' : 'unreachable';
         response.destroy();
         return 'answered';
       } finally {
@@ -120,19 +120,11 @@ export function createForwarder(prometheus: URL): Forwarder {
   };
 }
 
-/** The body of a request, which ends in an error when it is too large. */
-function limited(request: IncomingMessage, most: number, onExcess: () => void): Readable {
-  let bytes = 0;
-  const body = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      bytes += chunk.length;
-      if (bytes <= most) {
-        done(null, chunk);
-        return;
-      }
-      request.unpipe(body);
-      onExcess();
-    },
+/** Ends a response whose client reads nothing for so long. Node sees a part of a write that was read as well. */
+export function cutStalled(response: ServerResponse, stallMs: number): void {
+  response.setTimeout(stallMs, () => {
+    if (response.writableLength > 0) response.destroy();
+    // Nothing to read: Prometheus has sent nothing more.
+    else response.socket?.setTimeout(stallMs);
   });
-  return request.pipe(body);
 }

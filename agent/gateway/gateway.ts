@@ -6,6 +6,7 @@ import { errorCode } from '../files.ts';
 import { urlOf, type Pages } from '../server.ts';
 import type { Log } from '../shared/log.ts';
 import { send, sendRaw } from './answer.ts';
+import { createConnections } from './connections.ts';
 import type { Credentials } from './credentials.ts';
 import { createHandler } from './handler.ts';
 import { LIMITS, type Limits } from './limits.ts';
@@ -14,6 +15,9 @@ import { pageOf, type RefusalPage } from './refusals.ts';
 
 /** How often time-outs are looked after: Node's own 30 s would make them as long. */
 const CHECK_EVERY_MS = 500;
+
+/** Connections that wait to be accepted. With Node's 511, a flood has the kernel drop others, who try again after a second or three. */
+const BACKLOG = 4096;
 
 export interface GatewayOptions {
   readonly listen: { readonly host: string; readonly port: number };
@@ -44,7 +48,14 @@ export interface Gateway {
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { metrics, listen } = options;
   const limits: Limits = { ...LIMITS, ...options.limits };
-  const handler = createHandler(options, limits);
+  const connections = createConnections({
+    most: limits.connections,
+    mostProtected: limits.connectionsProtected,
+    onClosed() {
+      metrics.refused('connections');
+    },
+  });
+  const handler = createHandler(options, limits, connections);
   /** The answer that is under way on a connection. */
   const underWay = new WeakMap<Duplex, ServerResponse>();
 
@@ -81,10 +92,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   );
   // Each header counts: those above a number would not be seen, and `headerBytes` limits them all.
   server.maxHeadersCount = 0;
-  server.maxConnections = limits.connections;
-  server.on('drop', () => {
-    metrics.refused('connections');
-  });
+  server.on('connection', connections.add);
   // Handled like all others: who may not send a body is told so before it is sent.
   server.on('checkContinue', take);
   server.on('checkExpectation', (_request, response: ServerResponse) => {
@@ -113,12 +121,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 /** All addresses are those of IPv4 where the kernel has no IPv6. */
 async function open(server: Server, { host, port }: GatewayOptions['listen']): Promise<void> {
-  server.listen(port, host);
+  server.listen({ port, host, backlog: BACKLOG });
   try {
     await once(server, 'listening');
   } catch (error) {
     if (host !== '::' || !['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errorCode(error) ?? '')) throw error;
-    server.listen(port, '0.0.0.0');
+    server.listen({ port, host: '0.0.0.0', backlog: BACKLOG });
     await once(server, 'listening');
   }
 }

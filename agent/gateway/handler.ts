@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { runPage, text } from '../server.ts';
 import { errorText } from '../shared/text.ts';
 import { send } from './answer.ts';
+import { createBodies } from './bodies.ts';
+import type { Connections } from './connections.ts';
 import { createCheck } from './credentials.ts';
-import { createForwarder, type Forwarded } from './forward.ts';
+import { createForwarder, cutStalled, type Forwarded } from './forward.ts';
 import type { GatewayOptions } from './gateway.ts';
 import { repeatedHeader, securityHeaders } from './headers.ts';
 import type { Limits } from './limits.ts';
@@ -23,7 +25,11 @@ export interface Handler {
 }
 
 /** @throws when the credentials cannot be used. */
-export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: Limits): Handler {
+export function createHandler(
+  options: Omit<GatewayOptions, 'limits'>,
+  limits: Limits,
+  connections: Pick<Connections, 'protect' | 'expose'>,
+): Handler {
   const { pages, log, metrics, nowMs } = options;
   const verdictOf = createCheck(options.credentials);
   const forwarder = createForwarder(options.prometheus);
@@ -33,6 +39,7 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
     waitMs: limits.queryWaitMs,
     onChange: metrics.queries,
   });
+  const bodies = createBodies({ mostBytes: limits.bodyBytes, mostBytesTogether: limits.bodiesBytes });
   const retryLater = { 'retry-after': String(Math.ceil(limits.retryAfterMs / 1000)) };
   const streams = new Set<ServerResponse>();
   /** Answers to wrong passwords that wait: each is released when its client leaves. */
@@ -82,8 +89,15 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
     }
     const route = routeOf(method, path);
     const isOpen = route.found && route.kind === 'health';
-    if (!isOpen) {
+    if (isOpen) {
+      connections.protect(request.socket);
+      response.once('close', () => {
+        connections.expose(request.socket);
+      });
+    } else {
       const verdict = verdictOf(request.headers.authorization);
+      if (verdict === 'right') connections.protect(request.socket);
+      else connections.expose(request.socket);
       if (verdict === 'none') {
         refuse(request, response, 'no_credentials', CHALLENGE);
         return undefined;
@@ -123,21 +137,24 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
     send(response, missing.length === 0 ? text(200, 'Ready.') : text(503, `Not ready: ${missing.join(', and ')}.`));
   }
 
-  async function forward(request: IncomingMessage, response: ServerResponse, transferMs: number): Promise<void> {
-    if (request.headers.expect !== undefined) response.writeContinue();
-    const { bodyBytes, answerMs } = limits;
-    const forwarded: Forwarded = await forwarder.forward(request, response, { bodyBytes, answerMs, transferMs });
-    if (forwarded === 'body_too_large') refuse(request, response, 'body_too_large');
-    else if (forwarded === 'unreachable') send(response, UNREACHABLE);
+  async function forward(
+    request: IncomingMessage,
+    body: Buffer | undefined,
+    response: ServerResponse,
+    transferMs: number = limits.transferMs,
+  ): Promise<void> {
+    const { answerMs, stallMs } = limits;
+    const forwarded: Forwarded = await forwarder.forward(request, body, response, { answerMs, transferMs, stallMs });
+    if (forwarded === 'unreachable') send(response, UNREACHABLE);
     else if (forwarded === 'too_slow') send(response, TOO_SLOW);
   }
 
-  async function query(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function query(request: IncomingMessage, body: Buffer | undefined, response: ServerResponse): Promise<void> {
     const left = new AbortController();
     response.once('close', () => {
       left.abort();
     });
-    const result = await queries.run(() => forward(request, response, limits.transferMs), left.signal);
+    const result = await queries.run(() => forward(request, body, response), left.signal);
     if (result === 'busy') refuse(request, response, 'busy', retryLater);
   }
 
@@ -148,10 +165,19 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
     }
     streams.add(response);
     try {
-      await forward(request, response, limits.liveStreamMs);
+      await forward(request, undefined, response, limits.liveStreamMs);
     } finally {
       streams.delete(response);
     }
+  }
+
+  async function read(request: IncomingMessage, response: ServerResponse): Promise<Buffer | 'refused'> {
+    if (request.headers.expect !== undefined) response.writeContinue();
+    const body = await bodies.read(request, response);
+    if (body.kind === 'whole') return body.bytes;
+    if (body.kind === 'too_large') refuse(request, response, 'body_too_large');
+    if (body.kind === 'no_room') refuse(request, response, 'busy', retryLater);
+    return 'refused';
   }
 
   async function answer(kind: Kind, path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -160,14 +186,15 @@ export function createHandler(options: Omit<GatewayOptions, 'limits'>, limits: L
     if (kind === 'health') return health(path, response);
     if (kind === 'agent') {
       // A status of thousands of units does not fit into the buffers of a connection whose client does not read.
-      response.setTimeout(limits.transferMs, () => response.destroy());
+      cutStalled(response, limits.stallMs);
       send(response, page === undefined ? pageOf('not_found') : await runPage(page, path, options.secrets, log));
       return;
     }
     Object.entries(securityHeaders(isPageOfUi)).forEach(([name, value]) => response.setHeader(name, value));
-    if (kind === 'query') return query(request, response);
     if (kind === 'live') return live(request, response);
-    return forward(request, response, limits.transferMs);
+    const body = request.method === 'POST' ? await read(request, response) : undefined;
+    if (body === 'refused') return;
+    return kind === 'query' ? query(request, body, response) : forward(request, body, response);
   }
 
   return {

@@ -2,10 +2,14 @@
 export const LIMITS = {
   /** Many more than the people and dashboards of one instance need; an idle connection takes some 10 kB. */
   connections: 512,
+  /** Connections that have shown the password stay open up to this number; 64 are always left for health checks and for those who come. */
+  connectionsProtected: 448,
   /** A GET carries its query in its first line: twice what Node takes by default. */
   headerBytes: 32 * 1024,
   /** A query is a text of at most some kilobytes; the longest that dashboards were seen to send are below 100 kB. */
   bodyBytes: 1024 * 1024,
+  /** All bodies in memory together: an eighth of what the agent has, and far more than all queries of a few dashboards. */
+  bodiesBytes: 16 * 1024 * 1024,
   /** From the connection, or the last answer's successor, until all headers are there: they fit into a few packets. */
   headersMs: 10_000,
   /** Until the body is there as well: 1 MB at 35 kB/s. */
@@ -24,6 +28,8 @@ export const LIMITS = {
   answerMs: 130_000,
   /** From the first byte of an answer to its last: 10 MB at 90 kB/s. It bounds those who read slowly. */
   transferMs: 120_000,
+  /** A client that reads nothing for so long has gone or means no good. The kernel tells of reading in steps of up to 64 kB. */
+  stallMs: 10_000,
   /** Open streams of notifications: one for each open tab of the UI. */
   liveStreams: 32,
   /** A stream whose client is gone without a word ends by then; the UI opens a new one by itself. */

@@ -74,9 +74,31 @@ describe('what the gateway forwards', { concurrency: 4 }, () => {
     assert.equal((await guarded.get('/query')).headers['etag'], '"1"');
   });
 
-  it('streams in both directions: the first piece arrives before the last is sent', async () => {
+  it('streams back: the first piece arrives before the last is sent', async () => {
+    const go = Promise.withResolvers<undefined>();
+    await using upstream = await startUpstream((_incoming, response) => {
+      response.write('first');
+      void go.promise.then(() => response.end('last'));
+    });
+    await using guarded = await guard(upstream.url);
+    const answer = await request(`${guarded.url}/api/v1/query`, { headers: { authorization: RIGHT } });
+    const pieces: string[] = [];
+    for await (const piece of answer.body) {
+      pieces.push(String(piece));
+      go.resolve(undefined);
+    }
+    assert.deepEqual(pieces, ['first', 'last']);
+  });
+
+  it('has a body of known length, whole before it is forwarded', async () => {
+    const bodies: string[] = [];
     await using upstream = await startUpstream((incoming, response) => {
-      incoming.pipe(response);
+      const chunks: Buffer[] = [];
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.on('end', () => {
+        bodies.push(Buffer.concat(chunks).toString());
+        response.end('ok');
+      });
     });
     await using guarded = await guard(upstream.url);
     const go = Promise.withResolvers<undefined>();
@@ -85,17 +107,24 @@ describe('what the gateway forwards', { concurrency: 4 }, () => {
       await go.promise;
       yield 'up';
     }
-    const answer = await request(`${guarded.url}/api/v1/query`, {
+    const answer = request(`${guarded.url}/api/v1/query`, {
       method: 'POST',
       headers: { authorization: RIGHT },
       body: Readable.from(body()),
     });
-    const pieces: string[] = [];
-    for await (const piece of answer.body) {
-      pieces.push(String(piece));
-      go.resolve(undefined);
-    }
-    assert.deepEqual(pieces, ['query=', 'up']);
+    assert.equal((await guarded.get('/api/v1/query', { method: 'POST', body: '' })).status, 200);
+    assert.equal(upstream.seen.length, 1);
+    go.resolve(undefined);
+    assert.equal((await answer).statusCode, 200);
+    await (await answer).body.dump();
+    assert.deepEqual(bodies, ['', 'query=up']);
+    assert.deepEqual(
+      upstream.seen.map(({ headers }) => [headers['content-length'], headers['transfer-encoding']]),
+      [
+        ['0', undefined],
+        ['8', undefined],
+      ],
+    );
   });
 
   it('takes a body that waits to be asked for, and does not ask for one that it refuses', async () => {
