@@ -59,6 +59,11 @@ export interface KnownApp {
    * lost. They stand until Tsuru tells its units.
    */
   readonly held?: readonly TargetGroup[];
+  /**
+   * Set once the app that was bound is gone, though the token may still read an app of its name: the team it had. Nothing else of it is
+   * known then, and nothing scraped.
+   */
+  readonly formerTeam?: string;
 }
 
 export type KnownApps = ReadonlyMap<string, KnownApp>;

@@ -6,7 +6,7 @@ import type { KnownApp, KnownApps } from './apps.ts';
 import { errorCode, writeWhole } from './files.ts';
 import { asObject, ShapeError } from './shared/shape.ts';
 import { compareText, errorText } from './shared/text.ts';
-import { parseGroups, type TargetGroup } from './targets/groups.ts';
+import { parseGroups, TEAM_LABEL, type TargetGroup } from './targets/groups.ts';
 
 /** Changes when an older agent could not read it, or would misread it. */
 const FORMAT = 1;
@@ -70,8 +70,8 @@ function renderState(known: KnownApps, rendered: WeakMap<KnownApp, string>): str
 
 /** An app about which nothing new is known is not rendered again. */
 function renderApp(known: KnownApp, rendered: WeakMap<KnownApp, string>): string {
-  const { app, units, details, held } = known;
-  const text = rendered.get(known) ?? JSON.stringify({ app, units, details, held });
+  const { app, units, details, held, formerTeam } = known;
+  const text = rendered.get(known) ?? JSON.stringify({ app, units, details, held, formerTeam });
   rendered.set(known, text);
   return text;
 }
@@ -117,7 +117,8 @@ function hold(groups: ReadonlyMap<string, readonly TargetGroup[]>, sinceMs: numb
   const unknown = { reason: 'these are the targets of the last run: Tsuru has not told its units yet', sinceMs };
   return new Map(
     [...groups].map(([name, held]) => {
-      const app = { name, pool: '', team: '', annotations: {}, labels: {} };
+      const team = held.find(({ labels }) => labels[TEAM_LABEL] !== undefined)?.labels[TEAM_LABEL] ?? '';
+      const app = { name, pool: '', team, annotations: {}, labels: {} };
       return [name, { app, units: [], unknown, held }];
     }),
   );

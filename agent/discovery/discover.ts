@@ -78,6 +78,7 @@ const NOT_RUNNING = new Map<string, { reason: LeftOutReason; text: string }>([
 /** Every unit of every app is either a target or left out with a reason. The same apps in another order give the same result. */
 export function discover(apps: KnownApps, options: DiscoveryOptions, before: Discovered = new WeakMap()): Discovery {
   const discovered = [...apps.values()]
+    .filter(({ formerTeam }) => formerTeam === undefined)
     .sort((a, b) => compareText(a.app.name, b.app.name))
     .map((known) => {
       const app = before.get(known) ?? discoverApp(known, options);

@@ -1,6 +1,6 @@
 import type { App, AppDetails, Unit } from '../apps.ts';
 import { compareText } from '../shared/text.ts';
-import { APP_LABEL } from '../targets/groups.ts';
+import { APP_LABEL, TEAM_LABEL } from '../targets/groups.ts';
 
 /** The label that tells which unit a target is: what becomes `instance`. */
 export const UNIT_LABEL = '__meta_tsuru_unit';
@@ -16,7 +16,7 @@ export function labelsOf(app: App, unit: Unit, details: AppDetails | undefined):
   add('__meta_tsuru_process', unit.process);
   add(UNIT_LABEL, unit.name);
   add('__meta_tsuru_pool', app.pool);
-  add('__meta_tsuru_team', app.team);
+  add(TEAM_LABEL, app.team);
   add('__meta_tsuru_version', unit.version);
   add('__meta_tsuru_platform', details?.platform ?? '');
   // Two names that become one: the first in order stays.

@@ -1,6 +1,9 @@
 import type { Annotations, App, AppDetails, Port, Unit } from '../apps.ts';
 import { asArray, asObject, asOptionalText, isObject, ShapeError, type JsonObject } from '../shared/shape.ts';
-import { errorText } from '../shared/text.ts';
+import { compareText, errorText } from '../shared/text.ts';
+import { unitsError } from './app-error.ts';
+import { annotationsOf, readMetadata, readPairs, type Pair } from './metadata.ts';
+import { inOrder, orEmpty, readAll } from './order.ts';
 
 /** What a list of apps says of one app. Unknown units are never an empty list. */
 export interface ListedApp {
@@ -18,23 +21,34 @@ export interface AppList {
 }
 
 /**
- * Reads the answer to `GET /1.0/apps?extended=true`. One app that cannot be read is an app with unknown units, and costs no other.
+ * Reads the answer to `GET /1.0/apps?extended=true`. One app that cannot be read is an app with unknown units, and costs no other. Tsuru
+ * sorts nothing: the same apps in any order give the same result.
  * @throws {ShapeError} when it is no list at all.
  */
 export function readAppList(body: unknown): AppList {
-  const apps = new Map<string, ListedApp>();
+  const byName = new Map<string, ListedApp[]>();
   const problems: string[] = [];
-  asArray(body, 'the list of apps').forEach((raw, index) => {
+  for (const raw of asArray(body, 'the list of apps')) {
     const name = isObject(raw) ? raw['name'] : undefined;
     if (!isObject(raw) || typeof name !== 'string' || name === '') {
-      problems.push(`entry ${index} of Tsuru's list of apps has no name`);
-    } else if (apps.has(name)) {
-      problems.push(`Tsuru's list of apps has ${name} twice; the first one counts`);
+      problems.push("an entry of Tsuru's list of apps has no name");
     } else {
-      apps.set(name, readListedApp(name, raw));
+      byName.set(name, [...(byName.get(name) ?? []), readListedApp(name, raw)]);
     }
-  });
+  }
+  const apps = new Map<string, ListedApp>();
+  for (const [name, listed] of [...byName].sort(([a], [b]) => compareText(a, b))) {
+    const [counts] = listed.length === 1 ? listed : listed.sort(compareListed);
+    if (counts !== undefined) apps.set(name, counts);
+    if (listed.length > 1)
+      problems.push(`Tsuru's list of apps has ${name} ${listed.length} times; one with known units counts`);
+  }
   return { apps, problems };
+}
+
+/** Of several entries of one app, one with known units goes first; which one of several depends on their text only. */
+function compareListed(a: ListedApp, b: ListedApp): number {
+  return compareText(a.units.kind, b.units.kind) || compareText(JSON.stringify(a), JSON.stringify(b));
 }
 
 function readListedApp(name: string, raw: JsonObject): ListedApp {
@@ -48,11 +62,11 @@ function readListedApp(name: string, raw: JsonObject): ListedApp {
       ...metadata,
     };
     const address = readAddress(raw);
-    const error = raw['error'];
-    if (error !== undefined && error !== null && error !== '') {
-      return { app, address, units: { kind: 'unknown', reason: `Tsuru says: ${oneLine(error)}` } };
+    const error = unitsError(raw['error']);
+    if (error !== undefined) {
+      return { app, address, units: { kind: 'unknown', reason: `Tsuru says: ${error.quote}` } };
     }
-    return { app, address, units: { kind: 'known', units: asArray(raw['units'], 'units').map(readUnit) } };
+    return { app, address, units: { kind: 'known', units: readUnits(asArray(raw['units'], 'units')) } };
   } catch (error) {
     return {
       app: bare,
@@ -62,12 +76,21 @@ function readListedApp(name: string, raw: JsonObject): ListedApp {
   }
 }
 
+/** An app's first name of its own in order, else the address of its first router that has one, else what Tsuru calls its address. */
 function readAddress(raw: JsonObject): string {
-  const [name] = orEmpty(raw['cname'], 'cname');
-  const [router] = orEmpty(raw['routers'], 'routers');
-  const routed = isObject(router) ? router['address'] : undefined;
-  const all = [name, routed, raw['ip']];
+  const names = [...orEmpty(raw['cname'], 'cname')].sort((a, b) => compareText(String(a), String(b)));
+  const routers = inOrder(orEmpty(raw['routers'], 'routers'))
+    .filter(isObject)
+    .sort((a, b) => compareText(String(a['name']), String(b['name'])));
+  const all = [...names, ...routers.map(({ address }) => address), raw['ip']];
   return all.find((address): address is string => typeof address === 'string' && address !== '') ?? '';
+}
+
+/** By their ids: the order of everything that is made of them. */
+function readUnits(raw: readonly unknown[]): readonly Unit[] {
+  return readAll(raw, readUnit).sort(
+    (a, b) => compareText(a.id, b.id) || compareText(JSON.stringify(a), JSON.stringify(b)),
+  );
 }
 
 function readUnit(raw: unknown, index: number): Unit {
@@ -107,24 +130,32 @@ function readHostPort(unit: JsonObject, where: string): string {
 }
 
 /**
- * Reads the answer to `GET /1.0/apps/A`. Where the answer itself says that something went wrong and has no ports, the ports are unknown
- * and not none.
- * @throws {ShapeError} when it cannot be read, or is about another app.
+ * Reads the answer to `GET /1.0/apps/A`. Where it has no ports, and says that something went wrong with units or addresses, the ports are
+ * unknown and not none. What it says of other things (a cluster without metrics says so each time) is no trouble, nor is an app without a
+ * deploy.
+ * @throws {ShapeError} when it cannot be read, is about another app, or the ports are unknown.
  */
 export function readAppDetails(body: unknown, name: string): AppDetails {
   const raw = asObject(body, 'the app');
   if (raw['name'] !== name) throw new ShapeError(`it is not about ${name}`);
-  const addresses = raw['internalAddresses'];
-  const error = raw['error'];
-  const hasError = error !== undefined && error !== null && error !== '';
-  if (hasError && (!Array.isArray(addresses) || addresses.length === 0)) {
-    throw new ShapeError(`it has no ports, and an error: ${oneLine(error)}`);
+  const addresses = orEmpty(raw['internalAddresses'], 'internalAddresses');
+  const error = addresses.length === 0 ? unitsError(raw['error']) : undefined;
+  if (error !== undefined && (error.subject === 'units' ? !isUndeployed(raw) : hasUnits(raw))) {
+    throw new ShapeError(`it has no ports, and an error: ${error.quote}`);
   }
   return {
     platform: asOptionalText(raw['platform'], 'platform'),
-    ports: orEmpty(addresses, 'internalAddresses').map(readPort),
-    processes: Object.fromEntries(orEmpty(raw['processes'], 'processes').map(readProcess)),
+    ports: readAll(addresses, readPort).sort(comparePorts),
+    processes: readProcesses(orEmpty(raw['processes'], 'processes')),
   };
+}
+
+function isUndeployed(raw: JsonObject): boolean {
+  return raw['deploys'] === 0 && !hasUnits(raw);
+}
+
+function hasUnits({ units }: JsonObject): boolean {
+  return Array.isArray(units) && units.length > 0;
 }
 
 function readPort(raw: unknown, index: number): Port {
@@ -140,42 +171,30 @@ function readPort(raw: unknown, index: number): Port {
   };
 }
 
-function readProcess(raw: unknown, index: number): [string, Annotations] {
+function comparePorts(a: Port, b: Port): number {
+  return (
+    compareText(a.process, b.process) ||
+    compareText(a.version, b.version) ||
+    compareText(a.protocol, b.protocol) ||
+    a.targetPort - b.targetPort
+  );
+}
+
+/** The annotations of each process; a process that is listed twice has those of both. */
+function readProcesses(raw: readonly unknown[]): Readonly<Record<string, Annotations>> {
+  const pairs = new Map<string, Pair[]>();
+  for (const { process, annotations } of readAll(raw, readProcess))
+    pairs.set(process, [...(pairs.get(process) ?? []), ...annotations]);
+  return Object.fromEntries(
+    [...pairs].sort(([a], [b]) => compareText(a, b)).map(([process, all]) => [process, annotationsOf(all)]),
+  );
+}
+
+function readProcess(raw: unknown, index: number): { process: string; annotations: readonly Pair[] } {
   const process = asObject(raw, `processes[${index}]`);
-  return [asOptionalText(process['name'], `processes[${index}].name`), readMetadata(process['metadata']).annotations];
+  const { annotations } = readPairs(process['metadata']);
+  return { process: asOptionalText(process['name'], `processes[${index}].name`), annotations };
 }
-
-/** `{annotations: [{name, value}], labels: [{name, value}]}`, either of which may be missing or null. */
-function readMetadata(value: unknown): { annotations: Annotations; labels: Annotations } {
-  if (value === undefined || value === null) return { annotations: {}, labels: {} };
-  const metadata = asObject(value, 'metadata');
-  return {
-    annotations: readPairs(metadata['annotations'], 'metadata.annotations'),
-    labels: readPairs(metadata['labels'], 'metadata.labels'),
-  };
-}
-
-function readPairs(value: unknown, where: string): Annotations {
-  const pairs = orEmpty(value, where).map((raw, index): [string, string] => {
-    const pair = asObject(raw, `${where}[${index}]`);
-    return [asOptionalText(pair['name'], `${where}.name`), asOptionalText(pair['value'], `${where}.value`)];
-  });
-  return Object.fromEntries(pairs);
-}
-
-/** Go writes a list that was never filled as null. */
-function orEmpty(value: unknown, where: string): readonly unknown[] {
-  return value === undefined || value === null ? [] : asArray(value, where);
-}
-
-function oneLine(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
-  return line.length > LONGEST_QUOTE ? `${line.slice(0, LONGEST_QUOTE)}...` : line;
-}
-
-/** How much of what Tsuru says is quoted. */
-const LONGEST_QUOTE = 300;
 
 /** A permission of a token, as `GET /1.0/users/info` lists them. */
 export interface Permission {

@@ -11,9 +11,9 @@ const LONGEST_RETRY_MS = 10 * 60_000;
 /** After this time no more apps are asked for in one poll, so that hundreds of slow ones do not hold it up. */
 const ASKING_LIMIT_MS = 30_000;
 
-/** What is found out about an app that is missing from the list. */
+/** What is found out about an app that is missing from the list: of a removed one the grant is still there, for the next app of its name. */
 export type Verdict =
-  { readonly kind: 'gone'; readonly why: string } | { readonly kind: 'kept'; readonly reason: string };
+  { readonly kind: 'unbound' | 'removed'; readonly why: string } | { readonly kind: 'kept'; readonly reason: string };
 
 /** When a missing app was asked for: one an app, kept as long as it is missing. */
 export interface MissingState {
@@ -48,7 +48,7 @@ export async function confirmMissing(
   const verdicts = await pMap(
     names,
     async (name): Promise<[string, Verdict]> => {
-      if (!mayRead(permissions, name)) return [name, { kind: 'gone', why: 'it is no longer bound' }];
+      if (!mayRead(permissions, name)) return [name, { kind: 'unbound', why: 'it is no longer bound' }];
       const state = states.get(name);
       if (state !== undefined && nowMs() < state.notBeforeMs) return [name, { kind: 'kept', reason: state.reason }];
       if (nowMs() >= deadlineMs)
@@ -73,7 +73,7 @@ async function askForApp(name: string, tsuru: TsuruClient, signal: AbortSignal):
   } catch (error) {
     // Tsuru answers plain text: a page of HTML is of a proxy, which has a 404, too.
     if (error instanceof TsuruError && error.failure === 'not_found' && !error.message.includes('<html'))
-      return { kind: 'gone', why: 'the app was removed' };
+      return { kind: 'removed', why: 'the app was removed' };
     return { kind: 'kept', reason: `it is missing from Tsuru's list, but it may be read (${errorText(error)})` };
   }
 }

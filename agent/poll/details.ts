@@ -47,10 +47,11 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
     const queued = new Set(queue.filter((name) => known.has(name)));
     const urgent: string[] = [];
     for (const [name, app] of known) {
-      const { due, state } = lookAt(app, states.get(name), nowMs());
+      const { due, hasChanged, state } = lookAt(app, states.get(name), nowMs());
       // While a cluster cannot tell the units, asking for more only adds to its trouble.
       const canAsk = app.unknown === undefined && !underWay.has(name);
-      states.set(name, due && !canAsk ? { ...state, onceMoreAtMs: nowMs() } : state);
+      const changedMeanwhile = hasChanged || state.changedMeanwhile === true;
+      states.set(name, due && !canAsk ? { ...state, onceMoreAtMs: nowMs(), changedMeanwhile } : state);
       if (!due || !canAsk) continue;
       if (app.details === undefined) urgent.push(name);
       else queued.add(name);

@@ -19,6 +19,8 @@ export interface DetailsState {
   readonly refreshAtMs: number;
   /** What the list said of the app then: a change asks for the details again. */
   readonly signature: string;
+  /** What the last list said of it; undefined before the first. */
+  readonly seen?: string;
   /** The versions of the app's units in the last list; undefined before the first. */
   readonly versions: readonly string[] | undefined;
   /** The app's units in the last list. */
@@ -29,6 +31,8 @@ export interface DetailsState {
   readonly onceMoreAtMs: number;
   readonly failures: number;
   readonly notBeforeMs: number;
+  /** The app changed while its details were being asked for, so that the next failure is not waited for. */
+  readonly changedMeanwhile?: boolean;
 }
 
 const NEVER_ASKED: DetailsState = {
@@ -47,7 +51,7 @@ export function isStarting({ units }: KnownApp): boolean {
 }
 
 /** Whether a running unit's process has no port, though ports were told. */
-function lacksPorts({ units, details }: KnownApp): boolean {
+export function lacksPorts({ units, details }: KnownApp): boolean {
   if (details === undefined) return false;
   return units.some(
     ({ process, status, internalIp }) =>
@@ -59,34 +63,39 @@ function lacksPorts({ units, details }: KnownApp): boolean {
 }
 
 /**
- * Looks at an app after a list and says whether its details are to be asked for now: when versions, processes or annotations changed;
- * while units start, or a running one has no port, and once that is over; when a version came or vanished; once more after the last two; else
- * every 10 minutes. Times are of a clock that only goes forward.
+ * Looks at an app after a list and says whether its details are to be asked for now: when units, versions, processes or annotations
+ * changed, whatever wait is in force after a failure; while units start, or a running one has no port, and once that is over; once more
+ * after units were replaced, versions changed, or the start was over; else every 10 minutes. Times are of a clock that only goes forward.
  */
 export function lookAt(
   app: KnownApp,
   before: DetailsState | undefined,
   nowMs: number,
-): { due: boolean; state: DetailsState } {
+): { due: boolean; hasChanged: boolean; state: DetailsState } {
   const state = before ?? NEVER_ASKED;
   const signature = signatureOf(app);
   const versions = versionsOf(app);
-  const unsettled = isStarting(app) || lacksPorts(app);
-  const unsettledSinceMs = unsettled ? (state.unsettledSinceMs ?? nowMs) : undefined;
-  const settledJustNow = !unsettled && state.unsettledSinceMs !== undefined;
   const changedVersions = state.versions !== undefined && state.versions.join() !== versions.join();
+  const units = compareUnits(state.units, app.units);
   // An app that was removed and made anew under its name between two polls has the same versions, but none of its units.
-  const isReplaced = state.units.length > 0 && app.units.length > 0 && !haveCommon(state.units, app.units);
+  const isReplaced = state.units.length > 0 && app.units.length > 0 && units.kept === 0;
+  const hasNews = signature !== (state.seen ?? signature) || units.added > 0 || changedVersions;
+  const unsettled = isStarting(app) || lacksPorts(app);
+  // A new version is a new start, however long the last one took.
+  const since = changedVersions ? undefined : state.unsettledSinceMs;
+  const unsettledSinceMs = unsettled ? (since ?? nowMs) : undefined;
+  const settledJustNow = !unsettled && state.unsettledSinceMs !== undefined;
+  const hasChanged = hasNews || units.removed > 0 || settledJustNow;
   const stuck = unsettledSinceMs !== undefined && nowMs - unsettledSinceMs >= STARTING_LIMIT_MS;
   const wanted =
+    hasNews ||
     signature !== state.signature ||
     (unsettled && !stuck) ||
     settledJustNow ||
-    changedVersions ||
-    isReplaced ||
     nowMs >= state.onceMoreAtMs ||
     nowMs >= state.refreshAtMs;
-  const due = wanted && nowMs >= state.notBeforeMs;
+  const isFree = hasChanged || nowMs >= state.notBeforeMs;
+  const due = wanted && isFree;
 
   function onceMoreAtMs(): number {
     if (wanted && !due) return nowMs; // A wish that cannot be met now is kept.
@@ -96,15 +105,18 @@ export function lookAt(
 
   return {
     due,
+    hasChanged,
     state: {
       refreshAtMs: state.refreshAtMs,
       signature: state.signature,
+      seen: signature,
       versions,
       units: app.units,
       ...(unsettledSinceMs === undefined ? {} : { unsettledSinceMs }),
       onceMoreAtMs: onceMoreAtMs(),
-      failures: state.failures,
-      notBeforeMs: state.notBeforeMs,
+      failures: hasChanged ? 0 : state.failures,
+      notBeforeMs: isFree ? 0 : state.notBeforeMs,
+      ...(state.changedMeanwhile === true ? { changedMeanwhile: true } : {}),
     },
   };
 }
@@ -116,7 +128,7 @@ export function remembered(app: KnownApp): DetailsState {
 
 /** While they are asked for: what the list said then need not be asked again, what it says from now on does. */
 export function asked(app: KnownApp, state: DetailsState): DetailsState {
-  return { ...state, signature: signatureOf(app), refreshAtMs: Infinity };
+  return { ...state, signature: signatureOf(app), refreshAtMs: Infinity, changedMeanwhile: false };
 }
 
 /** After the details were told. `random` (0 to 1) spreads the refreshes of many apps over the last fifth of their time. */
@@ -130,8 +142,9 @@ export function askAgain(state: DetailsState): DetailsState {
   return { ...state, refreshAtMs: -Infinity, failures: 0, notBeforeMs: 0 };
 }
 
-/** After they could not be had: later and later, as each of these calls is dear to Tsuru. */
+/** After they could not be had: later and later, as each of these calls is dear to Tsuru; at once where the app is another one by now. */
 export function failed(state: DetailsState, nowMs: number): DetailsState {
+  if (state.changedMeanwhile === true) return { ...state, failures: 0, notBeforeMs: 0, onceMoreAtMs: nowMs };
   const waitMs = Math.min(REFRESH_MS, FIRST_RETRY_MS * 2 ** state.failures);
   return { ...state, failures: state.failures + 1, notBeforeMs: nowMs + waitMs, onceMoreAtMs: nowMs };
 }
@@ -143,10 +156,18 @@ function signatureOf({ app, units }: KnownApp): string {
   return JSON.stringify([[...kinds].sort(compareText), annotations]);
 }
 
-function haveCommon(before: readonly Unit[], units: readonly Unit[]): boolean {
-  if (before === units) return true;
-  const ids = new Set(before.map(({ id }) => id));
-  return units.some(({ id }) => ids.has(id));
+/** How many units are new, have gone, and are still there. One that has an address only now is new. */
+function compareUnits(before: readonly Unit[], units: readonly Unit[]): Record<'added' | 'removed' | 'kept', number> {
+  if (before === units) return { added: 0, removed: 0, kept: units.length };
+  const keyOf = ({ id, internalIp, hostPort }: Unit): string => `${id} ${internalIp} ${hostPort}`;
+  const old = new Set(before.map(keyOf));
+  const oldIds = new Set(before.map(({ id }) => id));
+  const ids = new Set(units.map(({ id }) => id));
+  return {
+    added: units.filter((unit) => !old.has(keyOf(unit))).length,
+    removed: before.filter(({ id }) => !ids.has(id)).length,
+    kept: units.filter(({ id }) => oldIds.has(id)).length,
+  };
 }
 
 function versionsOf({ units }: KnownApp): string[] {

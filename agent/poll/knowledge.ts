@@ -1,10 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { UNIT_LABEL, validValue } from '../discovery/labels.ts';
-import type { TargetGroup } from '../targets/groups.ts';
 import type { AppDetails, KnownApp, KnownApps, Unit } from '../apps.ts';
 import type { AppList, ListedApp } from './answers.ts';
+import { heldUnits } from './held.ts';
 
-/** What is known after a list of apps, the very same object if nothing is new: what the list does not tell stays as it was. Apps missing from it stay, too: see confirm.ts. */
+/** What is known after a list of apps, the very same object if nothing is new: what the list does not tell stays as it was. Apps missing from it stay, too (see confirm.ts), and so do former ones (see identity.ts). */
 export function learnList(known: KnownApps, list: AppList, nowMs: number): KnownApps {
   const next = new Map(known);
   let changed = false;
@@ -18,12 +17,13 @@ export function learnList(known: KnownApps, list: AppList, nowMs: number): Known
 }
 
 function learnApp(before: KnownApp | undefined, { app, units }: ListedApp, nowMs: number): KnownApp {
+  if (before?.formerTeam !== undefined) return before;
   const details = before?.details === undefined ? {} : { details: before.details };
   if (units.kind === 'known') {
     // What is the same as last time stays the same object, so that nothing need be made of it again.
     const isSame = before !== undefined && before.unknown === undefined && before.held === undefined;
     if (isSame && isDeepStrictEqual(before.app, app) && haveSame(before.units, units.units)) return before;
-    const held = before?.details === undefined ? stillListed(before?.held ?? [], units.units) : [];
+    const held = before?.details === undefined ? heldUnits(before?.held ?? [], units.units) : [];
     return { app, units: units.units, ...details, ...(held.length === 0 ? {} : { held }) };
   }
   if (before?.unknown?.reason === units.reason) return before;
@@ -31,18 +31,6 @@ function learnApp(before: KnownApp | undefined, { app, units }: ListedApp, nowMs
   if (before === undefined) return { app, units: [], unknown };
   // What the list says of the app itself may be a part of what could not be read, so that stands as well.
   return { ...before, unknown };
-}
-
-/** The groups of units that are still there: held ones stand until there are ports to make new ones of. */
-function stillListed(held: readonly TargetGroup[], units: readonly Unit[]): readonly TargetGroup[] {
-  const names = new Set(units.flatMap(({ name }) => (name === '' ? [] : [validValue(name)])));
-  return held.filter(({ targets, labels }) => {
-    const unit = labels[UNIT_LABEL] ?? '';
-    // Units without a name are called by their address, and those that share one have it added.
-    return (
-      names.has(unit) || targets.some((address) => unit === address || names.has(unit.replace(` (${address})`, '')))
-    );
-  });
 }
 
 /** Whether units are the same in the same order; field by field, as there may be thousands. */
@@ -66,7 +54,10 @@ function haveSame(before: readonly Unit[], units: readonly Unit[]): boolean {
 
 /** Apps that are missing from the list, though nothing says that their bind is gone: their units are unknown, each for its reason. */
 export function markMissing(known: KnownApps, reasons: ReadonlyMap<string, string>, nowMs: number): KnownApps {
-  const changed = [...reasons].filter(([name, reason]) => known.get(name)?.unknown?.reason !== reason);
+  const changed = [...reasons].filter(([name, reason]) => {
+    const app = known.get(name);
+    return app?.formerTeam === undefined && app?.unknown?.reason !== reason;
+  });
   if (changed.length === 0) return known;
   const next = new Map(known);
   for (const [name, reason] of changed) {
@@ -77,7 +68,7 @@ export function markMissing(known: KnownApps, reasons: ReadonlyMap<string, strin
 }
 
 export function forget(known: KnownApps, names: readonly string[]): KnownApps {
-  if (names.length === 0) return known;
+  if (!names.some((name) => known.has(name))) return known;
   const next = new Map(known);
   names.forEach((name) => next.delete(name));
   return next;
@@ -85,9 +76,16 @@ export function forget(known: KnownApps, names: readonly string[]): KnownApps {
 
 export function learnDetails(known: KnownApps, name: string, details: AppDetails): KnownApps {
   const app = known.get(name);
-  if (app === undefined || isDeepStrictEqual(app.details, details)) return known;
+  if (app === undefined || app.formerTeam !== undefined || isDeepStrictEqual(app.details, details)) return known;
   const { held, ...rest } = app;
   // What the last run held stands until the units and their ports are both told.
   const kept = app.unknown === undefined || held === undefined ? {} : { held };
   return new Map(known).set(name, { ...rest, ...kept, details });
+}
+
+/** The apps that are there: all but former ones. */
+export function present(known: KnownApps): KnownApps {
+  const all = [...known];
+  const there = all.filter(([, { formerTeam }]) => formerTeam === undefined);
+  return there.length === all.length ? known : new Map(there);
 }

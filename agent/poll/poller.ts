@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { KnownApps } from '../apps.ts';
 import { parseJson, ShapeError } from '../shared/shape.ts';
@@ -8,8 +7,9 @@ import { readAppList, type AppList, type ListedApp } from './answers.ts';
 import { CALLS } from './calls.ts';
 import { confirmMissing, type MissingState } from './confirm.ts';
 import { createDetails, type DetailsFailure } from './details.ts';
-import { isStarting, STARTING_LIMIT_MS } from './due.ts';
-import { forget, learnDetails, learnList, markMissing } from './knowledge.ts';
+import { isStarting, lacksPorts, STARTING_LIMIT_MS } from './due.ts';
+import { identify, makeFormer } from './identity.ts';
+import { forget, learnDetails, learnList, markMissing, present } from './knowledge.ts';
 import { nextWaitMs } from './schedule.ts';
 
 /** How long a write waits for details that are asked for: a new app's ports are there by then, and come with its units. */
@@ -18,6 +18,11 @@ const DETAILS_HEAD_START_MS = 300;
 const DETAILS_WAIT_MS = 5_000;
 /** How often details that come one after another are written in between. */
 const DETAILS_WRITE_EVERY_MS = 2_000;
+/**
+ * How long polls are quick because Tsuru does not know the address of this instance: it does once the rollout has ended, which has 600 s.
+ * An instance without a router never has one.
+ */
+const ADDRESS_LIMIT_MS = 10 * 60_000;
 
 /** How a poll ended. */
 export type PollOutcome =
@@ -69,19 +74,23 @@ export interface Poller {
 export function createPoller(options: PollerOptions): Poller {
   const { tsuru, clock, random, intervalMs, ownApp, sink } = options;
   let known = forget(options.restored, ownApp === undefined ? [] : [ownApp]);
-  let lastList: { digest: string; list: AppList; own: ListedApp | undefined } | undefined;
+  let hasList = false;
+  let own: ListedApp | undefined;
+  /** Former apps whose names were in the last list, or may have been: once they vanish from it, their grant may be gone. */
+  let listedFormer = formerIn(known);
   let failures = 0;
   let wakeUp: AbortController | undefined;
   let waiting: ((outcome: PollOutcome) => void)[] = [];
   const missingStates = new Map<string, MissingState>();
   const startingSince = new Map<string, number>();
   let publishedAtMs = -Infinity;
+  const startedAtMs = clock.nowMs();
 
   const details = createDetails({
     tsuru,
     nowMs: clock.nowMs,
     random,
-    current: () => known,
+    current: () => present(known),
     onTold(name, told) {
       known = learnDetails(known, name, told);
       if (clock.nowMs() - publishedAtMs >= DETAILS_WRITE_EVERY_MS) void publish(clock.nowMs());
@@ -100,17 +109,24 @@ export function createPoller(options: PollerOptions): Poller {
   async function poll(signal: AbortSignal): Promise<PollOutcome> {
     const list = await getList(signal);
     const seenAtMs = clock.nowMs();
+    const { strangers, accepted, problems } = identify(known, list.apps, own);
+    if (strangers.size > 0) sink.onGone(strangers);
+    known = makeFormer(forget(known, accepted), strangers.keys());
     known = learnList(known, list, clock.wallMs());
-    const missing = [...known.keys()].filter((name) => !list.apps.has(name));
+    const former = formerIn(known);
+    const missing = [...known.keys()].filter(
+      (name) => !list.apps.has(name) && (!former.has(name) || listedFormer.has(name)),
+    );
     // What the list does tell need not wait for what is found out about the rest.
     if (missing.length > 0) await publish(seenAtMs);
-    await dropGone(missing, signal);
+    const unsure = await dropGone(missing, signal);
+    listedFormer = new Set([...former].filter((name) => list.apps.has(name) || unsure.has(name)));
     noteStarting();
-    const asked = details.refresh(known, signal);
+    const asked = details.refresh(present(known), signal);
     await atMost(DETAILS_HEAD_START_MS, asked);
     await publish(seenAtMs);
     await atMost(DETAILS_WAIT_MS, asked);
-    return { kind: 'answered', problems: list.problems };
+    return { kind: 'answered', problems: [...list.problems, ...problems] };
   }
 
   async function atMost(limitMs: number, work: Promise<void>): Promise<void> {
@@ -119,41 +135,39 @@ export function createPoller(options: PollerOptions): Poller {
     limit.abort();
   }
 
-  /** The same bytes as before need not be read again: most polls find nothing new. */
   async function getList(signal: AbortSignal): Promise<AppList> {
     const { status, chunks } = await tsuru.get(CALLS.apps, '/1.0/apps?extended=true', signal);
-    const hash = createHash('sha256');
-    for (const chunk of chunks) hash.update(chunk);
-    const digest = `${status} ${hash.digest('base64')}`;
-    if (digest === lastList?.digest) {
-      // Settings that were refused are tried again though nothing changed.
-      if (ownApp !== undefined) sink.onOwnApp(lastList.own);
-      return lastList.list;
-    }
     const { apps, problems } = readAppList(status === 204 ? [] : parseJson(chunks));
-    const own = ownApp === undefined ? undefined : apps.get(ownApp);
-    if (ownApp !== undefined) sink.onOwnApp(own);
-    const list = { apps: new Map([...apps].filter(([name]) => name !== ownApp)), problems };
-    lastList = { digest, list, own };
-    return list;
+    hasList = true;
+    if (ownApp === undefined) return { apps, problems };
+    own = apps.get(ownApp);
+    // Settings that were refused are tried again though nothing changed.
+    sink.onOwnApp(own);
+    return { apps: new Map([...apps].filter(([name]) => name !== ownApp)), problems };
   }
 
-  async function dropGone(missing: readonly string[], signal: AbortSignal): Promise<void> {
+  /** Returns the missing apps about which nothing could be found out. */
+  async function dropGone(missing: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
     const verdicts = await confirmMissing(missing, missingStates, tsuru, clock.nowMs, signal);
+    const former = formerIn(known);
     const gone = new Map<string, string>();
     const kept = new Map<string, string>();
+    const removed: string[] = [];
     for (const [name, verdict] of verdicts) {
-      if (verdict.kind === 'gone') gone.set(name, verdict.why);
-      else kept.set(name, verdict.reason);
+      if (verdict.kind === 'kept') kept.set(name, verdict.reason);
+      else if (!former.has(name)) gone.set(name, verdict.why);
+      if (verdict.kind === 'unbound') known = forget(known, [name]);
+      else if (verdict.kind === 'removed') removed.push(name);
     }
     known = markMissing(known, kept, clock.wallMs());
     if (gone.size > 0) sink.onGone(gone);
-    known = forget(known, [...gone.keys()]);
+    known = makeFormer(known, removed);
+    return new Set(kept.keys());
   }
 
   function noteStarting(): void {
     for (const [name, app] of known) {
-      if (!isStarting(app)) startingSince.delete(name);
+      if (!isStarting(app) && !lacksPorts(app)) startingSince.delete(name);
       else if (!startingSince.has(name)) startingSince.set(name, clock.nowMs());
     }
     for (const name of startingSince.keys()) if (!known.has(name)) startingSince.delete(name);
@@ -162,7 +176,8 @@ export function createPoller(options: PollerOptions): Poller {
   function waitMs(): number {
     const nowMs = clock.nowMs();
     const starting = [...startingSince.values()].some((sinceMs) => nowMs - sinceMs < STARTING_LIMIT_MS);
-    const hurry = starting || sink.writePending();
+    const addressless = ownApp !== undefined && !own?.address && nowMs - startedAtMs < ADDRESS_LIMIT_MS;
+    const hurry = starting || addressless || sink.writePending();
     return nextWaitMs(
       { intervalMs, failures, hurry, sinceChangeMs: nowMs - (sink.changedAtMs() ?? -Infinity) },
       random(),
@@ -176,13 +191,13 @@ export function createPoller(options: PollerOptions): Poller {
         const answerTo = waiting;
         waiting = [];
         if (answerTo.length > 0) details.askForAllAgain();
-        const startedAtMs = clock.nowMs();
+        const beganAtMs = clock.nowMs();
         const outcome = await poll(signal).catch(failedPoll);
         if (isStopped()) return;
         failures = outcome.kind === 'failed' ? failures + 1 : 0;
         // A file that somebody removed comes back even so; but what was never known is not written as none.
-        if (outcome.kind === 'failed' && (known.size > 0 || lastList !== undefined)) await publish(clock.nowMs());
-        sink.onPoll(outcome, clock.nowMs() - startedAtMs);
+        if (outcome.kind === 'failed' && (known.size > 0 || hasList)) await publish(clock.nowMs());
+        sink.onPoll(outcome, clock.nowMs() - beganAtMs);
         answerTo.forEach((answer) => {
           answer(outcome);
         });
@@ -219,4 +234,8 @@ function failedPoll(error: unknown): PollOutcome {
     };
   }
   return { kind: 'failed', failure: 'internal', reason: `an error in the agent itself: ${errorText(error)}` };
+}
+
+function formerIn(known: KnownApps): ReadonlySet<string> {
+  return new Set([...known].flatMap(([name, { formerTeam }]) => (formerTeam === undefined ? [] : [name])));
 }

@@ -1,4 +1,4 @@
-/** Between polls while units start, after a change, and after a failed write: rollouts come in bursts. */
+/** Between polls while something is on its way and after a change: rollouts come in bursts. */
 const QUICK_INTERVAL_MS = 5_000;
 /** How long after a change the quick interval holds. */
 const QUICK_AFTER_CHANGE_MS = 60_000;
@@ -13,7 +13,7 @@ export interface Pace {
   readonly intervalMs: number;
   /** Failed polls in a row. */
   readonly failures: number;
-  /** Units of an app are starting, have not been for too long, or targets still wait to be written. */
+  /** Something is on its way: units or their ports, this instance's own address, or targets that wait to be written. */
   readonly hurry: boolean;
   /** Since the last change of targets; Infinity if there was none. */
   readonly sinceChangeMs: number;

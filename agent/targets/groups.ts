@@ -8,6 +8,8 @@ export interface TargetGroup {
 
 /** The label that tells which app a target group belongs to. */
 export const APP_LABEL = '__meta_tsuru_app';
+/** The label that tells whose app it is. */
+export const TEAM_LABEL = '__meta_tsuru_team';
 
 /** A group as the target file has it. */
 export function renderGroup(group: TargetGroup): string {

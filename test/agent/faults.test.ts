@@ -124,7 +124,7 @@ const TROUBLES: readonly {
   {
     title: 'lists an app twice and one without a name',
     fault: { kind: 'body', path: '/apps', body: '[{"name":"my-app"},{}]' },
-    says: /entry 1 of Tsuru's list of apps has no name/,
+    says: /an entry of Tsuru's list of apps has no name/,
   },
   {
     title: 'lists apps with units of the wrong shape',

@@ -55,6 +55,47 @@ describe("Tsuru's list of apps", () => {
     });
   });
 
+  it('tells the units where the error is about something else', () => {
+    const error = 'unable to get units metrics: no metrics here\nunable to get app addresses: no router';
+    assert.deepEqual(readOne({ error }).units, { kind: 'known', units: [] });
+    const { units } = readOne({ error: `${error}\nunable to list app units: EOF` });
+    assert.deepEqual(units, { kind: 'unknown', reason: 'Tsuru says: unable to list app units: EOF' });
+  });
+
+  it('takes the first value in order of an annotation that is there twice', () => {
+    const annotations = [
+      { name: 'prometheus.io/port', value: '9100' },
+      { name: 'prometheus.io/port', value: '80' },
+    ];
+    for (const listed of [annotations, annotations.toReversed()]) {
+      assert.deepEqual(readOne({ metadata: { annotations: listed } }).app.annotations, { 'prometheus.io/port': '80' });
+    }
+  });
+
+  it('takes the entry with known units of an app that is there twice', () => {
+    const entries = [
+      { name: 'a', units: [], error: 'unable to list app units: EOF' },
+      { name: 'a', units: [{ ID: 'a-1' }] },
+    ];
+    for (const list of [entries, entries.toReversed()]) {
+      assert.equal(readAppList(list).apps.get('a')?.units.kind, 'known');
+    }
+  });
+
+  it('takes the first of several addresses in order: own names, then routers by name, then its ip', () => {
+    const routers = [
+      { name: 'b', address: 'b.example.com' },
+      { name: 'a', address: '' },
+      { name: 'c', address: 'c.example.com' },
+    ];
+    for (const list of [routers, routers.toReversed()]) {
+      assert.equal(readOne({ routers: list, ip: 'ip.example.com' }).address, 'b.example.com');
+      assert.equal(readOne({ routers: list, cname: ['y.com', 'x.com'] }).address, 'x.com');
+    }
+    assert.equal(readOne({ routers: [], cname: null, ip: 'ip.example.com' }).address, 'ip.example.com');
+    assert.equal(readOne({}).address, '');
+  });
+
   const unreadable: readonly [string, object, RegExp][] = [
     ['no units', { units: undefined }, /units is missing, not a list/],
     ['null for units', { units: null }, /units is null, not a list/],
@@ -121,6 +162,50 @@ describe('the details of an app', () => {
         /no ports, and an error/,
       );
     }
+  });
+
+  const METRICS =
+    'unable to get units metrics: the server could not find the requested resource (get pods.metrics.k8s.io)';
+  const UNITS = 'unable to list app units: Get "https://cluster/api/v1/pods": dial tcp: i/o timeout';
+
+  it('without ports mean that there are none where the error is about something else', () => {
+    for (const error of [
+      METRICS,
+      `${METRICS}\nunable to get autoscale info: boom\nunable to get app quota: no such document`,
+      'unable to get app addresses: dial tcp: lookup router.example.com: no such host',
+      'unable to get autoscale recommendation info: the server could not find the requested resource',
+      'unable to get volume binds: EOF\nunable to get service instance bound to app: EOF',
+      `${METRICS}\ngoroutine 1 [running]:\nunits.go:12`,
+    ]) {
+      const answer = { name: 'a', deploys: 3, units: [{ ID: 'a-1' }], error };
+      assert.deepEqual(readAppDetails(answer, 'a').ports, [], error);
+    }
+  });
+
+  it('without ports are refused where any part of the error is about units or addresses', () => {
+    for (const error of [
+      UNITS,
+      `${METRICS}\n${UNITS}`,
+      `${UNITS}\n${METRICS}`,
+      `${METRICS}; ${UNITS}`,
+      'unable to get app cluster internal addresses: dial tcp: i/o timeout',
+      `unable to get provisioner name: EOF\n${METRICS}`,
+    ]) {
+      assert.throws(
+        () => readAppDetails({ name: 'a', deploys: 3, units: [], error }, 'a'),
+        /no ports, and an error/,
+        error,
+      );
+    }
+  });
+
+  it('with an error that is not known here and without ports are refused while the app has units', () => {
+    assert.throws(() => readAppDetails({ name: 'a', units: [{ ID: 'a-1' }], error: 'boom' }, 'a'), /an error: boom/);
+    assert.deepEqual(readAppDetails({ name: 'a', units: [], error: 'boom' }, 'a').ports, []);
+  });
+
+  it('of an app without a deploy are no trouble, whatever the error', () => {
+    assert.deepEqual(readAppDetails({ name: 'a', deploys: 0, units: [], error: UNITS }, 'a').ports, []);
   });
 
   it('without an error and without ports mean that there are none', () => {

@@ -3,7 +3,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { KnownApps } from '../../../agent/apps.ts';
 import { createDetails, type Details } from '../../../agent/poll/details.ts';
-import { byName, known } from '../apps.ts';
+import { byName, known, unit } from '../apps.ts';
 
 /** Answers when the test says so. */
 interface Held {
@@ -85,6 +85,17 @@ describe('details that are being asked for', () => {
     await held[0]?.fail();
     poll();
     assert.deepEqual(askedFor(), ['a']);
+    poll();
+    assert.deepEqual(askedFor(), ['a', 'a']);
+  });
+
+  it('are asked for again at the next poll when they could not be had, and the app changed meanwhile', async () => {
+    poll();
+    poll(byName(known('a', { units: [unit('a-1'), unit('a-2')] })));
+    await held[0]?.fail();
+    poll();
+    assert.deepEqual(askedFor(), ['a', 'a']);
+    await held[1]?.fail();
     poll();
     assert.deepEqual(askedFor(), ['a', 'a']);
   });

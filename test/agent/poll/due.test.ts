@@ -83,6 +83,54 @@ describe('the details of an app are asked for', () => {
     assert.equal(lookAt(SETTLED, state, 1_000_000 + 10 * MINUTE_MS).due, true);
   });
 
+  it('when a unit comes, though its version and process are known', () => {
+    const more = known('a', { units: [unit('a-1'), unit('a-2')] });
+    assert.deepEqual(askedAt([SETTLED, more, more]), [1]);
+    assert.deepEqual(askedAt([SETTLED, SETTLED], lookAt(more, settled(), 1_000_000).state), []);
+  });
+
+  const waiting: readonly [string, KnownApp, KnownApp][] = [
+    ['the first unit comes', known('a', { units: [] }), SETTLED],
+    ['a unit comes', SETTLED, known('a', { units: [unit('a-1'), unit('a-2')] })],
+    ['a unit goes', known('a', { units: [unit('a-1'), unit('a-2')] }), SETTLED],
+    ['the version changes', SETTLED, known('a', { units: [unit('a-1', { version: '2' })] })],
+    ['a unit gets its address', known('a', { units: [unit('a-1', { internalIp: '' })] }), SETTLED],
+    ['the last unit has started', known('a', { units: [unit('a-1', { status: 'starting' })] }), SETTLED],
+    ['an annotation changes', SETTLED, known('a', { app: { annotations: { x: '1' } } })],
+  ];
+  for (const [title, before, after] of waiting) {
+    it(`at once when ${title}, whatever wait is in force, and the next wait is a short one again`, () => {
+      let state = lookAt(before, undefined, 0).state;
+      for (let failure = 0; failure < 7; failure++) state = failed(state, 0);
+      assert.equal(lookAt(before, state, 500_000).due, false);
+      const look = lookAt(after, lookAt(before, state, 500_000).state, 505_000);
+      assert.equal(look.due, true);
+      const again = failed(look.state, 505_000);
+      assert.equal(lookAt(after, again, 514_999).due, false);
+      assert.equal(lookAt(after, again, 515_000).due, true);
+    });
+  }
+
+  it('at the same pace when a unit only crashes again and again', () => {
+    const crashed = known('a', { units: [unit('a-1', { status: 'error' })] });
+    let state = failed(settled(), 1_000_000);
+    for (const app of [crashed, SETTLED, crashed]) {
+      const look = lookAt(app, state, 1_005_000);
+      assert.equal(look.due, false);
+      state = look.state;
+    }
+  });
+
+  it('anew for 10 minutes when another version starts, though the last one was stuck', () => {
+    const stuck = known('a', { units: [unit('u', { status: 'starting' })] });
+    const next = known('a', { units: [unit('v', { status: 'starting', version: '2' })] });
+    const polls = [...Array.from({ length: 150 }, () => stuck), ...Array.from({ length: 20 }, () => next)];
+    assert.deepEqual(
+      askedAt(polls).slice(-20),
+      Array.from({ length: 20 }, (_, index) => 150 + index),
+    );
+  });
+
   it('later and later when they cannot be had', () => {
     const annotated = known('a', { app: { annotations: { x: '1' } } });
     const polls = Array.from({ length: 20 }, () => annotated);
