@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import { hostPort, secretsOf, type Config } from './config.ts';
 import type { Environment } from './shared/environment.ts';
 import type { Discovery, DiscoveryOptions } from './discovery/discover.ts';
+import { createCheck } from './gateway/credentials.ts';
 import { startGateway } from './gateway/gateway.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
 import { createMetrics } from './metrics.ts';
@@ -19,6 +20,7 @@ import { createHealth } from './prometheus/health.ts';
 import { passedOn } from './prometheus/launch.ts';
 import { createOwnPrometheus, type OwnPrometheus } from './prometheus/own.ts';
 import { createProver } from './prometheus/prover.ts';
+import { createOwnSecret } from './prometheus/secret.ts';
 import { featuresOf } from './prometheus/version.ts';
 import { createReporter } from './reporter.ts';
 import { serve } from './server.ts';
@@ -63,9 +65,13 @@ export async function startAgent(
   const metrics = createMetrics(registry);
   const troubles = createTroubles(log, clock.wallMs);
   const tsuru = createTsuruClient({ url: config.tsuruUrl, token: config.tsuruToken, onCall: metrics.called });
-  const prometheus = createPrometheusClient(config.prometheus.url, () =>
-    config.prometheus.kind === 'external' ? undefined : own === undefined ? 'it is not started yet' : own.absence(),
-  );
+  const access = config.prometheus.kind === 'supervised' ? createOwnSecret(config.dataFolder) : undefined;
+  const secrets = [...secretsOf(config), ...(access === undefined ? [] : [access.password])];
+  const prometheus = createPrometheusClient(config.prometheus.url, {
+    absence: () =>
+      config.prometheus.kind === 'external' ? undefined : own === undefined ? 'it is not started yet' : own.absence(),
+    access,
+  });
   const file = createTargetFile(config.dataFolder, clock.wallMs);
   const state = createStateFile(config.dataFolder);
   const reporter = createReporter({ log, metrics, troubles, wallMs: clock.wallMs });
@@ -120,6 +126,7 @@ export async function startAgent(
       targetsFile: file.path,
       replica: config.replica,
       addresses: { prometheus: config.prometheus.url.host, agent: hostPort(config.listen) },
+      access,
     },
     client: prometheus,
     clock,
@@ -173,12 +180,13 @@ export async function startAgent(
   await address.restore();
   const lost = await settings.restore();
   if (lost !== undefined) log.warn(lost);
-  if (config.prometheus.kind === 'supervised') {
+  if (config.prometheus.kind === 'supervised' && access !== undefined) {
     own = await createOwnPrometheus(
       {
         ...config.prometheus,
         dataFolder: config.dataFolder,
         configFile: configuration.configFile,
+        access,
         environment,
         settings: settings.current,
         client: prometheus,
@@ -272,12 +280,14 @@ export async function startAgent(
     readiness: health.readiness,
     isOnDisk: publisher.isOnDisk,
     overdueMs: () => clock.nowMs() - nextPollAtMs,
+    verdictOf: config.gateway === undefined ? undefined : createCheck(config.gateway),
+    sleep: (durationMs) => clock.sleep(durationMs, signal),
     async poll() {
       const outcome = await poller.pollNow();
       return { outcome, targets: publisher.current()?.groups.length ?? 0 };
     },
   });
-  const server = await serve(pages, config.listen, secretsOf(config), log);
+  const server = await serve(pages, config.listen, secrets, log);
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: file.path }, 'the agent follows Tsuru');
 
   async function follow(told: string, annotation: string | undefined): Promise<void> {
@@ -305,9 +315,10 @@ export async function startAgent(
       : await startGateway({
           listen: config.gateway.listen,
           prometheus: config.prometheus.url,
+          authorization: access?.authorization,
           credentials: config.gateway,
           pages,
-          secrets: secretsOf(config),
+          secrets,
           readiness: async () => ({
             targetsKnown: publisher.isOnDisk(),
             prometheusReady: (await health.readiness()).ready,

@@ -82,14 +82,14 @@ export const VARIABLES = [
   {
     name: 'AGENT_PROMETHEUS_LISTEN',
     default: '127.0.0.1:9090',
-    meaning: "address and port of the agent's own Prometheus, which has no password",
+    meaning: "address and port of the agent's own Prometheus",
   },
   { name: 'AGENT_STORAGE_DIR', default: '/prometheus/data', meaning: "folder of its own Prometheus' data" },
   { name: 'AGENT_GATEWAY_ADDRESS', default: '::', meaning: 'the address on which the public port is opened' },
   {
     name: 'AGENT_LISTEN',
     default: '127.0.0.1:9091',
-    meaning: "address and port of the agent's own pages, which have no password",
+    meaning: "address and port of the agent's own pages",
   },
   {
     name: 'AGENT_DATA_DIR',
@@ -133,7 +133,7 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
     const storageFolder = read('AGENT_STORAGE_DIR', absolute, 'an absolute path');
     if (url === 'own' && listen !== undefined && (!isLoopback(listen.host) || listen.port === 0)) {
       problems.push(
-        `AGENT_PROMETHEUS_LISTEN=${hostPort(listen)} cannot be used: Prometheus has no password, so it must be a loopback address such as 127.0.0.1, with a port.`,
+        `AGENT_PROMETHEUS_LISTEN=${hostPort(listen)} cannot be used: Prometheus is reached through the public port only, so it must be a loopback address such as 127.0.0.1, with a port.`,
       );
     }
     if (url === 'own' && storageFolder !== undefined && storageFolder === dataFolder)

@@ -1,13 +1,21 @@
 import type Registry from 'prom-client/lib/registry.js';
+import type { Verdict } from './gateway/credentials.ts';
 import type { PollOutcome } from './poll/poller.ts';
 import type { Readiness } from './prometheus/health.ts';
-import { json, text, type Pages } from './server.ts';
+import { json, text, type Page, type Pages } from './server.ts';
 import { formatDuration } from './shared/duration.ts';
 import { count } from './shared/text.ts';
 import type { Status } from './status.ts';
 
 /** How long after it was due a poll may end: one that waits for Tsuru and for hundreds of missing apps takes minutes, none takes longer. */
 const STUCK_AFTER_MS = 10 * 60_000;
+
+/** How long a wrong password waits for its answer, as at the guarded port: that ends guessing. */
+const WRONG_PASSWORD_MS = 1_000;
+const UNAUTHORIZED: Page = {
+  ...text(401, 'This page needs the user and the password of the guarded port.'),
+  headers: { 'www-authenticate': 'Basic realm="Prometheus", charset="UTF-8"' },
+};
 
 export interface PagesOptions {
   readonly registry: Registry;
@@ -17,13 +25,16 @@ export interface PagesOptions {
   readonly isOnDisk: () => boolean;
   /** How long ago the next poll was due; below 0 while it is not. */
   readonly overdueMs: () => number;
+  /** Checks the user and the password of the guarded port; undefined where there is none. */
+  readonly verdictOf: ((authorization: string | undefined) => Verdict) | undefined;
+  readonly sleep: (durationMs: number) => Promise<void>;
   /** Polls now, and tells how that ended and how many targets there are then. */
   readonly poll: () => Promise<{ readonly outcome: PollOutcome; readonly targets: number }>;
 }
 
 /** The agent's own pages. */
 export function createPages(options: PagesOptions): Pages {
-  const { registry, status, readiness, isOnDisk, overdueMs, poll } = options;
+  const { registry, status, readiness, isOnDisk, overdueMs, verdictOf, sleep, poll } = options;
   return {
     'GET /metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
     'GET /healthz': () => {
@@ -39,7 +50,11 @@ export function createPages(options: PagesOptions): Pages {
       return prometheus.ready ? text(200, 'Ready.') : text(503, `Not ready: Prometheus is not: ${prometheus.reason}`);
     },
     'GET /tsuru/status': async () => json(200, await status()),
-    'POST /tsuru/poll': async () => {
+    // Prometheus can be made to send a POST to any address of this machine.
+    'POST /tsuru/poll': async ({ authorization }) => {
+      const verdict = verdictOf?.(authorization) ?? 'right';
+      if (verdict === 'wrong') await sleep(WRONG_PASSWORD_MS);
+      if (verdict !== 'right') return UNAUTHORIZED;
       const { outcome, targets } = await poll();
       if (outcome.kind === 'failed') return text(502, `Polled, but: ${outcome.reason}`);
       return text(200, `Polled: ${count(targets, 'target')}.`);

@@ -18,10 +18,17 @@ export interface Page {
   readonly status: number;
   readonly type: string;
   readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What a page may want to know of its request. */
+export interface PageRequest {
+  /** The header of this name. */
+  readonly authorization: string | undefined;
 }
 
 /** A page by `METHOD /path`. */
-export type Pages = Readonly<Record<string, () => Promise<Page>>>;
+export type Pages = Readonly<Record<string, (request: PageRequest) => Promise<Page>>>;
 
 export function text(status: number, body: string): Page {
   return { status, type: 'text/plain; charset=utf-8', body: `${body}\n` };
@@ -67,8 +74,9 @@ async function answer(
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
   const page = Object.hasOwn(pages, `${method} ${path}`) ? pages[`${method} ${path}`] : undefined;
-  const { status, type, body } = await runPage(
-    page ?? (() => Promise.resolve(missing(pages, path))),
+  const { authorization } = request.headers;
+  const { status, type, body, headers } = await runPage(
+    () => page?.({ authorization }) ?? Promise.resolve(missing(pages, path)),
     path,
     secrets,
     log,
@@ -78,6 +86,7 @@ async function answer(
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    ...headers,
   });
   response.end(request.method === 'HEAD' ? undefined : body);
 }

@@ -45,7 +45,7 @@ interface Exchange {
  *
  * The library is httpxy: no dependencies, types, maintained, 0.9 MB of memory (with @fastify/reply-from or fast-proxy, 11 MB: all of undici).
  */
-export function createForwarder(prometheus: URL): Forwarder {
+export function createForwarder(prometheus: URL, authorization?: string): Forwarder {
   const agent = new (prometheus.protocol === 'https:' ? SecureAgent : Agent)({
     keepAlive: true,
     timeout: KEEP_ALIVE_MS,
@@ -97,7 +97,11 @@ export function createForwarder(prometheus: URL): Forwarder {
       try {
         const { headers } = request;
         const length = body === undefined ? {} : { 'content-length': String(body.length) };
-        request.headers = { ...requestHeaders(headers), ...length };
+        request.headers = {
+          ...requestHeaders(headers),
+          ...length,
+          ...(authorization === undefined ? {} : { authorization }),
+        };
         const done = proxy.web(request, response, body === undefined ? {} : { buffer: Readable.from([body]) });
         request.headers = headers;
         await done;

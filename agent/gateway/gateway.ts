@@ -22,6 +22,8 @@ const BACKLOG = 4096;
 export interface GatewayOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly prometheus: URL;
+  /** The header `Authorization` that this Prometheus asks for; undefined for none. */
+  readonly authorization?: string | undefined;
   readonly credentials: Credentials;
   /** The agent's own; `GET /metrics` and `GET /tsuru/status` of them are shown. */
   readonly pages: Pages;

@@ -32,7 +32,7 @@ export function createHandler(
 ): Handler {
   const { pages, log, metrics, nowMs } = options;
   const verdictOf = createCheck(options.credentials);
-  const forwarder = createForwarder(options.prometheus);
+  const forwarder = createForwarder(options.prometheus, options.authorization);
   const queries = createQueries({
     atOnce: limits.queriesAtOnce,
     waiting: limits.queriesWaiting,
@@ -187,7 +187,12 @@ export function createHandler(
     if (kind === 'agent') {
       // A status of thousands of units does not fit into the buffers of a connection whose client does not read.
       cutStalled(response, limits.stallMs);
-      send(response, page === undefined ? pageOf('not_found') : await runPage(page, path, options.secrets, log));
+      send(
+        response,
+        page === undefined
+          ? pageOf('not_found')
+          : await runPage(() => page({ authorization: undefined }), path, options.secrets, log),
+      );
       return;
     }
     Object.entries(securityHeaders(isPageOfUi)).forEach(([name, value]) => response.setHeader(name, value));

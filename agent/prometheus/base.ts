@@ -8,6 +8,8 @@ import type { Settings } from '../shared/settings/schema.ts';
 import { asArray, asObject, ShapeError, type JsonObject } from '../shared/shape.ts';
 import { variableOf } from './credentials.ts';
 import { APPS_JOB } from './observation.ts';
+import { withoutRedirects } from './redirects.ts';
+import type { OwnSecret } from './secret.ts';
 import type { Features } from './version.ts';
 
 /**
@@ -42,6 +44,8 @@ export interface RenderOptions {
   readonly ruleFiles: readonly string[];
   /** `host:port` of Prometheus and of the agent itself, for the jobs of these names. */
   readonly addresses: { readonly prometheus: string; readonly agent: string };
+  /** What Prometheus asks of requests to itself; undefined for one that somebody else runs. */
+  readonly access: Pick<OwnSecret, 'username' | 'passwordFile'> | undefined;
 }
 
 /**
@@ -79,11 +83,11 @@ export function renderConfig(base: string, options: RenderOptions): string {
   const remoteWrite = [...listOf(config['remote_write'], 'remote_write'), ...renderRemoteWrite(options)];
   if (remoteWrite.length > 0) rendered['remote_write'] = remoteWrite;
   if (features.retentionInFile) rendered['storage'] = renderStorage(config['storage'], options);
-  return dump(rendered, { lineWidth: -1, noRefs: true });
+  return dump(withoutRedirects(rendered), { lineWidth: -1, noRefs: true });
 }
 
 function renderJob(job: JsonObject, options: RenderOptions): readonly JsonObject[] {
-  const { targetsFile, refreshSeconds, addresses, features, settings } = options;
+  const { targetsFile, refreshSeconds, addresses, access, features, settings } = options;
   switch (job['job_name']) {
     case APPS_JOB:
       return splitJob(options, {
@@ -94,7 +98,15 @@ function renderJob(job: JsonObject, options: RenderOptions): readonly JsonObject
         ...(features.fallbackProtocol ? { fallback_scrape_protocol: FALLBACK_PROTOCOL } : {}),
       });
     case 'prometheus':
-      return [{ ...job, static_configs: [{ targets: [addresses.prometheus] }] }];
+      return [
+        {
+          ...job,
+          static_configs: [{ targets: [addresses.prometheus] }],
+          ...(access === undefined
+            ? {}
+            : { basic_auth: { username: access.username, password_file: access.passwordFile } }),
+        },
+      ];
     case 'agent':
       return [{ ...job, static_configs: [{ targets: [addresses.agent] }] }];
     default:

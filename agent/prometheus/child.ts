@@ -6,6 +6,8 @@ import { errorText } from '../shared/text.ts';
 const KEPT_LINES = 20;
 /** A line is cut after so many characters: a panic or a query in a log line can be very long. */
 const LONGEST_LINE = 4_096;
+/** What it says when it was asked to end, and by whom; what follows may be many lines. */
+export const ENDS_BY_REQUEST = /^Received .*(termination request via web service|SIGTERM|OS signal)/;
 /** Fields of Prometheus' lines that tell nobody anything here: the time is that of the agent's own line. */
 const LEFT_OUT = ['ts', 'time', 'caller', 'source'];
 
@@ -107,11 +109,15 @@ function append(line: string, more: string): string {
   return Buffer.from(line + more.slice(0, LONGEST_LINE - line.length)).toString();
 }
 
-/** The last lines; of a panic its first, which say what it is: the stacks that follow would push them out. */
+/** The last lines; of a panic its first, which say what it is: the stacks that follow would push them out. Who asked it to end stays. */
 function keep(lines: readonly LogLine[], line: LogLine): readonly LogLine[] {
   const panics = lines.findIndex(({ message }) => /^(panic|fatal error): /.test(message));
   if (panics >= 0 && lines.length - panics >= KEPT_LINES / 2) return lines;
-  return [...lines, line].slice(-KEPT_LINES);
+  const last = [...lines, line].slice(-KEPT_LINES);
+  const [first] = lines;
+  return first !== undefined && ENDS_BY_REQUEST.test(first.message) && first !== last[0]
+    ? [first, ...last.slice(1)]
+    : last;
 }
 
 /** Prometheus 2 writes level and msg in small letters; Prometheus 3 the level in capitals. */

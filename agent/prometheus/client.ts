@@ -1,5 +1,6 @@
 import { createHttpClient } from '../shared/http.ts';
 import { asArray, asObject, asOptionalText, parseJson } from '../shared/shape.ts';
+import type { OwnSecret } from './secret.ts';
 
 /** Prometheus is on this machine: one that does not answer within this time hangs. */
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -50,11 +51,17 @@ export class ReloadRefused extends Error {
   override readonly name = 'ReloadRefused';
 }
 
-/** `absence` says why there is no such Prometheus at present: whoever answers at its address then is somebody else. */
+export interface PrometheusClientOptions {
+  /** Why there is no such Prometheus at present: whoever answers at its address then is somebody else. */
+  readonly absence?: () => string | undefined;
+  readonly access?: Pick<OwnSecret, 'authorization' | 'place'> | undefined;
+}
+
 export function createPrometheusClient(
   url: URL,
-  absence: () => string | undefined = () => undefined,
+  { absence = () => undefined, access }: PrometheusClientOptions = {},
 ): PrometheusClient {
+  const headers = access === undefined ? {} : { authorization: access.authorization };
   const http = createHttpClient({
     url,
     connectTimeoutMs: REQUEST_TIMEOUT_MS,
@@ -64,21 +71,29 @@ export function createPrometheusClient(
     connections: CONNECTIONS,
   });
 
+  /** Prometheus reads what it asks of requests at each of them, so that a file that is gone is missed at once. */
+  async function restoreAccess(): Promise<void> {
+    // The next request tells whether that helped.
+    await access?.place().catch(() => undefined);
+  }
+
   async function get(path: string): Promise<Buffer> {
     const { status, chunks } = await http.request({
       method: 'GET',
       path,
+      headers,
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
     const body = Buffer.concat(chunks);
     if (status === 200) return body;
+    if (status === 401 || status === 500) await restoreAccess();
     const words = oneLine(body.toString('utf8', 0, 200));
     throw new Error(`Prometheus answered ${status}${words === '' ? '' : `: ${words}`}`);
   }
 
   async function reload(): Promise<void> {
     const signal = AbortSignal.timeout(RELOAD_TIMEOUT_MS);
-    const { status, chunks } = await http.request({ method: 'POST', path: '/-/reload', signal });
+    const { status, chunks } = await http.request({ method: 'POST', path: '/-/reload', headers, signal });
     if (status === 200) return;
     const remedy = status === 403 ? ' (is it started with --web.enable-lifecycle?)' : '';
     throw new ReloadRefused(

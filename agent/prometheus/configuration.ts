@@ -47,7 +47,7 @@ export interface ConfigurationOptions {
   readonly inForce: () => Pick<RenderOptions, 'settings' | 'features' | 'retentionSizeBytes' | 'hasSampleLimits'>;
   readonly credentials: Credentials;
   /** What never changes. */
-  readonly fixed: Pick<RenderOptions, 'targetsFile' | 'replica' | 'addresses'>;
+  readonly fixed: Pick<RenderOptions, 'targetsFile' | 'replica' | 'addresses' | 'access'>;
   readonly promtool: Promtool;
   readonly client: PrometheusClient;
   readonly clock: Clock;

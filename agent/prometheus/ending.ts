@@ -1,4 +1,4 @@
-import { lineText, type Ending } from './child.ts';
+import { ENDS_BY_REQUEST, lineText, type Ending } from './child.ts';
 
 /** What a way to end is called in metrics. */
 export const CRASHES = ['killed', 'panic', 'exit'] as const;
@@ -41,6 +41,16 @@ const REMEDIES: readonly { readonly says: RegExp; readonly remedy: string }[] = 
   },
 ];
 
+const ORDERLY = 'Prometheus ended in order with exit code 0, though the agent did not stop it';
+
+/** Prometheus 2.42 and 3 say it in other words. */
+function whoseEnd(words: readonly string[]): string {
+  const asked = words.find((line) => ENDS_BY_REQUEST.test(line));
+  if (asked === undefined) return 'it does not say why';
+  if (asked.includes('web service')) return 'somebody called its /-/quit with the secret from AGENT_DATA_DIR/web';
+  return 'another process sent it SIGTERM or SIGINT';
+}
+
 /** Says how Prometheus ended, why as far as it says so itself, and what to do. */
 export function describeEnding({ code, signal, lines, failure }: Ending): CrashReport {
   if (failure !== undefined) {
@@ -51,6 +61,7 @@ export function describeEnding({ code, signal, lines, failure }: Ending): CrashR
     return { kind: 'killed', text: 'Prometheus was killed, which is what the kernel does when memory runs out' };
   }
   const words = lines.map(lineText);
+  if (code === 0) return { kind: 'exit', text: `${ORDERLY}: ${whoseEnd(words)}` };
   const panic = words.find((line) => /^(panic|fatal error): /.test(line));
   // It logs what it does while it ends after its error, so the last error counts.
   const error = lines.findLast(({ level }) => level === 'error');

@@ -40,6 +40,8 @@ export interface LaunchOptions {
   readonly configFile: string;
   readonly storageFolder: string;
   readonly listen: Listen;
+  /** What it asks of each request. */
+  readonly webConfigFile: string;
   /** Where its users find it; undefined while Tsuru has not told. */
   readonly externalUrl: string | undefined;
   /** Flags of its storage and queries. */
@@ -68,12 +70,14 @@ export function flagsOf({
 
 /** What Prometheus is started with: on loopback, with a reload by HTTP, and a log in JSON. */
 export function launchOf(options: LaunchOptions): Launch {
-  const { configFile, storageFolder, listen, externalUrl, flags, goMemLimitBytes, environment } = options;
+  const { configFile, storageFolder, listen, webConfigFile, externalUrl, flags, goMemLimitBytes, environment } =
+    options;
   return {
     args: [
       `--config.file=${configFile}`,
       `--storage.tsdb.path=${storageFolder}`,
       `--web.listen-address=${hostPort(listen)}`,
+      `--web.config.file=${webConfigFile}`,
       '--web.enable-lifecycle',
       ...(externalUrl === undefined ? [] : [`--web.external-url=${externalUrl}`, '--web.route-prefix=/']),
       `--storage.remote.flush-deadline=${FLUSH_DEADLINE}`,

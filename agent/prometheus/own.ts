@@ -13,6 +13,7 @@ import type { Troubles } from '../troubles.ts';
 import type { LogLine } from './child.ts';
 import type { PrometheusClient } from './client.ts';
 import { flagsOf, launchOf, passedOn } from './launch.ts';
+import type { OwnSecret } from './secret.ts';
 import { createStarts } from './starts.ts';
 import { createSupervisor, type SupervisorEvent } from './supervisor.ts';
 import { askVersion, featuresOf, type Features } from './version.ts';
@@ -30,6 +31,7 @@ export interface OwnPrometheusOptions {
   readonly storageFolder: string;
   readonly dataFolder: string;
   readonly configFile: string;
+  readonly access: OwnSecret;
   readonly environment: Environment;
   readonly settings: () => Settings;
   readonly client: PrometheusClient;
@@ -61,7 +63,7 @@ export interface OwnPrometheus {
  * @throws when there is no room to run one.
  */
 export async function createOwnPrometheus(options: OwnPrometheusOptions, signal: AbortSignal): Promise<OwnPrometheus> {
-  const { listen, storageFolder, configFile, environment, settings, client, clock, troubles, log } = options;
+  const { listen, storageFolder, configFile, access, environment, settings, client, clock, troubles, log } = options;
   const version = await askVersion(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
     log.warn(
       `the version of Prometheus is not known, so nothing is used that only newer ones can do: ${errorText(error)}`,
@@ -97,7 +99,7 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
     storageFolder,
     keepsWal: volume.kind === 'disk',
     starts: createStarts(options.dataFolder, storageFolder),
-    blocked: () => whoListens(listen),
+    blocked: async () => (await placeProblem(access)) ?? (await whoListens(listen)),
     ready: client.ready,
     clock,
     onLine: options.onLine,
@@ -112,6 +114,7 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
         configFile,
         storageFolder,
         listen,
+        webConfigFile: access.webConfigFile,
         externalUrl,
         flags: [...flags, ...flagsOf({ settings: settings(), features, retentionSizeBytes })],
         goMemLimitBytes,
@@ -142,6 +145,16 @@ async function canEndWithAgent(environment: Environment): Promise<boolean> {
     resolve(error === null);
   });
   return promise;
+}
+
+/** Without the file Prometheus would not start, and with the one of an earlier agent it would not answer to this one. */
+async function placeProblem(access: OwnSecret): Promise<string | undefined> {
+  try {
+    await access.place();
+    return undefined;
+  } catch (error) {
+    return `Prometheus is not started, as the secret that it asks of requests cannot be written to AGENT_DATA_DIR: ${errorText(error)}`;
+  }
 }
 
 /** Somebody else at its address would be taken for it. */

@@ -82,7 +82,7 @@ describe("the agent's configuration", () => {
     ],
     [
       { AGENT_PROMETHEUS_LISTEN: '0.0.0.0:9090' },
-      'AGENT_PROMETHEUS_LISTEN=0.0.0.0:9090 cannot be used: Prometheus has no password, so it must be a loopback address such as 127.0.0.1, with a port.',
+      'AGENT_PROMETHEUS_LISTEN=0.0.0.0:9090 cannot be used: Prometheus is reached through the public port only, so it must be a loopback address such as 127.0.0.1, with a port.',
     ],
     [
       { AGENT_STORAGE_DIR: '/data', AGENT_DATA_DIR: '/data' },

@@ -3,7 +3,6 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { request } from 'undici';
 import { sampleOf } from '../../agent/prometheus/exposition.ts';
 import { peakShare, startSmallInstance, type SmallInstance } from '../support/small-instance.ts';
 import { until } from '../support/until.ts';
@@ -20,16 +19,12 @@ async function assertWell({ agent, prometheus }: SmallInstance): Promise<void> {
     [],
   );
   assert.equal((await agent.status()).prometheus.process?.crashes, 0);
-  assert.equal(sampleOf(await pageOf(prometheus.url), 'prometheus_tsdb_wal_writes_failed_total'), 0);
-}
-
-async function pageOf(url: string): Promise<string> {
-  return (await request(`${url}/metrics`)).body.text();
+  assert.equal(sampleOf(await prometheus.metrics(), 'prometheus_tsdb_wal_writes_failed_total'), 0);
 }
 
 /** The series in memory at this moment: a query would tell those of the last scrape, before the pause. */
 async function seriesOf({ prometheus }: SmallInstance): Promise<number> {
-  return sampleOf(await pageOf(prometheus.url), 'prometheus_tsdb_head_series') ?? NaN;
+  return sampleOf(await prometheus.metrics(), 'prometheus_tsdb_head_series') ?? NaN;
 }
 
 /** That each of an app's units was scraped without a gap of more than some seconds, and just now. */

@@ -6,32 +6,12 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { SETTINGS_ANNOTATION } from '../../agent/shared/settings/settings.ts';
 import { freeAddress } from '../support/address.ts';
-import { configFileOf, type AgentOptions, type RunningAgent } from '../support/agent.ts';
+import { configFileOf, type RunningAgent } from '../support/agent.ts';
 import type { PrometheusView } from '../support/prometheus.ts';
+import { startInstance } from '../support/running-instance.ts';
 import { until } from '../support/until.ts';
-import { startWorld, type World } from '../support/world.ts';
 
 const RULES = 'groups:\n  - name: shop\n    rules:\n      - record: up:sum\n        expr: sum(up)\n';
-
-interface RunningInstance extends AsyncDisposable {
-  readonly world: World;
-  readonly agent: RunningAgent;
-  readonly prometheus: PrometheusView;
-  readonly set: (settings: unknown) => Promise<void>;
-}
-
-/** A world in which the instance is an app of its own with these settings, which its token may read. */
-async function startInstance(settings: unknown, options: Partial<AgentOptions> = {}): Promise<RunningInstance> {
-  const world = await startWorld();
-  const { app } = world.instance;
-  const set = (now: unknown): Promise<void> =>
-    world.annotate(app, { [SETTINGS_ANNOTATION]: typeof now === 'string' ? now : JSON.stringify(now) });
-  await world.bindNew(app);
-  await world.bindNew('my-app', 2);
-  if (settings !== undefined) await set(settings);
-  const started = await world.startSupervised({ ...options, env: { TSURU_APPNAME: app, ...options.env } });
-  return { world, ...started, set, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
-}
 
 async function flag(prometheus: PrometheusView, name: string): Promise<unknown> {
   return (await prometheus.get('/api/v1/status/flags'))[name];

@@ -46,6 +46,10 @@ export interface AgentOptions {
 /** User and password of the public port. */
 export const GATEWAY = { GATEWAY_USERNAME: 'instance', GATEWAY_PASSWORD: 'correct-horse-battery' } as const;
 
+const RIGHT = {
+  authorization: `Basic ${Buffer.from(`${GATEWAY.GATEWAY_USERNAME}:${GATEWAY.GATEWAY_PASSWORD}`).toString('base64')}`,
+};
+
 /** Where an agent with this folder writes its targets. */
 function targetsFileOf(folder: string): string {
   return join(folder, 'targets', 'apps.json');
@@ -87,7 +91,7 @@ export async function startAgentProgram(options: AgentOptions): Promise<RunningA
   });
 
   async function get(path: string, method: 'GET' | 'POST' = 'GET'): Promise<{ status: number; body: string }> {
-    const { statusCode, body } = await request(`${url}${path}`, { method });
+    const { statusCode, body } = await request(`${url}${path}`, { method, headers: method === 'POST' ? RIGHT : {} });
     return { status: statusCode, body: await body.text() };
   }
 

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { request } from 'undici';
+import { request, type Dispatcher } from 'undici';
 import { asArray, asObject } from '../../agent/shared/shape.ts';
 import { startProgram, type Program } from './program.ts';
 import { until } from './until.ts';
@@ -32,6 +33,8 @@ export interface PrometheusView {
   ): Promise<readonly ActiveTarget[]>;
   /** The values of an instant query, by the label `instance`. */
   query(expression: string): Promise<ReadonlyMap<string, number>>;
+  /** Its own `/metrics`. */
+  metrics(): Promise<string>;
   /** The `data` of an answer of its API. */
   get(path: string): Promise<Readonly<Record<string, unknown>>>;
 }
@@ -88,16 +91,29 @@ export async function startPrometheus({
   };
 }
 
+export interface Access {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** What the Prometheus of an agent with this folder asks for; each agent makes it anew. */
+export async function ownAccess(agentFolder: string): Promise<Access> {
+  return { user: 'agent', password: await readFile(join(agentFolder, 'web', 'password'), 'utf8') };
+}
+
+function authorizationOf({ user, password }: Access): { authorization: string } {
+  return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
+}
+
 /** Looks at a Prometheus, whoever runs it, or at one through its gateway with user and password. */
-export function viewPrometheus(
-  url: string,
-  access?: { readonly user: string; readonly password: string },
-): PrometheusView {
-  const authorization = access && `Basic ${Buffer.from(`${access.user}:${access.password}`).toString('base64')}`;
+export function viewPrometheus(url: string, access?: Access | (() => Promise<Access>)): PrometheusView {
+  async function ask(path: string): Promise<Dispatcher.ResponseData['body']> {
+    const headers = access === undefined ? {} : authorizationOf(typeof access === 'function' ? await access() : access);
+    return (await request(`${url}${path}`, { headers })).body;
+  }
 
   async function get(path: string): Promise<Readonly<Record<string, unknown>>> {
-    const { body } = await request(`${url}${path}`, authorization === undefined ? {} : { headers: { authorization } });
-    return asObject(asObject(await body.json(), 'answer')['data'], 'data');
+    return asObject(asObject(await (await ask(path)).json(), 'answer')['data'], 'data');
   }
 
   async function targets(): Promise<readonly ActiveTarget[]> {
@@ -111,6 +127,7 @@ export function viewPrometheus(
   return {
     url,
     get,
+    metrics: async () => (await ask('/metrics')).text(),
     targets,
     untilTargets: (what, condition, timeoutMs) =>
       until(

@@ -8,6 +8,7 @@ import { configFileOf, startAgentProgram, type AgentOptions, type RunningAgent }
 import { temporaryFolder } from './folder.ts';
 import { createInstance, expect, type Instance } from './instance.ts';
 import {
+  ownAccess,
   startPrometheus,
   viewPrometheus,
   type PrometheusOptions,
@@ -113,7 +114,7 @@ export async function startWorld(options: Partial<TsuruOptions> = {}): Promise<W
     },
     async startSupervised(more = {}) {
       const agent = await world.startAgent({ prometheusUrl: undefined, ownPrometheus: prometheusAddress, ...more });
-      const prometheus = viewPrometheus(`http://${prometheusAddress}`);
+      const prometheus = viewPrometheus(`http://${prometheusAddress}`, () => ownAccess(more.folder ?? agentFolder));
       await until('the agent to be ready', async () => (await agent.get('/readyz')).status === 200);
       return { agent, prometheus };
     },

@@ -30,6 +30,7 @@ const OPTIONS: RenderOptions = {
   credentials: new Map(),
   ruleFiles: ['/data/config/rules-1/*'],
   addresses: { prometheus: '127.0.0.1:1', agent: '[::1]:2' },
+  access: undefined,
 };
 
 interface Config {
@@ -98,6 +99,7 @@ describe('the rendered configuration', () => {
         path_prefix: '/alerts',
         static_configs: [{ targets: ['am.example.com'] }],
         basic_auth: { username: 'me', password_file: '/data/credentials/ALERTS_PASSWORD' },
+        follow_redirects: false,
       },
     ]);
     assert.deepEqual(config.remote_write, [
@@ -107,6 +109,7 @@ describe('the rendered configuration', () => {
         authorization: { type: 'Bearer', credentials_file: '/data/credentials/FAR_TOKEN' },
         headers: { 'X-Scope-OrgID': 'shop' },
         write_relabel_configs: [{ action: 'drop', source_labels: ['__name__'], regex: 'go_.*' }],
+        follow_redirects: false,
       },
     ]);
   });

@@ -50,6 +50,17 @@ describe('a process whose log is read', () => {
     assert.ok(lines.some(({ message }) => message === 'panic: at the disco'));
   });
 
+  it('keeps who asked it to end, whatever follows', async () => {
+    const { child } = start(
+      `echo '{"msg":"Received an OS signal, exiting gracefully..."}'; i=0; while [ $i -lt 50 ]; do echo $i; i=$((i+1)); done`,
+    );
+    const { lines } = await child.ended;
+    assert.deepEqual(
+      [lines.length, lines[0]?.message, lines.at(-1)?.message],
+      [20, 'Received an OS signal, exiting gracefully...', '49'],
+    );
+  });
+
   it('that cannot be started has ended, and says why', async () => {
     const child = startChild({ command: ['/no/such/program'], environment: {}, onLine: () => undefined });
     assert.equal(child.pid, undefined);
@@ -67,7 +78,12 @@ describe('a process whose log is read', () => {
 
 describe('how Prometheus ended', () => {
   const line = (message: string, level: LogLine['level'] = 'error'): LogLine => ({ level, message, fields: {} });
-  const table: readonly { readonly says: LogLine[]; readonly signal?: 'SIGKILL'; readonly text: RegExp }[] = [
+  const table: readonly {
+    readonly says: LogLine[];
+    readonly code?: number;
+    readonly signal?: 'SIGKILL';
+    readonly text: RegExp;
+  }[] = [
     {
       says: [line('opening storage failed: lock DB directory: resource temporarily unavailable')],
       text: /another Prometheus uses the same data/,
@@ -95,10 +111,26 @@ describe('how Prometheus ended', () => {
     },
     { says: [line('error parsing commandline arguments: unknown long flag "--x"', 'warn')], text: /not supported/ },
     { says: [line('something else', 'info')], text: /^Prometheus ended with exit code 1; something else$/ },
+    {
+      says: [line('Received termination request via web service, exiting gracefully...', 'warn'), line('See you!')],
+      code: 0,
+      text: /^Prometheus ended in order with exit code 0, though the agent did not stop it: somebody called its \/-\/quit/,
+    },
+    {
+      says: [line('Received SIGTERM, exiting gracefully...', 'warn')],
+      code: 0,
+      text: /exit code 0, .*: another process sent it SIGTERM/,
+    },
+    {
+      says: [line('Received an OS signal, exiting gracefully...', 'warn')],
+      code: 0,
+      text: /exit code 0, .*: another process sent it SIGTERM/,
+    },
+    { says: [line('See you!', 'info')], code: 0, text: /exit code 0, .*: it does not say why$/ },
   ];
-  for (const { says, signal, text } of table) {
+  for (const { says, code = 1, signal, text } of table) {
     it(`is told with its reason and the remedy: ${text.source}`, () => {
-      const ending = { code: signal === undefined ? 1 : null, signal: signal ?? null, lines: says };
+      const ending = { code: signal === undefined ? code : null, signal: signal ?? null, lines: says };
       assert.match(describeEnding(ending).text, text);
     });
   }
