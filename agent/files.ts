@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface WholeFile {
@@ -49,6 +49,16 @@ export async function makeFolder(path: string, mode = 0o777): Promise<void> {
     if (code !== 'ENOENT') throw error;
     await makeFolder(dirname(path));
     await mkdir(path, { mode });
+  }
+}
+
+/** The names in a folder; none if there is no such folder. */
+export async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
   }
 }
 

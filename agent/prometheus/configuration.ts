@@ -90,6 +90,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   let running: string | undefined;
   /** What it ran last, or had in place before the first change. */
   let lastGood: string | undefined;
+  /** What Prometheus may run: all that was in place since it last proved what it runs. */
+  let possible: ReadonlySet<string> = new Set();
   let refusal: Refusal | undefined;
   let working: Promise<unknown> = Promise.resolve();
 
@@ -122,11 +124,12 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return renderConfig(base, { ...options.fixed, ...inForce, credentials, refreshSeconds, ruleFiles });
   }
 
-  /** What was only looked at takes room, and names secrets. */
-  async function removeCandidates(): Promise<void> {
+  /** What was only looked at, or is replaced, takes room and holds secrets. */
+  async function removeUnused(): Promise<void> {
     const kept = [await staging.current(), lastGood, running].filter((text) => text !== undefined);
     await staging.removeUnused(kept);
-    await options.credentials.removeUnused(options.inForce().settings);
+    // Secrets are read anew for each request. Before the first proof, it may be a configuration of an earlier agent that names them.
+    if (status.loadedAtMs !== undefined) await options.credentials.removeUnused([...kept, ...possible]);
   }
 
   /** One at a time: they share the folder with copies of rules. */
@@ -154,6 +157,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     if (check.kind === 'valid') {
       lastGood ??= current;
       running = undefined;
+      possible = new Set([...possible, ...(current === undefined ? [] : [current]), text]);
       await staging.replace(text);
       return text;
     }
@@ -181,11 +185,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     if (outcome.kind === 'loaded') {
       running = text;
       lastGood = text;
+      possible = new Set([text]);
       refusal = undefined;
       failures = 0;
       say({ loadedAtMs: clock.wallMs() });
-      await staging.removeUnused([text]);
-      await options.credentials.removeUnused(options.inForce().settings);
       return Infinity;
     }
     if (outcome.kind !== 'refused') {
@@ -205,7 +208,9 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     if (lastGood === undefined || lastGood === refused) return;
     await staging.replace(lastGood);
     const outcome = await reload(client, clock, signal);
-    running = outcome.kind === 'loaded' ? lastGood : undefined;
+    if (outcome.kind !== 'loaded') return;
+    running = lastGood;
+    possible = new Set([lastGood]);
   }
 
   /** A disk that is full or read-only, and the like. */
@@ -228,7 +233,11 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       const isStopped = (): boolean => signal.aborted;
       while (!isStopped()) {
         wakeUp = new AbortController();
-        const waitMs = await alone(() => round(signal)).catch(failedRound);
+        const waitMs = await alone(async () => {
+          const retryMs = await round(signal);
+          await removeUnused();
+          return retryMs;
+        }).catch(failedRound);
         await clock.sleep(Math.min(waitMs, LONGEST_SLEEP_MS), AbortSignal.any([signal, wakeUp.signal]));
       }
       await watching.close();
@@ -249,7 +258,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         } catch (error) {
           return `the configuration cannot be made: ${errorText(error)}`;
         } finally {
-          await removeCandidates().catch(() => undefined);
+          await removeUnused().catch(() => undefined);
         }
       }),
   };

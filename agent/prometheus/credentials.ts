@@ -1,24 +1,27 @@
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, makeFolder, writeWhole } from '../files.ts';
+import { makeFolder, namesIn, writeWhole } from '../files.ts';
 import type { Environment } from '../shared/environment.ts';
 import type { Authentication } from '../shared/settings/endpoint.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 
 const MODE = 0o600;
 const FOLDER_MODE = 0o700;
+const FOLDER = 'credentials';
+/** A path of one of the files in a configuration. */
+const FILE = new RegExp(`/${FOLDER}/([A-Z0-9_]+)`, 'g');
 
 /** The files with the secrets of remote_write and Alertmanagers: Prometheus reads them anew for each request. */
 export interface Credentials {
   /** Writes the secrets that settings name, and returns the path of each by its variable; one that is not set has none. */
   place(settings: Settings): Promise<ReadonlyMap<string, string>>;
-  /** Removes those that settings no longer name. */
-  removeUnused(settings: Settings): Promise<void>;
+  /** Removes those that none of these configurations name. */
+  removeUnused(configs: readonly string[]): Promise<void>;
 }
 
 export function createCredentials(dataFolder: string, environment: Environment): Credentials {
-  const folder = join(dataFolder, 'credentials');
+  const folder = join(dataFolder, FOLDER);
   const written = new Map<string, string>();
   return {
     async place(settings) {
@@ -37,13 +40,9 @@ export function createCredentials(dataFolder: string, environment: Environment):
       }
       return placed;
     },
-    async removeUnused(settings) {
-      const used = variablesOf(settings);
-      const names = await readdir(folder).catch((error: unknown) => {
-        if (errorCode(error) === 'ENOENT') return [];
-        throw error;
-      });
-      for (const name of names) if (!used.has(name)) await rm(join(folder, name), { force: true });
+    async removeUnused(configs) {
+      const used = new Set(configs.flatMap((config) => [...config.matchAll(FILE)].map(([, name]) => name)));
+      for (const name of await namesIn(folder)) if (!used.has(name)) await rm(join(folder, name), { force: true });
     },
   };
 }

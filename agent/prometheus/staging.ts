@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, writeWhole } from '../files.ts';
+import { errorCode, namesIn, writeWhole } from '../files.ts';
 import { compareText } from '../shared/text.ts';
 
 const MODE = 0o644;
@@ -66,7 +66,7 @@ export function createStaging(dataFolder: string): Staging {
     },
     replace: (text) => write(configFile, text),
     async removeUnused(configs) {
-      for (const name of await readdir(folder)) {
+      for (const name of await namesIn(folder)) {
         const isUnused = name.startsWith(RULES) && !configs.some((config) => config.includes(`/${name}/`));
         if (isUnused || name === CANDIDATE) await rm(join(folder, name), { recursive: true, force: true });
       }
@@ -79,13 +79,7 @@ export function createStaging(dataFolder: string): Staging {
  * @throws the file system's error, or that they are too large.
  */
 export async function readRules(folder: string): Promise<readonly RuleFile[]> {
-  let names: string[];
-  try {
-    names = await readdir(folder);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
+  const names = await namesIn(folder);
   const rules: RuleFile[] = [];
   let size = 0;
   for (const name of names.filter((candidate) => /^[^.].*\.ya?ml$/.test(candidate)).sort(compareText)) {

@@ -155,7 +155,7 @@ describe('a change of the base configuration', { concurrency: 4 }, () => {
 
     await writeFile(base, text.replace('job_name: agent', 'job_name: this-agent'));
     await until('the new name', async () => (await config()).includes('job_name: this-agent'));
-    await writeFile(base, text.replace('job_name: agent', 'scrape_interval: often\n    job_name: agent'));
+    await writeFile(base, text.replace('job_name: agent', 'scrape_timeout: often\n    job_name: agent'));
     await untilRefused(agent, /promtool refuses/);
     await writeFile(base, text.replace('job_name: tsuru-apps', 'job_name: others'));
     await untilRefused(agent, /scrape_configs has no job called tsuru-apps/);

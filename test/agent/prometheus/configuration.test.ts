@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../../../agent/clock.ts';
+import { ReloadRefused, type PrometheusClient } from '../../../agent/prometheus/client.ts';
+import {
+  createConfiguration,
+  type Configuration,
+  type ConfigurationStatus,
+} from '../../../agent/prometheus/configuration.ts';
+import { createCredentials } from '../../../agent/prometheus/credentials.ts';
+import { featuresOf } from '../../../agent/prometheus/version.ts';
+import { readSettings } from '../../../agent/shared/settings/settings.ts';
+import type { Settings } from '../../../agent/shared/settings/schema.ts';
+import { temporaryFolder } from '../../support/folder.ts';
+import { until } from '../../support/until.ts';
+
+const BASE = fileURLToPath(new URL('../../../image/prometheus.yml', import.meta.url));
+
+/** Settings that send samples with the secret of each of these variables. */
+function sending(...variables: readonly string[]): Settings {
+  const result = readSettings({
+    remote_write: variables.map((name) => ({
+      url: `https://${name.toLowerCase().replace('_', '-')}.example.com/`,
+      authorization: { credentials_env: name },
+    })),
+  });
+  assert.ok(result.ok, JSON.stringify(result));
+  return result.settings;
+}
+
+/** What a Prometheus does with a configuration that it is told to load. */
+type Load = 'loads' | 'refuses' | 'hangs up';
+
+interface Scene extends AsyncDisposable {
+  readonly configuration: Configuration;
+  readonly status: () => ConfigurationStatus;
+  /** Has these settings in force, with a Prometheus that does this at reloads. */
+  use(settings: Settings, load: (config: string) => Load): void;
+  /** The files with secrets that are there. */
+  secrets(): Promise<string>;
+  /** Looks at settings without taking them. */
+  look(settings: Settings): Promise<void>;
+}
+
+/** A configuration in a folder, of a Prometheus that runs nothing yet. */
+function startScene(dataFolder: string): Scene {
+  const stop = new AbortController();
+  let settings = sending();
+  let load: (config: string) => Load = () => 'loads';
+  let status: ConfigurationStatus = {};
+  let loads = 0;
+  const client: PrometheusClient = {
+    ready: () => Promise.resolve(),
+    version: () => Promise.resolve('2.42.0'),
+    targets: () => Promise.resolve([]),
+    query: () => Promise.resolve([]),
+    metrics: () =>
+      Promise.resolve(
+        `prometheus_config_last_reload_successful 1\nprometheus_config_last_reload_success_timestamp_seconds ${loads}\n`,
+      ),
+    async reload() {
+      const answer = load(await readFile(join(dataFolder, 'config', 'prometheus.yml'), 'utf8'));
+      if (answer === 'refuses') throw new ReloadRefused('refused by the test');
+      if (answer === 'hangs up') throw new Error('hung up');
+      loads++;
+    },
+    close: () => Promise.resolve(),
+  };
+  const environment = { A_TOKEN: 'secret-a', A_TOKEN_TOO: 'secret-a2', B_TOKEN: 'secret-b', C_TOKEN: 'secret-c' };
+  const configuration = createConfiguration({
+    baseFile: BASE,
+    rulesFolder: join(dataFolder, 'rules'),
+    dataFolder,
+    inForce: () => ({
+      settings,
+      features: featuresOf('2.42.0'),
+      retentionSizeBytes: undefined,
+      hasSampleLimits: false,
+    }),
+    credentials: createCredentials(dataFolder, environment),
+    fixed: {
+      targetsFile: '/targets/apps.json',
+      replica: 'unit',
+      addresses: { prometheus: '127.0.0.1:1', agent: '127.0.0.1:2' },
+      access: undefined,
+    },
+    promtool: () => Promise.resolve({ kind: 'valid' }),
+    client,
+    clock: systemClock,
+    onStatus(next) {
+      status = next;
+    },
+    onCheck: () => undefined,
+    onReload: () => undefined,
+    onPolling: () => undefined,
+  });
+  const running = configuration.run(stop.signal);
+  return {
+    configuration,
+    status: () => status,
+    use(next, answer) {
+      settings = next;
+      load = answer;
+      configuration.update();
+    },
+    secrets: async () => (await readdir(join(dataFolder, 'credentials'))).sort().join(),
+    async look(candidate) {
+      assert.equal(await configuration.check(candidate, stop.signal), undefined);
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+describe('files of secrets', { concurrency: 4 }, () => {
+  it('are removed once no configuration that Prometheus may run names them', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = startScene(folder.path);
+    scene.use(sending('A_TOKEN_TOO', 'B_TOKEN'), () => 'loads');
+    await until('both', async () => (await scene.secrets()) === 'A_TOKEN_TOO,B_TOKEN');
+    scene.use(sending('A_TOKEN_TOO'), () => 'loads');
+    await until('one', async () => (await scene.secrets()) === 'A_TOKEN_TOO');
+    scene.use(sending('A_TOKEN'), () => 'loads');
+    await until('the other', async () => (await scene.secrets()) === 'A_TOKEN');
+    await scene.look(sending('C_TOKEN'));
+    assert.equal(await scene.secrets(), 'A_TOKEN');
+    scene.use(sending(), () => 'loads');
+    await until('none', async () => (await scene.secrets()) === '');
+  });
+
+  it('stay while Prometheus runs old settings, as it refused the new ones, and others are looked at', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = startScene(folder.path);
+    scene.use(sending('A_TOKEN'), () => 'loads');
+    await until('the first', () => scene.status().loadedAtMs !== undefined);
+    scene.use(sending('B_TOKEN'), (config) => (config.includes('B_TOKEN') ? 'refuses' : 'loads'));
+    await until('the refusal', () => scene.status().refused !== undefined);
+    await until('the new one to be removed', async () => (await scene.secrets()) === 'A_TOKEN');
+    await scene.look(sending('C_TOKEN'));
+    assert.equal(await scene.secrets(), 'A_TOKEN');
+    assert.match(await readFile(scene.configuration.configFile, 'utf8'), /A_TOKEN/);
+  });
+
+  it('stay while it is unknown which of the last settings Prometheus runs', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = startScene(folder.path);
+    scene.use(sending('A_TOKEN'), () => 'loads');
+    await until('the first', () => scene.status().loadedAtMs !== undefined);
+    for (const variable of ['B_TOKEN', 'C_TOKEN']) {
+      const asked = Promise.withResolvers<undefined>();
+      scene.use(sending(variable), (config) => {
+        if (config.includes(variable)) asked.resolve(undefined);
+        return 'hangs up';
+      });
+      await asked.promise;
+    }
+    await scene.look(sending('A_TOKEN_TOO'));
+    assert.equal(await scene.secrets(), 'A_TOKEN,B_TOKEN,C_TOKEN');
+    scene.use(sending('C_TOKEN'), () => 'loads');
+    await until('the last only', async () => (await scene.secrets()) === 'C_TOKEN');
+  });
+
+  it('stay after a restart of the agent until Prometheus proves what it runs', async () => {
+    await using folder = await temporaryFolder();
+    {
+      await using before = startScene(folder.path);
+      before.use(sending('A_TOKEN'), () => 'loads');
+      await until('the first', () => before.status().loadedAtMs !== undefined);
+      before.use(sending('B_TOKEN'), () => 'hangs up');
+      await until('the second', async () => (await before.secrets()) === 'A_TOKEN,B_TOKEN');
+    }
+    await using after = startScene(folder.path);
+    after.use(sending('B_TOKEN'), () => 'hangs up');
+    await after.look(sending('C_TOKEN'));
+    assert.match(await after.secrets(), /^A_TOKEN,B_TOKEN/);
+    after.use(sending('B_TOKEN'), () => 'loads');
+    await until('the last only', async () => (await after.secrets()) === 'B_TOKEN');
+  });
+});
