@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Addresses } from './addresses.ts';
 import { delayed, type Delays } from './delays.ts';
 import { DEFAULT_PORT } from './images.ts';
@@ -94,7 +93,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
       Array.from({ length: count }, () => start(app, version, process)),
     );
     try {
-      await allReady(started, delays.deployTimeoutMs, closing);
+      await allReady(started, () => delays.deployTimeoutMs, closing);
     } catch (error) {
       end(app, started);
       throw error;
@@ -181,10 +180,10 @@ function countsOf(app: App, { image }: Version, process?: string): (readonly [st
     .map((name) => [name, app.unitCounts.get(name) ?? 1]);
 }
 
-async function allReady(units: readonly LivingUnit[], timeoutMs: number, closing: AbortSignal): Promise<void> {
+async function allReady(units: readonly LivingUnit[], timeoutMs: () => number, closing: AbortSignal): Promise<void> {
   const done = new AbortController();
   const signal = AbortSignal.any([done.signal, closing]);
-  const late = sleep(timeoutMs, 'late', { signal }).catch(() => 'closing');
+  const late = delayed(timeoutMs, signal).then(() => (signal.aborted ? 'closing' : 'late'));
   const outcome = await Promise.race([Promise.all(units.map(({ ready }) => ready)), late]);
   done.abort();
   if (Array.isArray(outcome)) return;
@@ -192,5 +191,5 @@ async function allReady(units: readonly LivingUnit[], timeoutMs: number, closing
   const waiting = units
     .filter(({ unit }) => !unit.ready)
     .map(({ unit }) => `Pod "${unit.name}" is ${unit.status}${unit.reason === '' ? '' : ` (${unit.reason})`}`);
-  throw new Error(`timeout waiting full rollout after ${timeoutMs / 1000}s waiting for units: ${waiting.join(', ')}`);
+  throw new Error(`timeout waiting full rollout after ${timeoutMs() / 1000}s waiting for units: ${waiting.join(', ')}`);
 }

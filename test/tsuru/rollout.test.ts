@@ -79,12 +79,17 @@ it('keeps the old units when the new ones do not get ready in time, and says so 
     name.includes('crash')
       ? { processes: { web: { argv: ['/bin/sh', '-c', 'echo oh no; exit 1'] } } }
       : listedOnly()(name);
-  await withTsuru({ images, delays: { deployTimeoutMs: 1000 } }, async (tsuru, admin) => {
+  await withTsuru({ images, delays: { deployTimeoutMs: HELD_MS } }, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'shop/my-app:1', 2);
     const before = tsuru.units('my-app').map(({ name }) => name);
-    const reply = await deploy(admin, 'shop/my-app:crash');
+    const deployed = deploy(admin, 'shop/my-app:crash');
+    await until('the crash', async () =>
+      (await admin.call('GET', '/1.0/apps/my-app/log?lines=9')).body.includes('oh no'),
+    );
+    tsuru.delays.deployTimeoutMs = 100;
+    const reply = await deployed;
     assert.equal(reply.status, 200);
-    assert.match(reply.body, /---- ERROR during deploy: ----\ntimeout waiting full rollout after 1s/);
+    assert.match(reply.body, /---- ERROR during deploy: ----\ntimeout waiting full rollout after 0.1s/);
     assert.match(reply.body, /: oh no\n/);
     assert.deepEqual(
       tsuru.units('my-app').map(({ name }) => name),
