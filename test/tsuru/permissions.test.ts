@@ -148,6 +148,26 @@ it('refuses a second grant of a role while one is under way, but not one of anot
   });
 });
 
+it('keeps the grant for an app that was removed, which counts for the next app of that name, and takes it back all the same', async () => {
+  await withTsuru({}, async (tsuru, admin) => {
+    const create = (teamOwner: string) =>
+      admin.call('POST', '/1.0/apps', { json: { name: 'pay', teamOwner, pool: 'dev' } });
+    await create('shop');
+    const reader = await createToken(tsuru, admin, 'one');
+    await grant(admin, 'one', { role: 'reader', type: 'app', permission: 'app.read.info', value: 'pay' });
+    await admin.call('DELETE', '/1.0/apps/pay');
+    const form = { token_id: 'one', context: 'pay' };
+    const again = await admin.call('POST', '/1.6/roles/reader/token', { form });
+    assert.deepEqual([again.status, again.body], [400, 'App not found\n']);
+    await create('ops');
+    assert.deepEqual(await names(reader), ['pay']);
+    await admin.call('DELETE', '/1.0/apps/pay');
+    assert.equal((await admin.call('DELETE', '/1.6/roles/reader/token/one?context=pay')).status, 200);
+    await create('ops');
+    assert.equal((await reader.call('GET', '/1.0/apps')).status, 204);
+  });
+});
+
 interface Granted {
   readonly role: string;
   readonly type: string;

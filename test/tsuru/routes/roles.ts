@@ -62,7 +62,8 @@ export function roleRoutes(world: World): Route[] {
         const { tree } = call.body;
         const value = text(tree, 'context');
         return changeRole(world, call, 'role.update.assign', (role) => {
-          checkMayUse(state, call, role, value);
+          demandContext(state, role, value);
+          demandMayUse(call, role, value);
           return changeGrants(state, text(tree, 'token_id'), (grants) =>
             grants.some((grant) => isGrant(grant, role, value))
               ? grants
@@ -77,8 +78,9 @@ export function roleRoutes(world: World): Route[] {
       answer: (call) => {
         demand(call.caller, 'role.update.dissociate');
         const value = call.query.get('context') ?? '';
+        // What the role was granted for may be gone.
         return changeRole(world, call, 'role.update.dissociate', (role) => {
-          checkMayUse(state, call, role, value);
+          demandMayUse(call, role, value);
           return changeGrants(state, call.params['token'] ?? '', (grants) =>
             grants.filter((grant) => !isGrant(grant, role, value)),
           );
@@ -100,11 +102,17 @@ function changeRole(world: World, call: Call, kind: string, work: (role: Role) =
   });
 }
 
-/** Nobody hands out what they do not have. */
-function checkMayUse(state: State, { caller }: Call, role: Role, contextValue: string): void {
+function demandContext(state: State, role: Role, contextValue: string): void {
+  if (contextValue === '' && role.contextType !== 'global') {
+    throw badRequest(`Global context value is not valid for role with context type ${role.contextType}`);
+  }
   if (role.contextType === 'app' && !state.apps.has(contextValue)) throw badRequest('App not found');
   if (role.contextType === 'team' && !state.teams.includes(contextValue)) throw badRequest('team not found');
   if (role.contextType === 'pool' && !state.pools.has(contextValue)) throw badRequest('Pool does not exist.');
+}
+
+/** Nobody hands out what they do not have. */
+function demandMayUse({ caller }: Call, role: Role, contextValue: string): void {
   for (const permission of rolePermissions(role, contextValue)) {
     if (!permits(caller.permissions, permission.name, [permission.context])) {
       throw forbidden(`User not authorized to use permission ${permissionText(permission)}`);
