@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { authenticate } from './callers.ts';
 import { notFound } from './errors.ts';
 import type { FaultRules, Misfortune } from './faults.ts';
-import { errorAnswer, findRoute, readText, send, splitVersion, type Answer, type Route } from './http.ts';
+import { errorAnswer, findRoute, readText, send, splitVersion, type Answer, type Call, type Route } from './http.ts';
 import { readBody } from './input.ts';
 import type { RequestLog, SeenRequest } from './requests.ts';
 import type { State } from './state.ts';
@@ -29,7 +29,7 @@ export function createAnswering({ routes, state, faults, requests, requestIdHead
   async function answerOf(
     request: IncomingMessage,
     { method, path: whole, query }: SeenRequest,
-    { answer, views }: Misfortune,
+    { answer, isRepeated, views }: Misfortune,
     over: AbortSignal,
   ): Promise<Answer> {
     try {
@@ -43,10 +43,12 @@ export function createAnswering({ routes, state, faults, requests, requestIdHead
       const { params, route } = found;
       const { headers } = request;
       const requestId = requestIdOf(request);
-      return await route.answer({
+      const call: Call = {
         ...{ method, version, params, query: new URLSearchParams(query), headers },
         ...{ body, caller, requestId, views, over },
-      });
+      };
+      if (isRepeated) await obey(route, call).catch(() => undefined);
+      return await route.answer(call);
     } catch (error) {
       return errorAnswer(error);
     }
@@ -66,6 +68,16 @@ export function createAnswering({ routes, state, faults, requests, requestIdHead
     if (misfortune.delayMs > 0) {
       await sleep(misfortune.delayMs, undefined, { signal: over.signal }).catch(() => undefined);
     }
+    if (misfortune.isDropped) {
+      response.destroy();
+      return;
+    }
     await send(response, await answerOf(request, seen, misfortune, over.signal), misfortune.isCut);
   };
+}
+
+/** Does what is asked, and nobody sees the answer. */
+async function obey(route: Route, call: Call): Promise<void> {
+  const answer = await route.answer(call);
+  if ('run' in answer) await answer.run({ header: () => undefined, write: () => undefined });
 }

@@ -68,7 +68,9 @@ export function createBrokerClient({ times, requestIdHeader, faults, closing }: 
     const misfortune = faults.meet(method, path.split('?')[0] ?? path, 'broker');
     try {
       if (misfortune.delayMs > 0) await sleep(misfortune.delayMs, undefined, { signal: closing });
+      if (misfortune.isDropped) throw new Error('EOF');
       if (misfortune.answer !== undefined) return { contentType: '', ...misfortune.answer };
+      if (misfortune.isRepeated) await exchange(new URL(url), sent, times, closing).catch(() => undefined);
       const answer = await exchange(new URL(url), sent, times, closing);
       if (misfortune.isCut) throw new Error('EOF');
       return answer;

@@ -93,6 +93,30 @@ it('breaks the connection in the middle of an answer, after it obeyed', async ()
   });
 });
 
+it('loses a request on its way: nobody obeys it, and nobody answers', async () => {
+  await withTwoApps(async (tsuru, admin) => {
+    tsuru.faults.add({ kind: 'drop', method: 'PUT', path: '/apps/one/units', times: 1 });
+    const more = { form: { units: 1, process: 'web' } };
+    await assert.rejects(admin.call('PUT', '/1.0/apps/one/units', more));
+    assert.deepEqual(await units(admin), ['one 1 ', 'two 1 ']);
+    assert.equal((await admin.call('PUT', '/1.0/apps/one/units', more)).status, 200);
+    assert.deepEqual(await units(admin), ['one 2 ', 'two 1 ']);
+  });
+});
+
+it('gets a request twice, and gives the second answer', async () => {
+  await withTwoApps(async (tsuru, admin) => {
+    tsuru.faults.add({ kind: 'repeat', method: 'PUT', path: '/apps/one/units', times: 1 });
+    const added = await admin.call('PUT', '/1.0/apps/one/units', { form: { units: 1, process: 'web' } });
+    assert.equal(added.status, 200);
+    assert.deepEqual(await units(admin), ['one 3 ', 'two 1 ']);
+    tsuru.faults.add({ kind: 'repeat', method: 'DELETE', path: '/apps/two', times: 1 });
+    const removed = await admin.call('DELETE', '/1.0/apps/two');
+    assert.deepEqual([removed.status, removed.body], [404, 'App two not found.\n']);
+    assert.deepEqual(await units(admin), ['one 3 ']);
+  });
+});
+
 it('listens no more, and then again on the same port', async () => {
   await withTwoApps(async (tsuru, admin) => {
     await tsuru.stopListening();
@@ -120,6 +144,8 @@ it('takes faults over HTTP too, and says what one looks like', async () => {
       { kind: 'units-unknown', app: 'one' },
       { kind: 'app-missing', app: 'two' },
       { kind: 'cut', path: '/pools' },
+      { kind: 'drop', path: '/platforms' },
+      { kind: 'repeat', path: '/routers' },
     ];
     for (const fault of faults) assert.equal((await add(fault)).status, 201);
     assert.deepEqual(

@@ -7,7 +7,7 @@ type Asked = 'tsuru' | 'broker';
 
 /** Where a fault shows: in all requests to Tsuru, unless it says something else. */
 interface Limits {
-  /** 'broker': in what Tsuru asks of brokers; only latency, status, body and cut show there. */
+  /** 'broker': in what Tsuru asks of brokers; only latency, status, body, cut, drop and repeat show there. */
   readonly to?: 'broker';
   readonly method?: string;
   /** The path without its API version: '/apps/my-app' (a broker's: '/resources/my-instance'), or with a star at its end what begins like it: '/apps*'. */
@@ -24,6 +24,10 @@ export type Fault = Limits &
     | { readonly kind: 'latency'; readonly ms: number }
     /** The request is obeyed, and the connection breaks in the middle of the answer. */
     | { readonly kind: 'cut' }
+    /** The request is lost on its way: nobody obeys it, and the connection ends without an answer. */
+    | { readonly kind: 'drop' }
+    /** The request arrives twice, one after the other, and only the second answer comes back: a proxy that tried again. */
+    | { readonly kind: 'repeat' }
     /** As when a cluster cannot be reached: the units of one app or of all are not known. */
     | { readonly kind: 'units-unknown'; readonly app?: string; readonly error?: string }
     /** An app is left out of the list, though it is granted. */
@@ -50,6 +54,8 @@ export interface Misfortune {
   /** Instead of obeying the request. */
   readonly answer: WholeAnswer | undefined;
   readonly isCut: boolean;
+  readonly isDropped: boolean;
+  readonly isRepeated: boolean;
   readonly views: Views;
 }
 
@@ -108,6 +114,8 @@ export function parseFault(tree: Tree): Fault | undefined {
     case 'units-unknown':
       return { ...limits, kind, ...optional('app'), ...optional('error') };
     case 'cut':
+    case 'drop':
+    case 'repeat':
       return { ...limits, kind };
     default:
       return undefined;
@@ -142,6 +150,8 @@ function misfortune(faults: readonly Fault[]): Misfortune {
     delayMs: faults.reduce((sum, fault) => sum + (fault.kind === 'latency' ? fault.ms : 0), 0),
     answer: instead === undefined ? undefined : insteadAnswer(instead),
     isCut: faults.some(({ kind }) => kind === 'cut'),
+    isDropped: faults.some(({ kind }) => kind === 'drop'),
+    isRepeated: faults.some(({ kind }) => kind === 'repeat'),
     views: {
       unitsError: (app) => {
         const unknown = faults.find((fault) => fault.kind === 'units-unknown' && (fault.app ?? app) === app);

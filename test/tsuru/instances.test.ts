@@ -51,12 +51,12 @@ it('tells why a broker cannot be reached, and does not try again', async () => {
 it('gives up on a connection that nobody takes', async () => {
   // TEST-NET-1 of RFC 5737: nobody is there.
   const service = { endpoint: 'http://192.0.2.1:80' };
-  await withBroker({ tsuru: { brokerTimes: { dialMs: 50, wholeMs: 2000 } }, service }, async ({ admin }) => {
-    const start = performance.now();
+  await withBroker({ tsuru: { brokerTimes: { dialMs: 50, wholeMs: 60_000 } }, service }, async ({ admin }) => {
     const reply = await admin.call('GET', '/1.0/services/prometheus/plans');
     assert.equal(reply.status, 500);
+    // Where the machine has no route to it, the dial fails with that.
     assert.match(reply.body, /^Get "http:\/\/192\.0\.2\.1:80\/resources\/plans": /);
-    assert.ok(performance.now() - start < 1500);
+    assert.doesNotMatch(reply.body, /Client\.Timeout/);
   });
 });
 
@@ -238,6 +238,27 @@ it('meets faults on its way to the broker', async () => {
   });
 });
 
+it('loses a request to the broker, or sends it twice', async () => {
+  await withBroker({}, async ({ tsuru, admin, broker }) => {
+    await createApp(admin, 'my-app', 'x:1');
+    await addInstance(admin);
+    tsuru.faults.add({ to: 'broker', kind: 'drop', method: 'POST', times: 1 });
+    const lost = await admin.call('PUT', bindPath('my-app'));
+    assert.equal(lost.status, 500);
+    assert.match(lost.body, /^Failed to bind app "my-app" .*: Post ".*\/bind-app": EOF \("my-instance" is up\)\n$/);
+    assert.equal(boundApps(await admin.call('GET', '/1.0/services/instances')), '[]');
+    tsuru.faults.add({ to: 'broker', kind: 'repeat', path: '/resources/my-instance/bind-app', times: 2 });
+    assert.equal((await admin.call('PUT', bindPath('my-app'))).status, 200);
+    assert.equal(boundApps(await admin.call('GET', '/1.0/services/instances')), '["my-app"]');
+    assert.equal((await admin.call('DELETE', bindPath('my-app'))).status, 200);
+    assert.deepEqual(askedOf(broker).slice(1), [
+      'GET /resources/my-instance/status',
+      ...Array<string>(2).fill('POST /resources/my-instance/bind-app'),
+      ...Array<string>(2).fill('DELETE /resources/my-instance/bind-app'),
+    ]);
+  });
+});
+
 /** A broker that answers one kind of request only when it is let. */
 function heldAt(method: string, path: string): { readonly script: Script; open(): void } {
   let open: () => void = () => undefined;
@@ -264,4 +285,8 @@ function update(admin: Client, form: Readonly<Record<string, string>>) {
 async function names(admin: Client): Promise<string[]> {
   const services = JSON.parse((await admin.call('GET', '/1.0/services/instances')).body) as { instances: string[] }[];
   return services.flatMap(({ instances }) => instances);
+}
+
+function boundApps({ body }: { readonly body: string }): string | undefined {
+  return /"apps":(\[[^\]]*\])/.exec(body)?.[1];
 }

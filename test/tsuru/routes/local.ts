@@ -8,7 +8,7 @@ import type { State } from '../state.ts';
 
 const FAULT_HELP =
   'a fault is JSON such as {"kind": "status", "status": 500, "path": "/apps*", "times": 3}; ' +
-  'kinds: status (status), body (body), latency (ms), cut, units-unknown, app-missing (app); ' +
+  'kinds: status (status), body (body), latency (ms), cut, drop, repeat, units-unknown, app-missing (app); ' +
   'with "to": "broker" it is for what Tsuru asks of services\' brokers';
 
 export function localRoutes(state: State, faults: Faults, outage: (seconds: number) => void): Route[] {
