@@ -22,6 +22,9 @@ import { createOwnPrometheus, type OwnPrometheus } from './prometheus/own.ts';
 import { createProver } from './prometheus/prover.ts';
 import { createOwnSecret } from './prometheus/secret.ts';
 import { featuresOf } from './prometheus/version.ts';
+import { createLearntFile } from './redirects/file.ts';
+import { probe } from './redirects/probe.ts';
+import { createRedirects } from './redirects/redirects.ts';
 import { createReporter } from './reporter.ts';
 import { serve } from './server.ts';
 import { createInstanceSettings } from './settings.ts';
@@ -151,13 +154,22 @@ export async function startAgent(
       configuration.revive();
     },
   });
+  const redirects = createRedirects({
+    file: createLearntFile(config.dataFolder),
+    client: prometheus,
+    probe,
+    clock,
+    scrapeIntervalMs: () => scraping.scrape.intervalMs,
+    log,
+    onChange: () => void publisher.publishAgain(),
+  });
   let isRestoring = true;
   const publisher = createPublisher({
     state,
     file,
     clock,
     discovery: () => scraping,
-    fit: () => own?.room.fit() ?? asDiscovered,
+    fit: () => redirects.before(own?.room.fit() ?? asDiscovered),
     onChange(discovery, changes) {
       // What comes back from disk is no news.
       reporter.onChange(discovery, isRestoring ? [] : changes);
@@ -180,6 +192,8 @@ export async function startAgent(
   await address.restore();
   const lost = await settings.restore();
   if (lost !== undefined) log.warn(lost);
+  const unread = await redirects.restore();
+  if (unread !== undefined) log.warn(unread);
   if (config.prometheus.kind === 'supervised' && access !== undefined) {
     own = await createOwnPrometheus(
       {
@@ -271,6 +285,7 @@ export async function startAgent(
       room: own?.room.status(),
       readiness,
       healthOf,
+      redirectsOf: redirects.problemsOf,
     });
   }
 
@@ -332,6 +347,7 @@ export async function startAgent(
     poller.run(signal),
     prover.run(signal),
     configuration.run(signal),
+    redirects.run(signal),
     runOwn(),
     // Who asks now is told to go elsewhere, while Prometheus closes its storage.
     aborted(signal).then(() => gateway?.close()),

@@ -105,6 +105,8 @@ export interface StatusInput {
   readonly room: RoomStatus | undefined;
   readonly readiness: Readiness;
   readonly healthOf: ((app: string, unit: string) => TargetHealth | undefined) | undefined;
+  /** Redirects of an app that are not followed, in sentences. */
+  readonly redirectsOf: (app: string) => readonly string[];
 }
 
 export function statusOf(input: StatusInput): Status {
@@ -146,7 +148,7 @@ export function statusOf(input: StatusInput): Status {
       ...(input.isSupervised ? { process: processStatus(input.progress.supervised) } : {}),
     },
     ...(input.room === undefined ? {} : { room: input.room }),
-    apps: (discovery?.apps ?? []).map((app) => appStatus(app, input.healthOf)),
+    apps: (discovery?.apps ?? []).map((app) => appStatus(app, input)),
   };
 }
 
@@ -160,7 +162,10 @@ function processStatus({ startedAtMs, crashes, lastCrash, losses }: Progress['su
   };
 }
 
-function appStatus(app: AppDiscovery, healthOf: StatusInput['healthOf']): AppStatus {
+function appStatus(
+  app: AppDiscovery,
+  { healthOf, redirectsOf }: Pick<StatusInput, 'healthOf' | 'redirectsOf'>,
+): AppStatus {
   const { name, pool, team } = app.known.app;
   const { unknown } = app.known;
   const health = (target: Target): TargetHealth | undefined => healthOf?.(name, labelOf(target));
@@ -177,7 +182,7 @@ function appStatus(app: AppDiscovery, healthOf: StatusInput['healthOf']): AppSta
       ...held,
       ...app.leftOut.map(({ unit, text, reason }) => ({ ...unitOf(unit), leftOut: text, reason })),
     ],
-    problems: [...app.problems, ...silentProcesses(name, app.targets, health)],
+    problems: [...app.problems, ...redirectsOf(name), ...silentProcesses(name, app.targets, health)],
   };
 }
 

@@ -1,0 +1,193 @@
+import pMap from 'p-map';
+import type { Clock } from '../clock.ts';
+import type { Discovery } from '../discovery/discover.ts';
+import type { PrometheusClient } from '../prometheus/client.ts';
+import type { Log } from '../shared/log.ts';
+import { errorText, shortLine } from '../shared/text.ts';
+import { judge, type ProcessState } from './judge.ts';
+import { withLearntPaths, type Learnt } from './learnt.ts';
+import type { LearntFile } from './file.ts';
+import { placeText, type Destination } from './place.ts';
+import type { Probe } from './probe.ts';
+
+/** How often it is looked whether a target is down: a part of the scrape interval within these bounds. */
+const LOOKS_AN_INTERVAL = 4;
+const SHORTEST_LOOK_MS = 1_000;
+const LONGEST_LOOK_MS = 5_000;
+/** What Prometheus spends on an answer about its targets, and the agent on reading it, grows with each: 7 MB at 10,000. */
+const MS_BETWEEN_PER_TARGET = 15;
+/** A process is followed so often in a row: /metrics to /metrics/ is once. */
+const MOST_HOPS = 3;
+/** A process that redirected elsewhere is asked again after so long, or once its version changes. */
+const ASK_AGAIN_MS = 10 * 60_000;
+/** Targets asked at once, each for 5 s at most; and processes a look, so that a look ends. */
+const ASKED_AT_ONCE = 8;
+const MOST_ASKED = 64;
+const LONGEST_ERROR = 200;
+
+/** Why a process' redirect is not followed at present. */
+interface Refusal {
+  readonly from: string;
+  readonly version: string;
+  readonly text: string;
+  readonly untilMs: number;
+}
+
+export interface RedirectsOptions {
+  readonly file: LearntFile;
+  readonly client: Pick<PrometheusClient, 'query' | 'targets'>;
+  readonly probe: Probe;
+  readonly clock: Clock;
+  readonly scrapeIntervalMs: () => number;
+  readonly log: Log;
+  /** Targets have other paths now. */
+  readonly onChange: () => void;
+}
+
+/**
+ * Follows redirects of metrics paths in place of Prometheus, which could only follow all of them to anywhere: a target that fails with one
+ * is asked once by the agent, and where it stays at the same address, that path becomes the path of its process.
+ */
+export interface Redirects {
+  /** Reads what an earlier agent learnt; resolves with a problem if there is one. */
+  restore(): Promise<string | undefined>;
+  /** Gives targets their learnt paths before this; the same function for the same `next` as long as nothing new was learnt. */
+  before(next: (discovery: Discovery) => Discovery): (discovery: Discovery) => Discovery;
+  /** Redirects of an app's processes that are not followed, in sentences. */
+  readonly problemsOf: (app: string) => readonly string[];
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createRedirects(options: RedirectsOptions): Redirects {
+  const { file, client, probe, clock, log, onChange } = options;
+  let learnt: ReadonlyMap<string, Learnt> = new Map();
+  let refusals: ReadonlyMap<string, Refusal & Pick<ProcessState, 'app' | 'process'>> = new Map();
+  let discovered: Discovery | undefined;
+  let step: { next: unknown; learnt: unknown; whole: (discovery: Discovery) => Discovery } | undefined;
+
+  function refuse({ app, process, from, version, key }: ProcessState, text: string): void {
+    const isNew = refusals.get(key)?.text !== text;
+    refusals = new Map(refusals).set(key, { app, process, from, version, text, untilMs: clock.nowMs() + ASK_AGAIN_MS });
+    if (isNew) log.warn({ app }, `${app}: ${text}`);
+  }
+
+  function isRefused({ key, from, version }: ProcessState): boolean {
+    const refusal = refusals.get(key);
+    return refusal?.from === from && refusal.version === version && clock.nowMs() < refusal.untilMs;
+  }
+
+  /** What comes of the answer to the agent's own request. */
+  function follow(state: ProcessState, asked: string, destination: Destination): Learnt | undefined {
+    const { app, process, from, key } = state;
+    const before = learnt.get(key);
+    const way = [...(before?.from === from ? before.asked : []), asked];
+    if (destination.kind === 'refused') {
+      refuse(state, notFollowed(state, asked, destination.why));
+      return undefined;
+    }
+    const to = placeText(destination.place);
+    if (way.includes(to) || way.length > MOST_HOPS) {
+      const why = way.includes(to) ? `${to} leads back to it` : `it goes on after ${MOST_HOPS} redirects`;
+      refuse(state, notFollowed(state, asked, why));
+      return undefined;
+    }
+    log.info({ app }, `${app}: the process ${process} redirects ${asked} to ${to}, which is scraped instead`);
+    return { app, process, from, to: destination.place, asked: way };
+  }
+
+  async function look(signal: AbortSignal): Promise<number> {
+    const discovery = discovered;
+    if (discovery === undefined || discovery.groups.length === 0) return 0;
+    const [down] = await client.query('count(up == 0)');
+    if (down === undefined) {
+      refusals = new Map();
+      return 0;
+    }
+    const states = judge(discovery, learnt, await client.targets());
+    const apps = new Set(discovery.apps.map(({ known }) => known.app.name));
+    const byKey = new Map(states.map((state) => [state.key, state]));
+    const next = new Map(
+      [...learnt].filter(([key, { app, from }]) => apps.has(app) && (byKey.get(key)?.from ?? from) === from),
+    );
+    refusals = new Map(
+      [...refusals].filter(([key, { from }]) => {
+        const state = byKey.get(key);
+        return state?.from === from && state.fares.kind !== 'up';
+      }),
+    );
+    for (const state of states) {
+      const { key, fares } = state;
+      const path = next.get(key);
+      if (fares.kind !== 'wrong' || path === undefined) continue;
+      refuse(
+        state,
+        notFollowed(
+          state,
+          path.asked.at(-1) ?? '',
+          `${placeText(path.to)} fails: ${shortLine(fares.error, LONGEST_ERROR)}`,
+        ),
+      );
+      next.delete(key);
+    }
+    const toAsk = states.filter((state) => state.fares.kind === 'redirects' && !isRefused(state)).slice(0, MOST_ASKED);
+    await pMap(
+      toAsk,
+      async (state) => {
+        if (state.fares.kind !== 'redirects') return;
+        const { url, place } = state.fares;
+        const path = follow(state, place, await probe(url, signal));
+        if (path === undefined) next.delete(state.key);
+        else next.set(state.key, path);
+      },
+      { concurrency: ASKED_AT_ONCE },
+    );
+    await keep(next, signal);
+    return discovery.groups.length * MS_BETWEEN_PER_TARGET;
+  }
+
+  async function keep(next: ReadonlyMap<string, Learnt>, signal: AbortSignal): Promise<void> {
+    const isSame = next.size === learnt.size && [...next].every(([key, path]) => learnt.get(key) === path);
+    if (isSame || signal.aborted) return;
+    learnt = next;
+    onChange();
+    await file.save([...next.values()]).catch((error: unknown) => {
+      log.warn(`the learnt paths cannot be saved, so a restart learns them anew: ${errorText(error)}`);
+    });
+  }
+
+  return {
+    async restore() {
+      const { paths, problem } = await file.load();
+      learnt = paths;
+      return problem;
+    },
+    before(next) {
+      if (step?.next !== next || step.learnt !== learnt) {
+        const paths = learnt;
+        const whole = (discovery: Discovery): Discovery => {
+          discovered = discovery;
+          return next(withLearntPaths(discovery, paths));
+        };
+        step = { next, learnt, whole };
+      }
+      return step.whole;
+    },
+    problemsOf: (app) => [...refusals.values()].filter((refusal) => refusal.app === app).map(({ text }) => text),
+    async run(signal) {
+      const isStopped = (): boolean => signal.aborted;
+      while (!isStopped()) {
+        // Whether Prometheus answers is told elsewhere.
+        const leastMs = await look(signal).catch(() => 0);
+        const everyMs = options.scrapeIntervalMs() / LOOKS_AN_INTERVAL;
+        await clock.sleep(Math.max(Math.min(everyMs, LONGEST_LOOK_MS), SHORTEST_LOOK_MS, leastMs), signal);
+      }
+    },
+  };
+}
+
+function notFollowed({ app, process }: ProcessState, asked: string, why: string): string {
+  return (
+    `the process ${process} redirects ${asked}, which is not followed: ${why}; set the path of its metrics with: ` +
+    `tsuru metadata set -a ${app} -p ${process} -t annotation prometheus.io/path=/PATH --no-restart`
+  );
+}
