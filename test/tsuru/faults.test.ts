@@ -30,6 +30,20 @@ it('does not know the units of one app, or of all', async () => {
   });
 });
 
+it('asks no cluster for a simplified list, which has no units and no trouble with them', async () => {
+  await withTwoApps(async (tsuru, admin) => {
+    tsuru.faults.add({ kind: 'units-unknown' });
+    const apps = JSON.parse((await admin.call('GET', '/1.0/apps?simplified=true')).body) as AppJson[];
+    assert.deepEqual(
+      apps.map(({ name, units: listed, error }) => [name, listed, error]),
+      [
+        ['one', [], undefined],
+        ['two', [], undefined],
+      ],
+    );
+  });
+});
+
 it('leaves an app out of the list, or lists none at all, while the app itself can be read', async () => {
   await withTwoApps(async (tsuru, admin) => {
     tsuru.faults.add({ kind: 'app-missing', app: 'one' });

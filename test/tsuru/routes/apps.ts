@@ -28,7 +28,15 @@ export function appRoutes(world: World): Route[] {
           .filter(({ name }) => !views.isMissing(name))
           .sort((a, b) => (a.name < b.name ? -1 : 1));
         const extended = query.get('extended') === 'true';
-        return list(apps.map((app) => listedAppJson(app, extended, views.unitsError(app.name))));
+        // No cluster is asked then.
+        const isSimplified = query.get('simplified') === 'true';
+        return list(
+          apps.map((app) =>
+            isSimplified
+              ? { ...listedAppJson(app, extended, undefined), units: [] }
+              : listedAppJson(app, extended, views.unitsError(app.name)),
+          ),
+        );
       },
     },
     {
