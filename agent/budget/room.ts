@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts';
 import type { Discovery } from '../discovery/discover.ts';
 import type { PrometheusClient } from '../prometheus/client.ts';
-import { budgetOf, type Budget } from '../shared/budget.ts';
+import { budgetOf, isOutgrown, type Budget, type Resources } from '../shared/budget.ts';
+import type { Layout, Load } from '../shared/layout.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 import { errorText } from '../shared/text.ts';
 import type { TargetGroup } from '../targets/groups.ts';
@@ -9,6 +10,7 @@ import type { Troubles } from '../troubles.ts';
 import { fit, memoryOf, targetKey } from './fit.ts';
 import { createGuard } from './guard.ts';
 import { createHeadGuard } from './head.ts';
+import { watchLoad, withMargin, withoutMargin, type LoadFile } from './load.ts';
 import type { MemoryLimit } from './limits.ts';
 import type { PlanMemory } from './plan.ts';
 import { readSamples } from './samples.ts';
@@ -40,11 +42,14 @@ export interface RoomOptions {
   readonly memory: MemoryLimit;
   readonly volume: Volume;
   readonly storageFolder: string;
+  readonly loadFile: LoadFile;
+  /** What was taken in before the agent was started; undefined when that is not known. */
+  readonly savedLoad: Load | undefined;
   readonly settings: () => Settings;
   readonly client: PrometheusClient;
   readonly clock: Clock;
   readonly troubles: Troubles;
-  /** Prometheus is to be run otherwise: another retention. */
+  /** Prometheus is to be run otherwise: another retention, or other blocks. */
   readonly onRetention: () => void;
   /** Targets are to be fitted anew. */
   readonly onFit: () => void;
@@ -68,6 +73,9 @@ export interface Room {
 export function createRoom(options: RoomOptions): Room {
   const { memory, volume, settings, client, clock, troubles, onRetention, onFit } = options;
   const memoryLimitBytes = memory.kind === 'known' ? memory.bytes : undefined;
+  /** What blocks are made for, until Prometheus runs; then how long they are. */
+  let lastLoad = options.savedLoad;
+  let layout: Layout | undefined;
   let budget = makeBudget();
   let samples: ReadonlyMap<string, number> = new Map();
   let planMemory: PlanMemory | undefined;
@@ -95,12 +103,23 @@ export function createRoom(options: RoomOptions): Room {
     clock,
   });
 
-  function makeBudget(): Budget {
+  function resources(): Resources {
     const { retentionSizeBytes, retentionMs, remoteWrite } = settings();
-    const receivers = remoteWrite.length;
-    // What is taken in is not known yet: blocks are as short as the highest load has them.
-    const load = { series: 0, samplesPerSecond: Infinity };
-    const made = budgetOf({ memoryLimitBytes, volume, retentionSizeBytes, retentionMs, receivers, load });
+    return { memoryLimitBytes, volume, retentionSizeBytes, retentionMs, receivers: remoteWrite.length };
+  }
+
+  /** More than the present blocks hold takes shorter ones: Prometheus is started anew, and cuts its head at once. */
+  function follow(load: Load): void {
+    if (layout === undefined || !isOutgrown(resources(), layout, withoutMargin(load))) return;
+    lastLoad = load;
+    layout = undefined;
+    budget = makeBudget();
+    ({ layout } = budget);
+    onRetention();
+  }
+
+  function makeBudget(): Budget {
+    const made = budgetOf({ ...resources(), load: lastLoad === undefined ? undefined : withMargin(lastLoad), layout });
     if (made.problems.length > 0) troubles.begin('memory', made.problems.join('; '));
     else troubles.end('memory', 'the memory suffices');
     return made;
@@ -176,6 +195,7 @@ export function createRoom(options: RoomOptions): Room {
       };
     },
     async run(signal) {
+      ({ layout } = budget);
       const isStopped = (): boolean => signal.aborted;
       const learn = async (): Promise<void> => {
         while (!isStopped()) {
@@ -184,7 +204,8 @@ export function createRoom(options: RoomOptions): Room {
           if (!isStopped() && isDue) await learnSamples();
         }
       };
-      await Promise.all([guard.run(signal), head.run(signal), learn()]);
+      const measured = watchLoad({ client, file: options.loadFile, clock, onLoad: follow }, signal);
+      await Promise.all([guard.run(signal), head.run(signal), learn(), measured]);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { connect } from 'node:net';
 import { readMemoryLimit } from '../budget/limits.ts';
+import { createLoadFile } from '../budget/load.ts';
 import { createRoom, type Room } from '../budget/room.ts';
 import { readVolume, type Volume } from '../budget/volume.ts';
 import type { Clock } from '../clock.ts';
@@ -76,12 +77,15 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
   });
   const memory = await readMemoryLimit();
   const features = featuresOf(version);
+  const loadFile = createLoadFile(options.dataFolder);
   let externalUrl: string | undefined;
 
   const room = createRoom({
     memory,
     volume,
     storageFolder,
+    loadFile,
+    savedLoad: await loadFile.load(),
     settings,
     client,
     clock,

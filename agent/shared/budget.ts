@@ -7,6 +7,7 @@ import {
   HEAD_SHARE,
   INDEX_BYTES_PER_CHUNK,
   INDEX_BYTES_PER_SERIES,
+  isHeld,
   layoutFor,
   PEAK_SHARE,
   shortestLayout,
@@ -36,6 +37,8 @@ export interface Resources {
   readonly retentionMs?: number | undefined;
   /** What is taken in, which decides how long blocks are; undefined for what the volume can keep as long as it is wanted. */
   readonly load?: Load | undefined;
+  /** How long blocks are, when that is decided already. */
+  readonly layout?: Layout | undefined;
   /** To how many receivers all samples are sent. */
   readonly receivers?: number | undefined;
   /** For tests, which cannot wait as long as in earnest: by how much all blocks are shorter. */
@@ -85,7 +88,7 @@ const CHURN = 1.25;
 /** Prometheus' own series and the agent's. */
 const OWN_SERIES = 1_500;
 /** What is stored of both, and how often: their jobs are slower than the apps' (image/prometheus.yml). */
-const STORED_OWN_SERIES = 1_000;
+const STORED_OWN_SERIES = 500;
 const STORED_OWN_INTERVAL_S = 60;
 /** An instance that cannot hold this many series is of no use. */
 const LEAST_SERIES = 2_000;
@@ -126,23 +129,32 @@ export function budgetOf(resources: Resources): Budget {
       ? noRoomInMemory(memoryLimitBytes ?? 0, tmpfsBytes, usedTmpfsBytes)
       : undefined;
   if (dataBytes === undefined) {
-    const limits = memory;
-    return { goMemLimitBytes, retentionSizeBytes, flags: [], layout: undefined, limits, problems, refusal: noMemory };
+    const nothing = { flags: [], layout: undefined, limits: memory };
+    return { goMemLimitBytes, retentionSizeBytes, ...nothing, problems, refusal: noMemory };
   }
   const share = retentionShare(dataBytes);
   const fitsBytes = Math.floor((dataBytes * share) / MIB) * MIB;
   const retentionBytes = Math.min(retentionSizeBytes ?? Infinity, fitsBytes);
+  const limits = [...memory, ...volumeLimits(dataBytes, faster(shortestLayout(dataBytes), timeLapse))];
   const load = inEarnest(resources.load, timeLapse) ?? keptLoad(retentionBytes, retentionMs);
-  const layout = faster(layoutFor({ dataBytes, retentionBytes, retentionMs, load }), timeLapse);
+  const chosen = isCrowded(load, limits)
+    ? shortestLayout(dataBytes)
+    : layoutFor({ dataBytes, retentionBytes, retentionMs, load });
+  const layout = resources.layout ?? faster(chosen, timeLapse);
   return {
     goMemLimitBytes,
     retentionSizeBytes: retentionBytes,
     flags: flagsOf(layout),
     layout,
-    limits: [...memory, ...volumeLimits(dataBytes, faster(shortestLayout(dataBytes), timeLapse))],
+    limits,
     problems,
     refusal: noMemory ?? (fitsBytes < LEAST_RETENTION_BYTES ? noRoomOnVolume(dataBytes, share) : undefined),
   };
+}
+
+/** More series than are scraped at once are old ones, which the head holds until it is cut: the sooner, the better. */
+function isCrowded({ series }: Load, limits: readonly Limit[]): boolean {
+  return limits.some((limit) => series > limit.series * CHURN);
 }
 
 /** What of the memory is whose; a tmpfs that leaves no memory to Prometheus is used in part. */
@@ -176,6 +188,15 @@ function inEarnest(load: Load | undefined, timeLapse: number): Load | undefined 
 
 function faster(layout: Layout, timeLapse: number): Layout {
   return { ...layout, rangeMs: layout.rangeMs / timeLapse, longestMs: layout.longestMs / timeLapse };
+}
+
+/** Whether a load takes shorter blocks than those of a layout. */
+export function isOutgrown(resources: Resources, layout: Layout, load: Load): boolean {
+  const { limits, retentionSizeBytes: retentionBytes } = budgetOf(resources);
+  const { dataBytes } = divide(resources);
+  if (dataBytes === undefined || retentionBytes === undefined) return false;
+  if (isCrowded(load, limits)) return layout.rangeMs > shortestLayout(dataBytes).rangeMs;
+  return !isHeld({ dataBytes, retentionBytes, retentionMs: Infinity, load }, layout);
 }
 
 /** How much of a budget so many series and samples a second take: above 1 it does not fit. */

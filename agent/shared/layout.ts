@@ -94,29 +94,36 @@ export interface Wanted {
  * are bridged as long as can be; and of merged blocks, which take less for a sample, the longest that the retention can spare.
  */
 export function layoutFor(wanted: Wanted): Layout {
-  const { dataBytes, retentionBytes, load } = wanted;
-  const shortest = shortestLayout(dataBytes);
-  const range = RANGES_MS.filter((rangeMs) => rangeMs > shortest.rangeMs).find((rangeMs) => {
-    const bytes = headBytes(load, { ...shortest, rangeMs });
-    return (
-      bytes <= retentionBytes * CHOSEN_HEAD_SHARE || (rangeMs === SAFE_RANGE_MS && bytes <= dataBytes * HEAD_SHARE)
-    );
-  });
-  const layout = { ...shortest, rangeMs: range ?? shortest.rangeMs };
-  return { ...layout, longestMs: longestMs(wanted, layout) };
+  const shortest = shortestLayout(wanted.dataBytes);
+  const ranges = RANGES_MS.filter((rangeMs) => rangeMs > shortest.rangeMs);
+  const rangeMs = ranges.find((range) => holdsRange(wanted, { ...shortest, rangeMs: range })) ?? shortest.rangeMs;
+  const layout = { ...shortest, rangeMs };
+  const mostMs = Math.min(LONGEST_MS, wanted.retentionMs * LONGEST_TIME_SHARE);
+  let longestMs = rangeMs;
+  for (;;) {
+    const nextMs = longestMs * MERGED_AT_ONCE;
+    if (nextMs > mostMs || !holdsMerged(wanted, { ...layout, longestMs: nextMs })) return { ...layout, longestMs };
+    longestMs = nextMs;
+  }
 }
 
-function longestMs({ dataBytes, retentionBytes, retentionMs, load }: Wanted, layout: Layout): number {
-  const { rangeMs } = layout;
-  const mostMs = Math.min(LONGEST_MS, retentionMs * LONGEST_TIME_SHARE);
+/** Whether a layout still serves a load. */
+export function isHeld(wanted: Wanted, layout: Layout): boolean {
+  const { rangeMs, longestMs } = layout;
+  const isShortest = rangeMs <= shortestLayout(wanted.dataBytes).rangeMs;
+  return (isShortest || holdsRange(wanted, layout)) && (longestMs <= rangeMs || holdsMerged(wanted, layout));
+}
+
+function holdsRange({ dataBytes, retentionBytes, load }: Wanted, layout: Layout): boolean {
+  const bytes = headBytes(load, layout);
+  if (bytes <= retentionBytes * CHOSEN_HEAD_SHARE) return true;
+  return layout.rangeMs <= SAFE_RANGE_MS && bytes <= dataBytes * HEAD_SHARE;
+}
+
+function holdsMerged({ dataBytes, retentionBytes, load }: Wanted, layout: Layout): boolean {
   const roomBytes = dataBytes * PEAK_SHARE - retentionBytes - passingBytes(load, layout);
-  const mostBytes = Math.min(retentionBytes * LONGEST_SHARE, roomBytes);
-  let spanMs = rangeMs;
-  for (;;) {
-    const nextMs = spanMs * MERGED_AT_ONCE;
-    if (nextMs > mostMs || blockBytes(load, nextMs, rangeMs) > mostBytes) return spanMs;
-    spanMs = nextMs;
-  }
+  const bytes = blockBytes(load, layout.longestMs, layout.rangeMs);
+  return bytes <= Math.min(retentionBytes * LONGEST_SHARE, roomBytes);
 }
 
 /** What WAL and head take at most. */

@@ -8,8 +8,12 @@ export interface Usage {
   readonly used: number;
   readonly wal: number;
   readonly headChunks: number;
+  /** The log of samples out of order. */
+  readonly wbl: number;
   readonly blocks: number;
   readonly blockCount: number;
+  /** The largest block. */
+  readonly block: number;
   /** Blocks that are being written. */
   readonly temporary: number;
 }
@@ -21,14 +25,18 @@ export async function usageOf(volume: string, data: string): Promise<Usage> {
   const { blocks: total, bfree, bsize } = await statfs(volume);
   let blocks = 0;
   let blockCount = 0;
+  let block = 0;
   let temporary = 0;
   for (const name of await readdir(data).catch(() => [])) {
     if (BLOCK.test(name)) {
-      blocks += await sizeOfFolder(join(data, name));
+      const size = await sizeOfFolder(join(data, name));
+      blocks += size;
+      block = Math.max(block, size);
       blockCount += 1;
     } else if (name.includes('.tmp')) temporary += await sizeOfFolder(join(data, name));
   }
   const wal = await sizeOfFolder(join(data, 'wal'));
   const headChunks = await sizeOfFolder(join(data, 'chunks_head'));
-  return { used: (total - bfree) * bsize, wal, headChunks, blocks, blockCount, temporary };
+  const wbl = await sizeOfFolder(join(data, 'wbl'));
+  return { used: (total - bfree) * bsize, wal, headChunks, wbl, blocks, blockCount, block, temporary };
 }

@@ -1,0 +1,91 @@
+import { budgetOf, seriesAt, seriesKept, type Resources } from '../../agent/shared/budget.ts';
+import type { Load } from '../../agent/shared/layout.ts';
+import { formatBytes } from '../../agent/shared/settings/bytes.ts';
+import type { HistoryCase, Phase, Written } from './history.ts';
+
+const MIB = 2 ** 20;
+const DAY_MS = 86_400_000;
+const INTERVAL_MS = 15_000;
+const SERIES_PER_TARGET = 1_000;
+/** Prometheus' own series and the agent's, as they are stored. */
+const OWN: Written = { series: 500, seriesPerTarget: 500, intervalMs: 60_000, atOnce: 8 };
+
+function resourcesOf(volumeMib: number, days: number): Resources {
+  const volume = { kind: 'tmpfs', sizeBytes: volumeMib * MIB } as const;
+  return { memoryLimitBytes: undefined, volume, retentionMs: days * DAY_MS };
+}
+
+function loadOf(series: number): Load {
+  return {
+    series: series + OWN.series,
+    samplesPerSecond: (series * 1000) / INTERVAL_MS + (OWN.series * 1000) / OWN.intervalMs,
+  };
+}
+
+function flagsFor(resources: Resources, load: Load): readonly string[] {
+  const { flags, retentionSizeBytes = 0 } = budgetOf({ ...resources, load });
+  return [...flags, `--storage.tsdb.retention.size=${formatBytes(retentionSizeBytes)}`];
+}
+
+function scraped(series: number, atOnce = 1): Written {
+  return { series, seriesPerTarget: SERIES_PER_TARGET, intervalMs: INTERVAL_MS, atOnce };
+}
+
+/** What is promised, written for longer than that: how long is it kept? */
+function promise(volumeMib: number, days: number): HistoryCase {
+  const resources = resourcesOf(volumeMib, days);
+  const series = seriesKept(resources, INTERVAL_MS);
+  const flags = flagsFor(resources, loadOf(series));
+  const name = `${volumeMib} MiB, ${series} series, promised ${days} days`;
+  return {
+    volumeMib,
+    storage: {},
+    phases: [{ name, hours: days * 24 * 1.15, flags, written: [scraped(series, 8), OWN] }],
+  };
+}
+
+/** Blocks for few series, then all that fit, for as long as the agent takes to notice; then blocks for those. */
+function jump(volumeMib: number, days: number): HistoryCase {
+  const resources = resourcesOf(volumeMib, days);
+  const few = seriesKept(resources, INTERVAL_MS);
+  const most = seriesAt(budgetOf(resources).limits, INTERVAL_MS);
+  const light = flagsFor(resources, loadOf(few));
+  const full = flagsFor(resources, loadOf(most));
+  const phases: readonly Phase[] = [
+    // A merge to the longest block is due when the jump comes.
+    { name: `${volumeMib} MiB, ${few} series`, hours: 26, flags: light, written: [scraped(few, 8), OWN] },
+    {
+      name: `jump to ${most} series`,
+      hours: 0.05,
+      flags: light,
+      written: [scraped(most)],
+      goesOn: true,
+      end: 'SIGKILL',
+    },
+    { name: 'with other blocks, after kill -9', hours: 0.75, flags: full, written: [scraped(most)] },
+  ];
+  return { volumeMib, storage: {}, phases };
+}
+
+/** All that fits, while one clock is ahead: every other sample is out of order where blocks are short. */
+function ahead(volumeMib: number, share: number): HistoryCase {
+  const resources = resourcesOf(volumeMib, 15);
+  const series = Math.floor(seriesAt(budgetOf(resources).limits, INTERVAL_MS) * share);
+  const flags = flagsFor(resources, loadOf(series));
+  const written = [scraped(series), { ...scraped(1), aheadMs: 570_000 }];
+  return {
+    volumeMib,
+    storage: { tsdb: { out_of_order_time_window: '70m' } },
+    phases: [
+      { name: `${volumeMib} MiB, ${series} series, one ahead`, hours: 1.2, flags, written, end: 'SIGKILL' },
+      { name: 'after kill -9', hours: 0.1, flags, written },
+    ],
+  };
+}
+
+/** What is written into a real Prometheus by its own timestamps: days in minutes. */
+export const HISTORIES = {
+  promise: [promise(256, 7)],
+  jump: [jump(256, 7), jump(64, 2)],
+  ahead: [ahead(64, 1), ahead(128, 1)],
+} as const satisfies Readonly<Record<string, readonly HistoryCase[]>>;
