@@ -8,9 +8,9 @@ import { BrokerError } from './errors.ts';
 import { createGrants } from './grants.ts';
 import { createServer } from './http/server.ts';
 import { createDeploys } from './instances/deploys.ts';
-import { resumeDeploys } from './instances/resume.ts';
 import { createAssertRules } from './instances/rules.ts';
 import { createMetrics } from './metrics.ts';
+import { runReconciler } from './reconciler/reconciler.ts';
 import { createTurns } from './turns.ts';
 
 /** Each of the operations at work asks for a few things at once, and all have seconds. */
@@ -25,8 +25,18 @@ export interface Broker {
   stop(): Promise<void>;
 }
 
+export interface BrokerOptions {
+  /** False where somebody asks it without Tsuru, whose list of binds is then no truth (true). */
+  readonly reconciles?: boolean;
+}
+
 /** Starts a broker; what an earlier one has left undone is looked after in the background. */
-export async function startBroker(config: Config, log: Log, clock: Clock): Promise<Broker> {
+export async function startBroker(
+  config: Config,
+  log: Log,
+  clock: Clock,
+  { reconciles = true }: BrokerOptions = {},
+): Promise<Broker> {
   const registry = new Registry();
   const metrics = createMetrics(registry);
   const tsuru = createTsuruClient({
@@ -47,7 +57,7 @@ export async function startBroker(config: Config, log: Log, clock: Clock): Promi
   const url = await server.listen(config.listen);
   log.info({ url, service, plans: plans.map(({ name }) => name) }, `the broker of the service ${service} listens`);
   const stopping = new AbortController();
-  const resumed = resumeDeploys(context, stopping.signal);
+  const reconciled = reconciles ? runReconciler(context, stopping.signal) : Promise.resolve();
 
   let stopped: Promise<void> | undefined;
   async function stop(): Promise<void> {
@@ -62,7 +72,7 @@ export async function startBroker(config: Config, log: Log, clock: Clock): Promi
     await server.close();
     closed.abort();
     await patience;
-    await resumed;
+    await reconciled;
     await context.deploys.stop();
     await tsuru.close();
   }

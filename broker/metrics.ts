@@ -3,6 +3,7 @@ import Counter from 'prom-client/lib/counter.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import { VERSION } from '../agent/shared/version.ts';
+import { ACTS, type Act } from './reconciler/decide.ts';
 
 const PREFIX = 'tsuru_broker_';
 /** From a plan list to a change of plan, which waits for new units, in seconds. */
@@ -15,10 +16,15 @@ export interface Metrics {
   grantWaits(change: 1 | -1): void;
   readonly grantRetried: () => void;
   deployed(outcome: DeployOutcome): void;
+  /** A round of the reconciler has ended; so many instances that Tsuru does not know have parts. */
+  reconciled(outcome: RoundOutcome, leftovers: number): void;
+  acted(act: Act['kind'], outcome: 'succeeded' | 'failed'): void;
 }
 
 const DEPLOY_OUTCOMES = ['succeeded', 'failed', 'unknown'] as const;
 export type DeployOutcome = (typeof DEPLOY_OUTCOMES)[number];
+const ROUND_OUTCOMES = ['succeeded', 'failed', 'unknown'] as const;
+export type RoundOutcome = (typeof ROUND_OUTCOMES)[number];
 
 export function createMetrics(registry: Registry): Metrics {
   const registers = [registry];
@@ -58,6 +64,30 @@ export function createMetrics(registry: Registry): Metrics {
     registers,
   });
   for (const outcome of DEPLOY_OUTCOMES) deploys.inc({ outcome }, 0);
+  const rounds = new Counter({
+    name: `${PREFIX}reconciler_rounds_total`,
+    help: 'Rounds of the reconciler by outcome; unknown when the list of instances says nothing.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of ROUND_OUTCOMES) rounds.inc({ outcome }, 0);
+  const lastRound = new Gauge({
+    name: `${PREFIX}reconciler_last_success_timestamp_seconds`,
+    help: 'Time of the last round of the reconciler that succeeded.',
+    registers,
+  });
+  const acts = new Counter({
+    name: `${PREFIX}reconciler_acts_total`,
+    help: 'What the reconciler put right, by act and outcome.',
+    labelNames: ['act', 'outcome'],
+    registers,
+  });
+  for (const act of ACTS) for (const outcome of ['succeeded', 'failed']) acts.inc({ act, outcome }, 0);
+  const leftovers = new Gauge({
+    name: `${PREFIX}reconciler_leftovers`,
+    help: 'Instances that Tsuru does not know and that have parts left.',
+    registers,
+  });
   new Gauge({ name: `${PREFIX}info`, help: 'The version.', labelNames: ['version'], registers }).set(
     { version: VERSION },
     1,
@@ -78,6 +108,14 @@ export function createMetrics(registry: Registry): Metrics {
     },
     deployed: (outcome) => {
       deploys.inc({ outcome });
+    },
+    reconciled(outcome, left) {
+      rounds.inc({ outcome });
+      leftovers.set(left);
+      if (outcome === 'succeeded') lastRound.setToCurrentTime();
+    },
+    acted(act, outcome) {
+      acts.inc({ act, outcome });
     },
   };
 }

@@ -5,7 +5,8 @@ const LONGEST = 40;
 /** 32 bits: what collides by accident is found by the tag, and refused. */
 const HASH_CHARACTERS = 8;
 const ENDS_LIKE_A_HASH = new RegExp(`-[0-9a-f]{${HASH_CHARACTERS}}$`);
-const TAG = 'prometheus-instance=';
+/** What the tag of an instance's parts begins with, before `SERVICE/INSTANCE`. */
+export const TAG = 'prometheus-instance=';
 
 /** What Tsuru takes for an instance of a service. */
 export const INSTANCE_NAME = '^[A-Za-z][-a-zA-Z0-9_]+$';

@@ -1,12 +1,15 @@
+import { errorText } from '../../agent/shared/text.ts';
 import { TsuruError } from '../../agent/shared/tsuru.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { refusal, subjectOf } from '../refusals.ts';
 import type { App } from '../tsuru/app.ts';
+import { changeBinds } from './binds-annotation.ts';
 import {
   addressOf,
   ANSWER_LIMIT_MS,
   bindsGiveEnv,
+  instanceTurn,
   operationOn,
   ownApp,
   VARIABLES,
@@ -20,6 +23,8 @@ import { ownToken } from './token-part.ts';
 /** How long a bind that gives variables waits for the address, which comes with the first deploy: most take less. */
 const ADDRESS_PATIENCE_MS = 90_000;
 const ADDRESS_LOOK_EVERY_MS = 2_000;
+/** Two requests; a rollout of the instance may lock its app for minutes. */
+const CONFIRM_LIMIT_MS = 3_000;
 
 export interface BindRequest {
   readonly app: string;
@@ -62,6 +67,10 @@ export async function bindApp(
     if ((await ownToken(operation)) === undefined) throw tokenIsGone(names.part);
     await grantTo(operation, request.app, () => context.grants.grant(api, names.part, request.app, signal));
   });
+  await confirm(operation, async () => {
+    const team = (await api.app(request.app))?.team ?? '';
+    return (binds) => (team === '' ? binds : new Map([...binds, [request.app, team]]));
+  });
   context.log.info({ instance: name, boundApp: request.app, ...doer }, `bound ${request.app} to the instance ${name}`);
   return variables;
 }
@@ -76,8 +85,28 @@ export async function unbindApp(context: Context, name: string, app: string, doe
       if ((await ownToken(operation)) === undefined) return;
       await context.grants.revoke(api, names.part, app, signal);
     });
+    await confirm(operation, () => Promise.resolve((binds) => new Map([...binds].filter(([name]) => name !== app))));
   }
   context.log.info({ instance: name, boundApp: app, ...doer }, `unbound ${app} from the instance ${name}`);
+}
+
+/**
+ * Writes a change of the confirmed binds to the instance's app, if that is possible at once. Neither bind nor unbind waits or fails for it: the
+ * reconciler writes it within a minute, and only an app that came back with another team needs it.
+ */
+async function confirm(
+  { context, id, signal }: Operation,
+  changeOf: () => Promise<(binds: ReadonlyMap<string, string>) => ReadonlyMap<string, string>>,
+): Promise<void> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(CONFIRM_LIMIT_MS)]);
+  const operation = operationOn(context, id.instance, limited);
+  try {
+    await operation.inTurn([instanceTurn(operation)], async () => {
+      await changeBinds(operation, await changeOf());
+    });
+  } catch (error) {
+    context.log.debug({ instance: id.instance, reason: errorText(error) }, 'the reconciler confirms the bind');
+  }
 }
 
 /** Addresses of units do not cross clusters. What Tsuru does not tell cannot be compared. */

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
@@ -10,9 +10,7 @@ import {
   deployOf,
   instanceTurn,
   MAKER_ANNOTATION,
-  MANAGED_BY,
   operationOn,
-  USERNAME,
   VARIABLES,
   within,
   type Doer,
@@ -20,13 +18,12 @@ import {
 } from './instance.ts';
 import { readWish, type Parameters } from './parameters.ts';
 import { ensureToken, removeToken } from './token-part.ts';
+import { ensureVariables } from './variables-part.ts';
 import { bindVolume, ensureVolume, removeVolume } from './volume-part.ts';
 
 /** Tsuru waits 5 minutes, and does not undo what it has no answer to. */
 const LIMIT_MS = 150_000;
 const UNDO_LIMIT_MS = 100_000;
-/** 144 bits. */
-const PASSWORD_BYTES = 18;
 
 export interface CreateRequest {
   readonly name: string;
@@ -121,22 +118,10 @@ async function makeParts(operation: Operation, making: Making): Promise<void> {
   const token = await ensure(tokenPart, () => ensureToken(operation, team), isOfNewApp);
   await context.grants.grant(api, part, part, signal);
 
-  const isChanged = await ensureEnv(operation, token, leftover === undefined ? 'made' : 'adopted');
+  const present = leftover === undefined ? undefined : await api.env(part, Object.values(VARIABLES));
+  const isChanged = await ensureVariables(operation, token, present);
   if (leftover !== undefined && !isChanged && (await isDeployed(operation, leftover))) return;
   await context.deploys.start(part, `instance ${id.instance} of the service ${id.service}`);
-}
-
-/** Tells whether anything was changed. A password that is there stays. */
-async function ensureEnv({ api, names, locked }: Operation, token: string, app: Made): Promise<boolean> {
-  const present = app === 'made' ? undefined : await api.env(names.part, Object.values(VARIABLES));
-  const wanted = {
-    [VARIABLES.token]: token,
-    [VARIABLES.username]: present?.get(VARIABLES.username) ?? USERNAME,
-    [VARIABLES.password]: present?.get(VARIABLES.password) ?? randomBytes(PASSWORD_BYTES).toString('base64url'),
-  };
-  if (Object.entries(wanted).every(([name, value]) => present?.get(name) === value)) return false;
-  await locked(() => api.setEnv(names.part, wanted, MANAGED_BY));
-  return true;
 }
 
 async function isDeployed({ api, names }: Operation, app: App): Promise<boolean> {
@@ -153,7 +138,8 @@ function told({ names }: Operation, error: unknown, { team, wish, pool }: AppWis
 
 /** Takes back what this call has made, last first, and adds to the error what is left. */
 async function undone({ context, id }: Operation, error: unknown, { maker, made, adopted }: Making): Promise<unknown> {
-  const undoing = operationOn(context, id.instance, within(context, UNDO_LIMIT_MS));
+  // A signal of its own: when the broker stops, what it has made goes all the same. What is left then is the reconciler's.
+  const undoing = operationOn(context, id.instance, AbortSignal.timeout(UNDO_LIMIT_MS));
   const left = [...adopted];
   for (const { what, undo } of made.toReversed()) {
     try {

@@ -17,7 +17,7 @@ export const USERNAME = 'prometheus';
 const PLAN_ANNOTATION = 'prometheus-service/plan';
 const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
 /** Whose the app is, in the words of its tag, which its team may replace. */
-const OWNER_ANNOTATION = 'prometheus-service/instance';
+export const OWNER_ANNOTATION = 'prometheus-service/instance';
 /** Tsuru keeps the events of a removed app: the last deploy of an earlier one of the same name. */
 const EARLIER_DEPLOY_ANNOTATION = 'prometheus-service/earlier-deploy';
 /** Which creation has the app in hand: that which has made it, until another one adopts it. */

@@ -33,7 +33,7 @@ export async function ensureToken(operation: Operation, team: string): Promise<[
 /** Only what Tsuru knows as an instance is bound: else an earlier one of this name was, and what it might read is not for the new one. */
 async function isOfEarlierLife({ api, id, names }: Operation, { roles }: Token): Promise<boolean> {
   const readsOthers = roles.some(({ name, context }) => name === READER && context !== names.part);
-  return readsOthers && !(await api.instances(id.service)).has(id.instance);
+  return readsOthers && (await api.instances(id.service))?.has(id.instance) !== true;
 }
 
 /** Fulfilled, too, when there is none, or only somebody else's. */
@@ -52,7 +52,7 @@ export async function ownToken(operation: Operation): Promise<Token | undefined>
   return token !== undefined && isOwnToken(operation, token) ? token : undefined;
 }
 
-function isOwnToken({ names }: Operation, { description }: Token): boolean {
+export function isOwnToken({ names }: Pick<Operation, 'names'>, { description }: Token): boolean {
   return description.endsWith(`(${names.tag})`);
 }
 

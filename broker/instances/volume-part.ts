@@ -5,6 +5,7 @@ import { volumeOptions, type Plan } from '../plans/plan.ts';
 import type { Volume, VolumeSpec } from '../tsuru/volume.ts';
 import { isTsurusWord, mayBeThere } from '../tsuru/failures.ts';
 import type { Made } from './app-part.ts';
+import { ownerOf, TAG, type InstanceId } from '../names.ts';
 import { belongsToSomebodyElse, MOUNT_POINT, type Operation } from './instance.ts';
 
 /** Whose a volume is: volumes have no tags, and an option that the plugin does not know means nothing to it. */
@@ -137,6 +138,11 @@ export async function removeVolume(operation: Operation): Promise<void> {
     await operation.locked(() => api.unbindVolume(names.part, names.part, MOUNT_POINT));
   }
   await operation.locked(() => api.removeVolume(names.part));
+}
+
+/** Whose a volume is; undefined when it is of no instance. */
+export function ownerOfVolume({ options }: Volume): InstanceId | undefined {
+  return ownerOf([`${TAG}${options[OWNER_OPTION] ?? ''}`]);
 }
 
 function isOwnVolume({ id, names }: Operation, { options, boundTo }: Volume): boolean {

@@ -2,6 +2,7 @@ import { asObject, asOptionalText, parseJson, ShapeError } from '../../agent/sha
 import { TsuruError, type TsuruAnswer, type TsuruRequest, type TsuruWriter } from '../../agent/shared/tsuru.ts';
 import { listOf, readApp, type App } from './app.ts';
 import { demandNoError } from './stream.ts';
+import { readInstances, type Instance } from './instance.ts';
 import { readToken, type Token } from './token.ts';
 import { readVolume, volumeForm, type Volume, type VolumeSpec } from './volume.ts';
 
@@ -48,6 +49,21 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
   return {
     app: async (name: string): Promise<App | undefined> =>
       unlessMissing(async () => parsed('app', await get('app', app(name)), readApp)),
+
+    /** The team of each app that the broker may read, without asking any cluster for units. */
+    async teamsOfApps(): Promise<ReadonlyMap<string, string>> {
+      const answer = await get('app_teams', '/1.0/apps?simplified=true');
+      return parsed(
+        'app_teams',
+        answer,
+        (list) =>
+          new Map(
+            listOf(list, 'the list of apps')
+              .map(readApp)
+              .map(({ name, team }) => [name, team]),
+          ),
+      );
+    },
 
     /** Apps whose names begin so, small letters, digits and dashes; the list does not tell how often an app was deployed. */
     async apps(start: string): Promise<readonly App[]> {
@@ -139,6 +155,12 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
     volume: async (name: string): Promise<Volume | undefined> =>
       unlessMissing(async () => parsed('volume', await get('volume', volume(name)), readVolume)),
 
+    async volumes(): Promise<readonly Volume[]> {
+      return parsed('volumes', await get('volumes', '/1.4/volumes'), (list) =>
+        listOf(list, 'the list of volumes').map(readVolume),
+      );
+    },
+
     async createVolume(spec: VolumeSpec): Promise<void> {
       await send('volume_create', { method: 'POST', path: '/1.4/volumes', body: { form: volumeForm(spec) } });
     },
@@ -165,6 +187,14 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
 
     token: async (id: string): Promise<Token | undefined> =>
       unlessMissing(async () => parsed('token', await get('token', `/1.7/tokens/${id}`), readToken)),
+
+    /** The tokens of all teams; their values are never quoted. */
+    async tokens(): Promise<ReadonlyMap<string, Token>> {
+      return parsed('tokens', await get('tokens', '/1.6/tokens'), (list) => {
+        const tokens = listOf(list, 'the list of tokens').map(readToken);
+        return new Map(tokens.map((token) => [token.id, token]));
+      });
+    },
 
     async createToken(id: string, team: string, description: string): Promise<string> {
       const form = { token_id: id, team, description, expires_in: '0' };
@@ -204,10 +234,25 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       await send('role_dissociate', { method: 'DELETE', path });
     },
 
-    /** The names of a service's instances. Does not make Tsuru call the service. */
-    async instances(service: string): Promise<ReadonlySet<string>> {
+    /**
+     * A service's instances as Tsuru knows them, by name. Does not make Tsuru call the service. What the token may not read is missing:
+     * undefined when the service itself is.
+     */
+    async instances(service: string): Promise<ReadonlyMap<string, Instance> | undefined> {
       const answer = await get('instances', '/1.0/services/instances');
       return parsed('instances', answer, (services) => readInstances(services, service));
+    },
+
+    /** Whether Tsuru says that it knows no such instance. Of one that it knows it asks the service: for those alone that are most likely gone. */
+    async isInstanceGone(service: string, instance: string): Promise<boolean> {
+      try {
+        await get('instance', `/1.0/services/${encodeURIComponent(service)}/instances/${encodeURIComponent(instance)}`);
+        return false;
+      } catch (error) {
+        if (error instanceof TsuruError && error.failure === 'not_found')
+          return /service instance not found/i.test(error.words);
+        throw error;
+      }
     },
   };
 }
@@ -215,7 +260,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
 export type Api = ReturnType<typeof createApi>;
 
 /** Answers that hold a token or a password: nothing of them is quoted. */
-const SECRET_CALLS = ['env', 'token', 'token_create', 'token_regenerate'];
+const SECRET_CALLS = ['env', 'token', 'tokens', 'token_create', 'token_regenerate'];
 
 /** Reads an answer: of a list of nothing Tsuru answers 204 and nothing more. */
 function parsed<T>(call: string, { status, chunks, requestId }: TsuruAnswer, read: (value: unknown) => T): T {
@@ -240,16 +285,6 @@ function readEvent(value: unknown): DeployEvent {
     isRunning: running === true,
     error: asOptionalText(error, 'Error').trim(),
   };
-}
-
-function readInstances(value: unknown, service: string): ReadonlySet<string> {
-  return new Set(
-    listOf(value, 'the list of services')
-      .map((item) => asObject(item, 'a service'))
-      .filter((item) => item['service'] === service)
-      .flatMap(({ instances }) => listOf(instances, 'instances'))
-      .filter((name) => typeof name === 'string'),
-  );
 }
 
 /** Undefined where Tsuru says that there is no such thing. */

@@ -4,6 +4,8 @@
  */
 export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   app: ['app.read'],
+  apps: ['app.read'],
+  app_teams: ['app.read'],
   app_create: ['app.create'],
   app_update: ['app.update'],
   app_restart: ['app.update.restart'],
@@ -13,12 +15,14 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   deploy: ['app.deploy'],
   events: ['app.read.events'],
   volume: ['volume.read'],
+  volumes: ['volume.read'],
   volume_create: ['volume.create'],
   volume_update: ['volume.update'],
   volume_bind: ['volume.update.bind', 'app.update.bind-volume'],
   volume_unbind: ['volume.update.unbind', 'app.update.unbind-volume'],
   volume_remove: ['volume.delete'],
   token: ['team.token.read'],
+  tokens: ['team.token.read'],
   token_create: ['team.token.create'],
   token_regenerate: ['team.token.update'],
   token_remove: ['team.token.delete'],
@@ -27,5 +31,6 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   // Tsuru lets nobody grant a role whose permissions they do not have themselves.
   role_assign: ['role.update.assign', 'app.read.info'],
   role_dissociate: ['role.update.dissociate'],
+  instance: ['service-instance.read'],
   instances: ['service-instance.read', 'service.read'],
 };

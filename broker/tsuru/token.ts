@@ -2,6 +2,8 @@ import { asObject, asOptionalText } from '../../agent/shared/shape.ts';
 import { listOf } from './app.ts';
 
 export interface Token {
+  /** Its name. */
+  readonly id: string;
   /** '' when the caller may not see it. */
   readonly value: string;
   readonly team: string;
@@ -12,6 +14,7 @@ export interface Token {
 export function readToken(value: unknown): Token {
   const token = asObject(value, 'the token');
   return {
+    id: asOptionalText(token['token_id'], 'token_id'),
     value: asOptionalText(token['token'], 'token'),
     team: asOptionalText(token['team'], 'team'),
     description: asOptionalText(token['description'], 'description'),

@@ -2,6 +2,7 @@ import { asObject, asOptionalText, isObject } from '../../agent/shared/shape.ts'
 import { listOf } from './app.ts';
 
 export interface Volume {
+  readonly name: string;
   readonly pool: string;
   readonly plan: string;
   readonly team: string;
@@ -31,6 +32,7 @@ export function readVolume(value: unknown): Volume {
   const plan = isObject(volume['Plan']) ? volume['Plan'] : {};
   const { plugin } = isObject(plan['Opts']) ? plan['Opts'] : {};
   return {
+    name: asOptionalText(volume['Name'], 'Name'),
     pool: asOptionalText(volume['Pool'], 'Pool'),
     plan: asOptionalText(plan['Name'], 'Plan'),
     team: asOptionalText(volume['TeamOwner'], 'TeamOwner'),

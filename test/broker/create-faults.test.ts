@@ -184,7 +184,7 @@ describe('what an earlier try has left', () => {
     const app = (await stage.admin.call('GET', `/1.0/apps/${APP}`)).body;
     const { status, body } = await stage.add('my-instance', { owner: 'ops' });
     assert.equal(status, 500);
-    assert.match(body, /already exists in the service API/);
+    assert.match(body, /which belongs to somebody else: choose another name for the instance/);
     assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).body, app);
   });
 
@@ -196,7 +196,7 @@ describe('what an earlier try has left', () => {
     it(`is never touched when it is not of this service: the ${what}`, async () => {
       await using stage = await startStage();
       await expect(stage.admin.call('POST', path, { form }), 201);
-      assert.match((await stage.add()).body, /already exists in the service API/);
+      assert.match((await stage.add()).body, /which belongs to somebody else: choose another name for the instance/);
       assert.deepEqual(await partsOf(stage), [what]);
     });
   }

@@ -174,7 +174,7 @@ async function stageFor(operation: Operation): Promise<Staged> {
   const { needs } = operation;
   const stack = new AsyncDisposableStack();
   const environment = { BROKER_PLANS: PLANS };
-  const stage = stack.use(await startStage({ clock: fast, environment }));
+  const stage = stack.use(await startStage({ clock: fast, environment, reconciles: false }));
   await stage.createApp('my-app');
   if (needs !== 'nothing') {
     await expect(stage.add(), 201);

@@ -34,6 +34,8 @@ export interface StageOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly agent?: AgentScript;
   readonly clock?: Clock;
+  /** False: a test that binds by asking the broker itself, so that Tsuru lists no bind. */
+  readonly reconciles?: boolean;
   /** False: nobody has made the role of instances. */
   readonly hasReader?: boolean;
 }
@@ -75,7 +77,9 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const start = async (environment: Readonly<Record<string, string>> = {}): Promise<Broker> => {
     const usual = environmentOf(tsuru.url, brokerToken);
     const config = configOf({ ...usual, BROKER_SERVICE: service, ...options.environment, ...environment });
-    const started = await startBroker(config, logInto(lines), options.clock ?? systemClock);
+    const started = await startBroker(config, logInto(lines), options.clock ?? systemClock, {
+      reconciles: options.reconciles ?? true,
+    });
     stack.defer(() => started.stop());
     return started;
   };

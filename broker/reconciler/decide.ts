@@ -1,0 +1,166 @@
+import { compareText } from '../../agent/shared/text.ts';
+import { READER } from '../grants.ts';
+import { bindsOf, bindsText } from '../instances/binds-annotation.ts';
+import { MAKER_ANNOTATION, VARIABLES } from '../instances/instance.ts';
+import { namesOf } from '../names.ts';
+import type { Parts, RoundFacts } from './facts.ts';
+
+/**
+ * How long the parts of an instance that Tsuru does not know stay: a creation takes 4 minutes at most with its undoing, and Tsuru lists an
+ * instance only after that. It is counted from when this broker first saw them so; a restart counts anew.
+ */
+export const GRACE_MS = 15 * 60_000;
+/** So many parts are removed in a round at most: a mistake must not take all instances at once. */
+export const MOST_REMOVALS = 3;
+
+/** Of each bound app its team. */
+type Binds = ReadonlyMap<string, string>;
+
+/** One thing to put right. */
+export type Act =
+  /** No bind explains the grant. */
+  | { readonly kind: 'revoke'; readonly instance: string; readonly app: string }
+  /** A bind, or the instance's own app, lacks its grant. */
+  | { readonly kind: 'grant'; readonly instance: string; readonly app: string }
+  /** The annotation that tells the agent whose the bound apps are. */
+  | { readonly kind: 'confirm_binds'; readonly instance: string; readonly binds: Binds; readonly before: Binds }
+  | { readonly kind: 'restore_token'; readonly instance: string; readonly apps: readonly string[] }
+  | { readonly kind: 'restore_variables'; readonly instance: string }
+  | { readonly kind: 'deploy'; readonly instance: string }
+  /** Parts of an instance that Tsuru does not know. */
+  | { readonly kind: 'remove'; readonly instance: string; readonly what: 'app' | 'volume' | 'token' };
+
+/** For metrics. */
+export const ACTS = [
+  'revoke',
+  'grant',
+  'confirm_binds',
+  'restore_token',
+  'restore_variables',
+  'deploy',
+  'remove',
+] as const;
+
+/** What the next round needs to know of this one. */
+export interface Memory {
+  /** Binds that had no grant. */
+  readonly missingGrants: ReadonlySet<string>;
+  /** Since when the parts of instances that Tsuru does not know are there, and which creation had them in hand. */
+  readonly leftovers: ReadonlyMap<string, { readonly sinceMs: number; readonly maker: string }>;
+  /** Whether Tsuru listed any instance. */
+  readonly hadInstances: boolean;
+}
+
+export const NO_MEMORY: Memory = { missingGrants: new Set(), leftovers: new Map(), hadInstances: false };
+
+export interface Decision {
+  readonly acts: readonly Act[];
+  readonly memory: Memory;
+  /** Leftover parts whose grace is over, beyond the most of a round. */
+  readonly postponed: number;
+  /** Why nothing can be decided: the list of instances says nothing. */
+  readonly unknown?: string;
+}
+
+/** What is to be put right. Pure. Unknown is never none: a list without the service, or empty after it was not, changes nothing. */
+export function decide(facts: RoundFacts, memory: Memory, service: string, nowMs: number): Decision {
+  const { instances, parts, teams } = facts;
+  if (instances === undefined) {
+    const unknown = `Tsuru's list of instances lacks the service ${service}: does the service's own token have service.read and service-instance.read?`;
+    return { acts: [], memory, postponed: 0, ...(parts.size === 0 ? {} : { unknown }) };
+  }
+  if (instances.size === 0 && memory.hadInstances)
+    return { acts: [], memory, postponed: 0, unknown: "Tsuru's list of instances is empty, and was not before" };
+  const missingGrants = new Set<string>();
+  const acts: Act[] = [];
+  const sorted = [...parts].sort(([a], [b]) => compareText(a, b));
+  for (const [instance, part] of sorted) {
+    const known = instances.get(instance);
+    if (known === undefined) continue;
+    const { part: ownApp } = namesOf({ service, instance });
+    const { grants, missing } = decideGrants(part, instance, ownApp, known.apps, memory);
+    for (const app of missing) missingGrants.add(bindKey(instance, app));
+    acts.push(...grants, ...decideParts(part, instance, known.apps, teams));
+  }
+  const leftovers = sorted
+    .filter(([instance]) => !instances.has(instance))
+    .map(([instance, { app }]) => {
+      const maker = app?.annotations.get(MAKER_ANNOTATION) ?? '';
+      const before = memory.leftovers.get(instance);
+      // A creation that goes on with them begins the grace anew.
+      const sinceMs = before?.maker === maker ? before.sinceMs : nowMs;
+      return [instance, { sinceMs, maker }] as const;
+    });
+  const removals = leftovers
+    .filter(([, { sinceMs }]) => nowMs - sinceMs >= GRACE_MS)
+    .flatMap(([instance]) => removalsOf(instance, parts.get(instance)));
+  return {
+    acts: [...acts, ...removals.slice(0, MOST_REMOVALS)],
+    postponed: Math.max(0, removals.length - MOST_REMOVALS),
+    memory: { missingGrants, leftovers: new Map(leftovers), hadInstances: instances.size > 0 },
+  };
+}
+
+/** A bind is granted again when it had no grant in two rounds: before that, the bind may be under way. */
+function decideGrants(
+  { app, token }: Parts,
+  instance: string,
+  ownApp: string,
+  bound: readonly string[],
+  memory: Memory,
+): { readonly grants: readonly Act[]; readonly missing: readonly string[] } {
+  if (app === undefined || token === undefined) return { grants: [], missing: [] };
+  const granted = new Set(token.roles.filter(({ name }) => name === READER).map(({ context }) => context));
+  const wanted = new Set([ownApp, ...bound]);
+  const missing = [...wanted].filter((name) => !granted.has(name)).sort(compareText);
+  const due = missing.filter((name) => name === ownApp || memory.missingGrants.has(bindKey(instance, name)));
+  const extra = [...granted].filter((name) => !wanted.has(name)).sort(compareText);
+  return {
+    missing,
+    grants: [
+      ...extra.map((name): Act => ({ kind: 'revoke', instance, app: name })),
+      ...due.map((name): Act => ({ kind: 'grant', instance, app: name })),
+    ],
+  };
+}
+
+function decideParts(
+  { app, token, variables }: Parts,
+  instance: string,
+  bound: readonly string[],
+  teams: ReadonlyMap<string, string>,
+): readonly Act[] {
+  if (app === undefined) return [];
+  const before = bindsOf(app);
+  // An app whose team is not known keeps what was confirmed.
+  const binds = new Map(
+    bound.flatMap((name): [string, string][] => {
+      const team = teams.get(name) ?? before.get(name);
+      return team === undefined ? [] : [[name, team]];
+    }),
+  );
+  const isStale = variables !== undefined && token !== undefined && !hasVariables(variables, token.value);
+  return [
+    ...(bindsText(binds) === bindsText(before) ? [] : [{ kind: 'confirm_binds', instance, binds, before } as const]),
+    ...(token === undefined ? [{ kind: 'restore_token', instance, apps: bound } as const] : []),
+    ...(isStale ? [{ kind: 'restore_variables', instance } as const] : []),
+    ...(app.units.length === 0 && app.unitsError === '' ? [{ kind: 'deploy', instance } as const] : []),
+  ];
+}
+
+/** `token` is '' when the broker may not see its value. */
+function hasVariables(variables: ReadonlyMap<string, string>, token: string): boolean {
+  const isTokenRight = token === '' ? variables.has(VARIABLES.token) : variables.get(VARIABLES.token) === token;
+  return isTokenRight && variables.has(VARIABLES.username) && variables.has(VARIABLES.password);
+}
+
+/** The app first: volume and token are in its use. */
+function removalsOf(instance: string, parts: Parts | undefined): readonly Act[] {
+  const there = { app: parts?.app !== undefined, volume: parts?.hasVolume === true, token: parts?.token !== undefined };
+  const order = ['app', 'volume', 'token'] as const;
+  return order.filter((what) => there[what]).map((what): Act => ({ kind: 'remove', instance, what }));
+}
+
+function bindKey(instance: string, app: string): string {
+  return `${instance} ${app}`;
+}

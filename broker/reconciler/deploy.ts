@@ -1,0 +1,20 @@
+import { deployOf, instanceTurn, ownApp, VARIABLES, type Operation } from '../instances/instance.ts';
+
+/** Brokers may start at once: who looks later sees what the other has begun. */
+const MOST_PAUSE_MS = 5_000;
+
+/** Deploys an instance whose deploy was never begun: it was refused while Tsuru had trouble, or the broker that was to begin it stopped. */
+export async function deployUnlessDone(operation: Operation): Promise<string | undefined> {
+  const { api, context, names, signal } = operation;
+  if (context.deploys.isRunning(names.part)) return undefined;
+  await context.clock.sleep(context.clock.random() * MOST_PAUSE_MS, signal);
+  return operation.inTurn([instanceTurn(operation)], async () => {
+    // It may have been removed, or deployed, since it was listed.
+    const app = await ownApp(operation);
+    if (app === undefined || app.deploys > 0 || context.deploys.isRunning(names.part)) return undefined;
+    if (deployOf(app, await api.lastDeploy(names.part)) !== undefined) return undefined;
+    if ((await api.env(names.part, [VARIABLES.token]))?.has(VARIABLES.token) !== true) return undefined;
+    await context.deploys.start(names.part, 'resumed by the broker');
+    return `${names.part} was never deployed: it is now`;
+  });
+}

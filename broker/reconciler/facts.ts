@@ -1,0 +1,70 @@
+import pMap from 'p-map';
+import { isOwnToken } from '../instances/token-part.ts';
+import { ownerOfApp, VARIABLES } from '../instances/instance.ts';
+import { ownerOfVolume } from '../instances/volume-part.ts';
+import { commonStart, namesOf, ownerOf } from '../names.ts';
+import type { Api } from '../tsuru/api.ts';
+import type { App } from '../tsuru/app.ts';
+import type { Instance } from '../tsuru/instance.ts';
+import type { Token } from '../tsuru/token.ts';
+
+/** Each instance's variables take a request of their own: so many at once. */
+const REQUESTS_AT_ONCE = 4;
+
+/** What Tsuru says of a service's instances and of the parts that carry their names. */
+export interface RoundFacts {
+  /** The instances that Tsuru knows; undefined when its list lacks the service, which says nothing about them. */
+  readonly instances: ReadonlyMap<string, Instance> | undefined;
+  /** Everything that is marked as a part of an instance of this service, by the instance's name. */
+  readonly parts: ReadonlyMap<string, Parts>;
+  /** The team of each app on the platform, read before the instances. */
+  readonly teams: ReadonlyMap<string, string>;
+}
+
+/** An instance's parts; undefined where there is none. */
+export interface Parts {
+  readonly app: App | undefined;
+  readonly token: Token | undefined;
+  readonly hasVolume: boolean;
+  /** The variables that the instance needs; undefined when they are not known. */
+  readonly variables: ReadonlyMap<string, string> | undefined;
+}
+
+/**
+ * Reads everything, in an order that matters. Apps come first and binds last: an app that another team has created since is then not taken for
+ * the one that was bound. Grants come before binds: Tsuru lists a bind before it calls the broker, so a grant without a bind is one too many.
+ */
+export async function gatherRound(api: Api, service: string): Promise<RoundFacts> {
+  const teams = await api.teamsOfApps();
+  const apps = await api.apps(commonStart(service));
+  const volumes = await api.volumes();
+  const tokens = await api.tokens();
+  const found = new Map<string, { app?: App; token?: Token; hasVolume?: boolean }>();
+  const add = (instance: string | undefined, part: { app?: App; token?: Token; hasVolume?: boolean }): void => {
+    if (instance !== undefined) found.set(instance, { ...found.get(instance), ...part });
+  };
+  // Anybody may mark what is theirs so, but not give it this name as well.
+  const instanceOf = (id: ReturnType<typeof ownerOf>, name: string): string | undefined =>
+    id?.service === service && namesOf(id).part === name ? id.instance : undefined;
+  for (const app of apps) add(instanceOf(ownerOfApp(app), app.name), { app });
+  for (const volume of volumes) add(instanceOf(ownerOfVolume(volume), volume.name), { hasVolume: true });
+  for (const token of tokens.values()) {
+    const id = ownerOf([/\(([^()]+)\)$/.exec(token.description)?.[1] ?? '']);
+    if (id !== undefined && isOwnToken({ names: namesOf(id) }, token)) add(instanceOf(id, token.id), { token });
+  }
+  const variables = new Map(
+    await pMap(
+      [...found].filter(([, { app }]) => app !== undefined),
+      async ([instance]) => {
+        const { part } = namesOf({ service, instance });
+        return [instance, await api.env(part, Object.values(VARIABLES)).catch(() => undefined)] as const;
+      },
+      { concurrency: REQUESTS_AT_ONCE },
+    ),
+  );
+  const parts = [...found].map(([instance, { app, token, hasVolume = false }]): [string, Parts] => [
+    instance,
+    { app, token, hasVolume, variables: variables.get(instance) },
+  ]);
+  return { teams, parts: new Map(parts), instances: await api.instances(service) };
+}

@@ -1,0 +1,33 @@
+import { asObject, asOptionalText, isObject } from '../../agent/shared/shape.ts';
+import { listOf } from './app.ts';
+
+/** An instance of a service, as Tsuru knows it. */
+export interface Instance {
+  /** The apps that are bound. Tsuru lists a bind before it calls the broker. */
+  readonly apps: readonly string[];
+  /** What Tsuru stores, which may be what the broker refused; '' where it names no plan. */
+  readonly plan: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+/** The instances of one service in the list of all, by name; undefined when the list has no such service. */
+export function readInstances(value: unknown, service: string): ReadonlyMap<string, Instance> | undefined {
+  const own = listOf(value, 'the list of services')
+    .map((item) => asObject(item, 'a service'))
+    .filter((item) => item['service'] === service);
+  if (own.length === 0) return undefined;
+  return new Map(own.flatMap((item) => listOf(item['service_instances'], 'instances')).map(readInstance));
+}
+
+function readInstance(value: unknown): [name: string, Instance] {
+  const instance = asObject(value, 'an instance');
+  const { parameters } = instance;
+  return [
+    asOptionalText(instance['name'], 'name'),
+    {
+      apps: listOf(instance['apps'], 'apps').map((app) => asOptionalText(app, 'an app')),
+      plan: asOptionalText(instance['plan_name'], 'plan_name'),
+      parameters: isObject(parameters) ? parameters : {},
+    },
+  ];
+}

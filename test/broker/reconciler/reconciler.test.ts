@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { BINDS_ANNOTATION } from '../../../agent/shared/binds.ts';
+import { systemClock, type Clock } from '../../../broker/clock.ts';
+import { expect } from '../../support/instance.ts';
+import { until } from '../../support/until.ts';
+import { createApp } from '../../tsuru/client.ts';
+import { APP, AUTH, grantsOf, partsOf, startStage, type Stage, type StageOptions } from '../stage.ts';
+
+/** A minute passes in a moment. */
+const SPEED = 200;
+const HASTY: Clock = {
+  nowMs: () => systemClock.nowMs() * SPEED,
+  sleep: (ms, signal) => systemClock.sleep(ms / SPEED, signal),
+  random: () => Math.random(),
+};
+const OWN = `prometheus-reader ${APP}`;
+const MY_APP = 'prometheus-reader my-app';
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+
+/** An instance that is up, with an app bound to it, and another app that nobody has bound. */
+async function startUp(options: StageOptions = {}): Promise<Stage> {
+  const stage = await startStage({ clock: HASTY, ...options });
+  await stage.createApp('my-app');
+  await expect(stage.add(), 201);
+  await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+  await expect(stage.bind('my-app'), 200);
+  return stage;
+}
+
+async function annotationOf({ admin }: Stage, name: string): Promise<string | undefined> {
+  const { metadata } = JSON.parse((await admin.call('GET', `/1.0/apps/${APP}`)).body) as {
+    metadata: { annotations: { name: string; value: string }[] };
+  };
+  return metadata.annotations.find((item) => item.name === name)?.value;
+}
+
+async function envOf({ admin }: Stage): Promise<ReadonlyMap<string, string>> {
+  const variables = JSON.parse((await admin.call('GET', `/1.0/apps/${APP}/env`)).body) as {
+    name: string;
+    value: string;
+  }[];
+  return new Map(variables.map(({ name, value }) => [name, value]));
+}
+
+async function unitsOf({ admin }: Stage): Promise<string[]> {
+  const { units } = JSON.parse((await admin.call('GET', `/1.0/apps/${APP}`)).body) as { units: { Name: string }[] };
+  return units.map(({ Name }) => Name);
+}
+
+async function untilRounds({ broker }: Stage, count: number): Promise<void> {
+  const read = async (): Promise<number> => {
+    const authorization = `Basic ${Buffer.from(`${AUTH.username}:${AUTH.password}`).toString('base64')}`;
+    const page = await (await fetch(`${broker.url}/metrics`, { headers: { authorization } })).text();
+    return Number(/^tsuru_broker_reconciler_rounds_total\{outcome="succeeded"\} (\d+)/m.exec(page)?.[1] ?? NaN);
+  };
+  const before = await read();
+  await until(`${count} more rounds`, async () => (await read()) >= before + count);
+}
+
+describe('the reconciler', { concurrency: 2 }, () => {
+  it('takes an app back that was removed while the broker refused the unbind, and that another team made anew', async () => {
+    await using stage = await startUp();
+    assert.equal(await annotationOf(stage, BINDS_ANNOTATION), '{"my-app":"shop"}');
+    stage.tsuru.faults.add({ kind: 'status', status: 500, body: 'no', to: 'broker', method: 'DELETE' });
+    await stage.admin.call('DELETE', '/1.0/apps/my-app');
+    await expect(
+      stage.admin.call('POST', '/1.0/apps', { form: { name: 'my-app', teamOwner: 'ops', pool: 'dev' } }),
+      201,
+    );
+    await until('the grant to be revoked', async () => !(await grantsOf(stage)).includes(MY_APP));
+    assert.deepEqual(await grantsOf(stage), [OWN]);
+    await until('the bind to be unconfirmed', async () => (await annotationOf(stage, BINDS_ANNOTATION)) === undefined);
+    await expect(stage.bind('my-app'), 200);
+    assert.equal(await annotationOf(stage, BINDS_ANNOTATION), '{"my-app":"ops"}');
+  });
+
+  it('confirms the new team of an app that was given to another team', async () => {
+    await using stage = await startUp();
+    await expect(stage.admin.call('PUT', '/1.0/apps/my-app', { form: { teamOwner: 'ops' } }), 200);
+    await until('the new team', async () => (await annotationOf(stage, BINDS_ANNOTATION)) === '{"my-app":"ops"}');
+    assert.deepEqual(await grantsOf(stage), [OWN, MY_APP]);
+  });
+
+  for (const app of ['my-app', APP]) {
+    it(`grants ${app} again after somebody took the grant away`, async () => {
+      await using stage = await startUp();
+      const path = `/1.6/roles/prometheus-reader/token/${APP}?context=${app}`;
+      await expect(stage.admin.call('DELETE', path), 200);
+      await until('the grant', async () => (await grantsOf(stage)).includes(`prometheus-reader ${app}`));
+    });
+  }
+
+  it('makes a deleted token again with its grants, and restarts nothing', async () => {
+    await using stage = await startUp();
+    const [units, before] = [await unitsOf(stage), (await envOf(stage)).get('TSURU_TOKEN')];
+    await expect(stage.admin.call('DELETE', `/1.6/tokens/${APP}`), 200);
+    await until('the grants', async () => (await grantsOf(stage)).length === 2);
+    await until('the new token', async () => {
+      const now = (await envOf(stage)).get('TSURU_TOKEN');
+      return now !== undefined && now !== before;
+    });
+    assert.deepEqual((await grantsOf(stage)).sort(), [MY_APP, OWN].sort());
+    assert.deepEqual(await unitsOf(stage), units);
+  });
+
+  for (const name of ['TSURU_TOKEN', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD']) {
+    it(`sets ${name} again after a user unset it, and restarts nothing`, async () => {
+      await using stage = await startUp();
+      const [units, before] = [await unitsOf(stage), await envOf(stage)];
+      await stage.admin.call('DELETE', `/1.0/apps/${APP}/env?env=${name}&noRestart=true`);
+      await until('the variable', async () => (await envOf(stage)).has(name));
+      // A password that was unset is nowhere any more.
+      if (name !== 'GATEWAY_PASSWORD') assert.equal((await envOf(stage)).get(name), before.get(name));
+      assert.deepEqual(await unitsOf(stage), units);
+    });
+  }
+
+  it('removes what a broken-off creation left, and nothing that looks like it', async () => {
+    await using stage = await startStage({ clock: HASTY });
+    await expect(stage.add('other'), 201);
+    // Tsuru knows nothing of a creation that the broker is asked for directly.
+    await expect(stage.ask('POST', '/resources', { body: 'name=my-instance&team=shop', headers: FORM }), 201);
+    await createApp(stage.admin, 'prometheus-mine', 'shop/app:1');
+    const tagged = { tags: ['prometheus-instance=prometheus/mine', 'prometheus-instance=prometheus-mine'] };
+    await expect(stage.admin.call('PUT', '/1.0/apps/prometheus-mine', { form: tagged }), 200);
+    assert.deepEqual(await partsOf(stage), ['app', 'volume', 'token']);
+    await until('the parts to be gone', async () => (await partsOf(stage)).length === 0, 60_000);
+    await untilRounds(stage, 3);
+    assert.equal((await stage.admin.call('GET', '/1.0/apps/prometheus-mine')).status, 200);
+    assert.equal((await stage.admin.call('GET', '/1.0/apps/prometheus-other')).status, 200);
+  });
+
+  it('removes nothing without Tsuru’s word that the instance is gone', async () => {
+    await using stage = await startStage({ clock: HASTY });
+    await expect(stage.add('other'), 201);
+    await expect(stage.ask('POST', '/resources', { body: 'name=my-instance&team=shop', headers: FORM }), 201);
+    const path = '/services/prometheus/instances/my-instance';
+    stage.tsuru.faults.add({ kind: 'status', status: 404, body: 'nothing here\n', method: 'GET', path });
+    await until('a refusal', () => stage.tsuru.requests.count('GET', `/1.0${path}`) > 3, 60_000);
+    assert.deepEqual(await partsOf(stage), ['app', 'volume', 'token']);
+  });
+
+  it('changes nothing while Tsuru’s list lacks the service, and says why', async () => {
+    await using stage = await startUp();
+    await expect(stage.admin.call('DELETE', `/1.6/roles/prometheus-reader/token/${APP}?context=my-app`), 200);
+    stage.tsuru.faults.add({ kind: 'status', status: 204, method: 'GET', path: '/services/instances' });
+    await until('the warning', () => stage.lines.some((line) => line.includes('lacks the service prometheus')));
+    const before = await grantsOf(stage);
+    const asked = stage.tsuru.requests.count('GET', '/1.0/services/instances');
+    await until('more rounds', () => stage.tsuru.requests.count('GET', '/1.0/services/instances') > asked + 3);
+    assert.deepEqual(await grantsOf(stage), before);
+  });
+
+  it('does no harm when two brokers do it at once', async () => {
+    await using stage = await startUp();
+    await stage.startBroker();
+    await expect(stage.admin.call('DELETE', `/1.6/tokens/${APP}`), 200);
+    await stage.admin.call('DELETE', `/1.0/apps/${APP}/env?env=GATEWAY_PASSWORD&noRestart=true`);
+    await until('the grants', async () => (await grantsOf(stage)).length === 2);
+    await until('both variables', async () => {
+      const env = await envOf(stage);
+      const token = JSON.parse((await stage.admin.call('GET', `/1.7/tokens/${APP}`)).body) as { token: string };
+      return env.has('GATEWAY_PASSWORD') && env.get('TSURU_TOKEN') === token.token;
+    });
+    const password = (await envOf(stage)).get('GATEWAY_PASSWORD');
+    await untilRounds(stage, 4);
+    assert.equal((await envOf(stage)).get('GATEWAY_PASSWORD'), password);
+    assert.deepEqual((await grantsOf(stage)).sort(), [MY_APP, OWN].sort());
+  });
+});
