@@ -120,7 +120,7 @@ export async function startAgent(
     inForce: () => ({
       settings: settings.current(),
       features,
-      hasSampleLimits: own !== undefined,
+      mostSamples: own?.room.mostSamples(),
       retentionSizeBytes: own === undefined ? settings.current().retentionSizeBytes : own.room.retentionSizeBytes(),
     }),
     credentials: createCredentials(config.dataFolder, environment),

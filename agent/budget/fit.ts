@@ -1,12 +1,12 @@
 import type { AppDiscovery, Discovery, LeftOut } from '../discovery/discover.ts';
 import type { ScrapeDefaults } from '../discovery/annotations.ts';
-import { UNIT_LABEL } from '../discovery/labels.ts';
+import { PROCESS_LABEL, UNIT_LABEL } from '../discovery/labels.ts';
 import { formatDuration, parseDuration } from '../shared/duration.ts';
 import type { Limit } from '../shared/budget.ts';
 import { count } from '../shared/text.ts';
 import { APP_LABEL, renderGroup, type TargetGroup } from '../targets/groups.ts';
-import { planScrapes, type PlanMemory, type PlannedApp, type ScrapePlan } from './plan.ts';
-import { SAMPLE_LIMIT_LABEL } from './sample-limits.ts';
+import { planScrapes, type PlannedApp, type PlannedTarget, type PlanMemory, type ScrapePlan } from './plan.ts';
+import { labelOfLimit, limitOfLabel, PROBE_LIMIT, SAMPLE_LIMIT_LABEL } from './sample-limits.ts';
 import { sampleKey } from './samples.ts';
 
 const INTERVAL_LABEL = '__scrape_interval__';
@@ -43,7 +43,8 @@ export function fit(
       app: known.app.name,
       targets: groups.map((group) => {
         const key = targetKey(group);
-        return { key, intervalMs: intervalOf(group, scrape.intervalMs), samples: samples.get(key) };
+        const process = group.labels[PROCESS_LABEL] ?? '';
+        return { key, process, intervalMs: intervalOf(group, scrape.intervalMs), samples: samples.get(key) };
       }),
     })),
     limits,
@@ -51,12 +52,13 @@ export function fit(
     factor,
   });
   const planned = new Map(plan.apps.map((app) => [app.app, app]));
-  const apps = discovery.apps.map((app) => {
+  const fitted = discovery.apps.map((app) => {
     const { name } = app.known.app;
     const given = planned.get(name);
-    return given === undefined ? app : fitApp(app, pause(given, paused.get(name)), scrape);
+    return given === undefined ? { app, probes: [] } : fitApp(app, pause(given, paused.get(name)), scrape);
   });
-  return { discovery: { apps, groups: apps.flatMap(({ groups }) => groups) }, plan };
+  const apps = fitted.map(({ app }) => app);
+  return { discovery: { apps, groups: fitted.flatMap(({ app, probes }) => [...app.groups, ...probes]) }, plan };
 }
 
 function pause(planned: PlannedApp, reason: string | undefined): PlannedApp {
@@ -65,25 +67,30 @@ function pause(planned: PlannedApp, reason: string | undefined): PlannedApp {
   return { ...planned, targets: [], leftOut, notes: [] };
 }
 
-function fitApp(app: AppDiscovery, planned: PlannedApp, scrape: ScrapeDefaults): AppDiscovery {
+/** An app with what of it is scraped, and the groups of the targets that are left out and only measured. */
+function fitApp(
+  app: AppDiscovery,
+  planned: PlannedApp,
+  scrape: ScrapeDefaults,
+): { readonly app: AppDiscovery; readonly probes: readonly TargetGroup[] } {
   const given = new Map(planned.targets.map((target) => [target.key, target]));
   const reasons = new Map(planned.leftOut.map(({ key, reason }) => [key, reason]));
-  const fitted = (group: TargetGroup): TargetGroup | undefined => {
+  const fittedIf = (group: TargetGroup, isWanted: (target: PlannedTarget) => boolean): readonly TargetGroup[] => {
     const target = given.get(targetKey(group));
-    if (target === undefined) return undefined;
+    if (target === undefined || !isWanted(target)) return [];
     const labels = {
       ...withTimeout(intervalLabels(group, target.intervalMs, scrape.intervalMs), target.intervalMs, scrape),
-      [SAMPLE_LIMIT_LABEL]: String(target.sampleLimit),
+      [SAMPLE_LIMIT_LABEL]: labelOfLimit(target.sampleLimit),
     };
-    return { ...group, labels };
+    return [{ ...group, labels }];
   };
-  const groups = app.groups.flatMap((group) => fitted(group) ?? []);
-  return {
+  const fitted = (group: TargetGroup): readonly TargetGroup[] =>
+    fittedIf(group, ({ sampleLimit }) => sampleLimit !== PROBE_LIMIT);
+  const groups = app.groups.flatMap(fitted);
+  const probes = app.groups.flatMap((group) => fittedIf(group, ({ sampleLimit }) => sampleLimit === PROBE_LIMIT));
+  const scraped = {
     ...app,
-    targets: app.targets.flatMap((target) => {
-      const group = fitted(target.group);
-      return group === undefined ? [] : [{ ...target, group }];
-    }),
+    targets: app.targets.flatMap((target) => fitted(target.group).map((group) => ({ ...target, group }))),
     leftOut: [
       ...app.leftOut,
       ...app.targets.flatMap(({ unit, group }): LeftOut[] => {
@@ -92,9 +99,10 @@ function fitApp(app: AppDiscovery, planned: PlannedApp, scrape: ScrapeDefaults):
       }),
     ],
     groups,
-    texts: groups.map(renderGroup),
+    texts: [...groups, ...probes].map(renderGroup),
     problems: [...app.problems, ...planned.notes, ...heldOut(app, planned)],
   };
+  return { app: scraped, probes };
 }
 
 /** Of an app whose units are not known there is nobody to tell of as left out, so its problems do. */
@@ -132,18 +140,17 @@ function withTimeout(labels: TargetGroup['labels'], intervalMs: number, scrape: 
   return { ...labels, [INTERVAL_LABEL]: formatDuration(intervalMs), [TIMEOUT_LABEL]: formatDuration(timeoutMs) };
 }
 
-/** The sample limits that targets had, so that a restart begins with them. */
-export function memoryOf(groups: Iterable<TargetGroup>): PlanMemory {
+/** How targets were scraped, so that a restart begins with that. */
+export function memoryOf(groups: Iterable<TargetGroup>, defaultMs: number): PlanMemory {
   const sampleLimits = new Map<string, number>();
-  const usual = new Map<string, number>();
+  const standing = new Map<string, number>();
   for (const group of groups) {
-    const app = group.labels[APP_LABEL] ?? '';
-    const limit = Number(group.labels[SAMPLE_LIMIT_LABEL]);
-    if (!(limit > 0)) continue;
+    const limit = limitOfLabel(group.labels[SAMPLE_LIMIT_LABEL]);
+    if (limit === undefined) continue;
     sampleLimits.set(targetKey(group), limit);
-    usual.set(app, Math.max(limit, usual.get(app) ?? 0));
+    standing.set(targetKey(group), parseDuration(group.labels[INTERVAL_LABEL] ?? '') ?? defaultMs);
   }
-  return { sampleLimits, usual, factors: new Map() };
+  return { samples: new Map(), usual: new Map(), sampleLimits, standing };
 }
 
 /** What names a target: its app and unit. */

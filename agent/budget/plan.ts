@@ -1,18 +1,26 @@
 import { loadOf, type Limit } from '../shared/budget.ts';
 import { formatDuration } from '../shared/duration.ts';
 import { compareText } from '../shared/text.ts';
-import { nextSampleLimit, SAMPLE_LIMITS, sampleLimitFor } from './sample-limits.ts';
-import { settle, waterLevel, type Demand, type Settled } from './share.ts';
+import { PROBE_LIMIT, sampleLimitFor } from './sample-limits.ts';
+import { share, stretch } from './share.ts';
 
-/** What a target that was never scraped is taken for. */
-const UNKNOWN_SAMPLES = 900;
-/** The most that a target that was never scraped may expose, were there room for more. */
-const UNKNOWN_LIMIT = 16_000;
+/** What a target is taken for while nothing is known of its process: about what a Go or Node app exposes. */
+const UNKNOWN_SAMPLES = 500;
+/**
+ * What a target is taken for follows its measurement only once that is so many times more or less: a change within this margin changes no plan.
+ * Where not all fits, targets are counted for as much more, so that what they may grow meanwhile fits.
+ */
+export const MARGIN = 1.1;
+
+/** Without a name, as the agent does not know that of the instance. */
+const REMEDY = 'expose less, or choose a larger plan with "tsuru service-instance-update -p PLAN"';
 
 /** A target as it should be scraped. */
 export interface WantedTarget {
-  /** Names it among all, such as its address. */
+  /** Names it among all, such as its app and unit. */
   readonly key: string;
+  /** Targets of one process most likely expose as much. */
+  readonly process: string;
   readonly intervalMs: number;
   /** Of its last scrape, after metric relabelling, also of one that failed by its sample limit; undefined when there was none. */
   readonly samples: number | undefined;
@@ -27,17 +35,16 @@ export interface WantedApp {
 export interface PlannedTarget {
   readonly key: string;
   readonly intervalMs: number;
-  /** One of SAMPLE_LIMITS. */
+  /** One of SAMPLE_LIMITS, or PROBE_LIMIT for one that does not fit and is only measured. */
   readonly sampleLimit: number;
 }
 
 export interface PlannedApp {
   readonly app: string;
   readonly targets: readonly PlannedTarget[];
+  /** Also of those that are only measured. */
   readonly leftOut: readonly { readonly key: string; readonly reason: string }[];
-  /** By how much its intervals are stretched. */
-  readonly factor: number;
-  /** What its owner should know: stretched intervals, and targets that expose more than they may. */
+  /** What its owner should know: stretched intervals. */
   readonly notes: readonly string[];
 }
 
@@ -45,17 +52,22 @@ export interface ScrapePlan {
   readonly apps: readonly PlannedApp[];
   /** Of the budget, 1 is all. */
   readonly load: number;
-  /** What the next plan needs to know, so that it differs only where it must. Worth keeping over a restart. */
+  /** What the next plan needs to know, so that it differs only where it must. */
   readonly memory: PlanMemory;
 }
 
 export interface PlanMemory {
+  /** What each target is taken for, by its key. */
+  readonly samples: ReadonlyMap<string, number>;
+  /** What the targets of each process exposed last, by its app and name: a deploy replaces all of them. */
+  readonly usual: ReadonlyMap<string, number>;
   /** The sample limit of each target, by its key. */
   readonly sampleLimits: ReadonlyMap<string, number>;
-  readonly factors: ReadonlyMap<string, number>;
-  /** The largest sample limit in each app: a deploy replaces all of its targets by others that most likely expose as much. */
-  readonly usual: ReadonlyMap<string, number>;
+  /** The intervals of targets that are scraped as before, as Prometheus has not told yet what they expose: after a restart. */
+  readonly standing: ReadonlyMap<string, number>;
 }
+
+const NO_MEMORY: PlanMemory = { samples: new Map(), usual: new Map(), sampleLimits: new Map(), standing: new Map() };
 
 export interface PlanInput {
   readonly apps: readonly WantedApp[];
@@ -66,11 +78,9 @@ export interface PlanInput {
   readonly factor?: number;
 }
 
-/** A target with what it is counted for: as many samples as it may expose, so that an app that explodes takes nothing that is not its own. */
+/** A target with what it is taken for: undefined while nothing is known of its process. */
 interface Booking extends WantedTarget {
-  readonly sampleLimit: number;
-  /** The limit that it would need, above the one that it has. */
-  readonly needs: number | undefined;
+  readonly taken: number | undefined;
 }
 
 interface BookedApp {
@@ -79,156 +89,160 @@ interface BookedApp {
 }
 
 /**
- * Which targets are scraped, how often and with which sample limits, so that all that may come of it fits into the budget. Where not all
- * fits, each app is given the same share at most (max-min fairness): apps that need less keep all they want, the others' intervals are
- * stretched, and what does not fit even so is left out. An app that outgrows its sample limit is given more only from what is free.
+ * Which targets are scraped, how often and with which sample limits, so that it fits into the budget. Targets count for what they are
+ * measured to expose. What fits is scraped as it wants to be. Where not all fits, each app is given the same share at most: those that need
+ * less keep all they want, the others are scraped less often, and what does not fit even so is left out. One left out of each process is
+ * still measured, so that it is scraped again once it fits.
  */
-export function planScrapes({ apps, limits, memory, factor = 1 }: PlanInput): ScrapePlan {
-  const loadOfTarget = (samples: number, intervalMs: number): number =>
-    loadOf(limits, samples, (samples * 1000) / intervalMs);
-  const demandOf = ({ app, bookings }: BookedApp): Demand => ({
-    name: app,
-    targets: bookings.map(({ key, intervalMs, sampleLimit }) => ({ key, intervalMs, samples: sampleLimit })),
-    previousFactor: memory?.factors.get(app) ?? 1,
-  });
-  const total = (booked: readonly BookedApp[]): number =>
-    booked
-      .flatMap(({ bookings }) => bookings)
-      .reduce((sum, { sampleLimit, intervalMs }) => sum + loadOfTarget(sampleLimit, intervalMs * factor), 0);
+export function planScrapes({ apps, limits, memory = NO_MEMORY, factor = 1 }: PlanInput): ScrapePlan {
+  const loadOfTargets = (targets: readonly { readonly samples: number; readonly intervalMs: number }[]): number =>
+    loadOf(
+      limits,
+      targets.reduce((sum, { samples }) => sum + samples, 0),
+      targets.reduce((sum, { samples, intervalMs }) => sum + (samples * 1000) / intervalMs, 0),
+    );
+  const loadOfAll = (booked: readonly BookedApp[]): number =>
+    loadOfTargets(
+      booked.flatMap(({ bookings }) =>
+        bookings.map(({ taken = 0, intervalMs }) => ({ samples: taken, intervalMs: stretch(intervalMs, factor) })),
+      ),
+    );
 
   const sorted = apps.toSorted((a, b) => compareText(a.app, b.app));
-  const asBefore = sorted.map((wanted) => book(wanted, memory));
-  const raised = raise(asBefore, total);
-  const booked = giveUnknown(raised, total);
-  // What targets that were never scraped are taken for teaches nothing about them.
-  const learnt = raised.flatMap(({ app, bookings }) =>
-    bookings
-      .filter(({ key, samples }) => samples !== undefined || memory?.sampleLimits.has(key) === true)
-      .map(({ key, sampleLimit }) => ({ app, key, sampleLimit })),
-  );
-  const settled = settle(booked.map(demandOf), loadOfTarget, factor);
-  return {
-    apps: booked.map((app) => planned(app, settled.get(app.app))),
-    load: [...settled.values()].reduce((sum, { load }) => sum + load, 0),
-    memory: {
-      sampleLimits: new Map(learnt.map(({ key, sampleLimit }) => [key, sampleLimit])),
-      usual: usualOf(learnt, raised, memory),
-      factors: new Map([...settled].map(([app, { factor: stretched }]) => [app, stretched / factor])),
-    },
-  };
-}
-
-function book({ app, targets }: WantedApp, memory: PlanMemory | undefined): BookedApp {
-  const limits = targets.map(({ key, samples }) => {
-    const previous = memory?.sampleLimits.get(key);
-    if (samples === undefined) return { key, sampleLimit: previous, needs: undefined };
-    if (previous === undefined) return { key, sampleLimit: sampleLimitFor(samples), needs: undefined };
-    const next = nextSampleLimit(previous, samples);
-    return next > previous ? { key, sampleLimit: previous, needs: next } : { key, sampleLimit: next, needs: undefined };
-  });
-  // A unit that is new, or was left out, is most likely as the others of its app are now: taken for less, it would be preferred to them.
-  const seen = limits.flatMap(({ sampleLimit, needs }, index) =>
-    targets[index]?.samples === undefined || sampleLimit === undefined ? [] : [needs ?? sampleLimit],
-  );
-  const before = limits.flatMap(({ sampleLimit }) => (sampleLimit === undefined ? [] : [sampleLimit]));
-  const unknown = memory?.usual.get(app) ?? sampleLimitFor(UNKNOWN_SAMPLES);
-  const usual = Math.max(...(seen.length > 0 ? seen : before.length > 0 ? before : [unknown]));
-  return {
-    app,
-    bookings: targets.map((target, index) => {
-      const { sampleLimit = usual, needs } = limits[index] ?? {};
-      const isSeen = target.samples !== undefined;
-      return {
-        ...target,
-        sampleLimit: isSeen || seen.length === 0 ? sampleLimit : Math.max(sampleLimit, usual),
-        needs,
-      };
-    }),
-  };
-}
-
-/** The largest limit of each app that has one, or what it had before. */
-function usualOf(
-  learnt: readonly { readonly app: string; readonly sampleLimit: number }[],
-  apps: readonly BookedApp[],
-  memory: PlanMemory | undefined,
-): ReadonlyMap<string, number> {
-  const largest = new Map<string, number>();
-  for (const { app, sampleLimit } of learnt) largest.set(app, Math.max(sampleLimit, largest.get(app) ?? 0));
-  return new Map(
-    apps.flatMap(({ app }) => {
-      const limit = largest.get(app) ?? memory?.usual.get(app);
-      return limit === undefined ? [] : [[app, limit]];
-    }),
-  );
-}
-
-/**
- * Raises the limits of apps that need more, those first that need least: of what is free, of what is their share anyway (those above theirs
- * have taken it), and of apps that take their whole share already, as that costs the others nothing: with their old limits they would fail.
- */
-function raise(apps: readonly BookedApp[], total: (apps: readonly BookedApp[]) => number): readonly BookedApp[] {
-  const loads = new Map(apps.map((app) => [app, total([app])]));
-  const wanting = apps
-    .filter(({ bookings }) => bookings.some(({ needs }) => needs !== undefined))
-    .map((app) => ({ app, raised: total([lift(app)]) }))
-    .map((one) => ({ ...one, before: loads.get(one.app) ?? 0 }))
-    .toSorted((a, b) => a.raised - a.before - (b.raised - b.before));
-  const lifted = new Set<BookedApp>();
-  for (const { app, before, raised } of wanting) {
-    const levelBefore = waterLevel([...loads.values()], 1);
-    loads.set(app, raised);
-    const level = waterLevel([...loads.values()], 1);
-    if (raised <= level || before >= levelBefore) lifted.add(app);
-    else loads.set(app, before);
+  const booked = bookAll(sorted, memory, loadOfAll);
+  const intervals = new Map(memory.standing);
+  const counted = loadOfAll(booked) > 1 ? MARGIN : 1;
+  const demands = booked.map(({ app, bookings }) => ({
+    name: app,
+    targets: bookings
+      .filter(({ key, taken }) => taken !== undefined && !memory.standing.has(key))
+      .map(({ key, intervalMs, taken = 0 }) => ({ key, intervalMs, samples: taken * counted })),
+  }));
+  const shared = share(demands, loadOfTargets, factor);
+  for (const [key, intervalMs] of shared.intervals) intervals.set(key, intervalMs);
+  // Those of which nothing is known take nothing from others: where nothing is free, one of each process is measured first.
+  let free = 1 - shared.load;
+  for (const { key, taken, intervalMs: wantedMs } of booked.flatMap(({ bookings }) => bookings)) {
+    if (taken !== undefined || memory.standing.has(key)) continue;
+    const intervalMs = stretch(wantedMs, factor);
+    const load = loadOfTargets([{ samples: UNKNOWN_SAMPLES, intervalMs }]);
+    if (load > free) continue;
+    free -= load;
+    intervals.set(key, intervalMs);
   }
-  return apps.map((app) => (lifted.has(app) ? lift(app) : app));
+  const planned = booked.map((app) => plan(app, intervals, memory));
+  return { apps: planned, load: 1 - free, memory: remember(booked, planned, memory) };
 }
 
-function lift({ app, bookings }: BookedApp): BookedApp {
+/** What all targets are taken for: as before within the margin, but as measured where that makes all fit. */
+function bookAll(
+  apps: readonly WantedApp[],
+  memory: PlanMemory,
+  loadOfAll: (booked: readonly BookedApp[]) => number,
+): readonly BookedApp[] {
+  const steady = apps.map((app) => book(app, memory, MARGIN));
+  if (loadOfAll(steady) <= 1) return steady;
+  const exact = apps.map((app) => book(app, memory, 1));
+  return loadOfAll(exact) <= 1 ? exact : steady;
+}
+
+function book({ app, targets }: WantedApp, memory: PlanMemory, margin: number): BookedApp {
+  const measured = new Map(
+    targets.flatMap(({ key, samples }) => {
+      if (samples === undefined) return [];
+      const before = memory.samples.get(key);
+      const isNear = before !== undefined && samples <= before * margin && samples >= before / margin;
+      return [[key, isNear ? before : samples]];
+    }),
+  );
+  const ofProcess = usualOf(targets, measured);
   return {
     app,
-    bookings: bookings.map((one) => ({ ...one, sampleLimit: one.needs ?? one.sampleLimit, needs: undefined })),
+    bookings: targets.map((target) => {
+      const { key, process } = target;
+      const own = measured.get(key);
+      if (own !== undefined) return { ...target, taken: own };
+      // One that is left out keeps what it exposed: taken for less, it would be scraped and left out in turn.
+      const known = Math.max(ofProcess.get(process) ?? 0, memory.samples.get(key) ?? 0);
+      return { ...target, taken: known > 0 ? known : memory.usual.get(processKey(app, process)) };
+    }),
   };
 }
 
-/** Targets that were never scraped may expose more than they are taken for, all the same, as long as that is free: or a large one's first scrape fails. */
-function giveUnknown(apps: readonly BookedApp[], total: (apps: readonly BookedApp[]) => number): readonly BookedApp[] {
-  let result = apps;
-  for (const limit of SAMPLE_LIMITS) {
-    if (limit > UNKNOWN_LIMIT) break;
-    const more = apps.map(({ app, bookings }) => ({
-      app,
-      bookings: bookings.map((one) =>
-        one.samples === undefined ? { ...one, sampleLimit: Math.max(limit, one.sampleLimit) } : one,
+/** What the targets of each process expose: the median of those that are measured, as one of them may have exploded. */
+function usualOf(targets: readonly WantedTarget[], measured: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const usual = new Map<string, number>();
+  for (const [process, ofProcess] of Map.groupBy(targets, ({ process }) => process)) {
+    const samples = ofProcess.flatMap(({ key }) => measured.get(key) ?? []).sort((a, b) => a - b);
+    const median = samples[Math.floor(samples.length / 2)];
+    if (median !== undefined) usual.set(process, median);
+  }
+  return usual;
+}
+
+function remember(booked: readonly BookedApp[], planned: readonly PlannedApp[], memory: PlanMemory): PlanMemory {
+  const samples = new Map<string, number>();
+  const apps = new Set(booked.map(({ app }) => app));
+  const usual = new Map([...memory.usual].filter(([process]) => apps.has(appOf(process))));
+  for (const { app, bookings } of booked) {
+    const measured = new Map(
+      bookings.flatMap(({ key, samples, taken }) =>
+        samples === undefined || taken === undefined ? [] : [[key, taken]],
       ),
-    }));
-    if (total(more) <= 1) result = more;
+    );
+    // What a target that was never scraped is taken for teaches nothing about it.
+    for (const { key } of bookings) {
+      const known = measured.get(key) ?? memory.samples.get(key);
+      if (known !== undefined) samples.set(key, known);
+    }
+    for (const [process, median] of usualOf(bookings, measured)) usual.set(processKey(app, process), median);
   }
-  return result;
+  const limits = planned.flatMap(({ targets }) => targets.filter(({ sampleLimit }) => sampleLimit !== PROBE_LIMIT));
+  return {
+    samples,
+    usual,
+    sampleLimits: new Map(limits.map(({ key, sampleLimit }) => [key, sampleLimit])),
+    standing: memory.standing,
+  };
 }
 
-function planned({ app, bookings }: BookedApp, settled: Settled | undefined): PlannedApp {
-  const factor = settled?.factor ?? 1;
+/** An app's name has no space. */
+function processKey(app: string, process: string): string {
+  return `${app} ${process}`;
+}
+
+function appOf(processKey: string): string {
+  return processKey.slice(0, processKey.indexOf(' '));
+}
+
+function plan({ app, bookings }: BookedApp, intervals: ReadonlyMap<string, number>, memory: PlanMemory): PlannedApp {
   const targets: PlannedTarget[] = [];
   const leftOut: { key: string; reason: string }[] = [];
   const notes = new Set<string>();
-  for (const { key, sampleLimit, needs, samples, intervalMs: wantedMs } of bookings) {
-    const intervalMs = settled?.kept.get(key);
+  const probed = new Set<string>();
+  for (const { key, process, intervalMs: wantedMs, samples, taken = UNKNOWN_SAMPLES } of bookings.toSorted((a, b) =>
+    compareText(a.key, b.key),
+  )) {
+    const intervalMs = intervals.get(key);
     if (intervalMs === undefined) {
-      const reason = `its ${sampleLimit.toLocaleString('en-US')} samples a scrape do not fit into this instance beside the others, even with longer intervals: choose a larger plan, or expose less`;
-      leftOut.push({ key, reason });
+      leftOut.push({ key, reason: tooLarge(taken) });
+      if (!probed.has(process)) targets.push({ key, intervalMs: wantedMs, sampleLimit: PROBE_LIMIT });
+      probed.add(process);
       continue;
     }
+    const previous = memory.sampleLimits.get(key);
+    const sampleLimit =
+      samples === undefined ? (previous ?? sampleLimitFor(taken, undefined)) : sampleLimitFor(samples, previous);
     targets.push({ key, intervalMs, sampleLimit });
-    if (intervalMs > wantedMs)
-      notes.add(
-        `scraped every ${formatDuration(intervalMs)} instead of every ${formatDuration(wantedMs)}: more does not fit into this instance`,
-      );
-    if (needs !== undefined && samples !== undefined && samples > sampleLimit)
-      notes.add(
-        `exposes ${samples.toLocaleString('en-US')} samples a scrape, above its limit of ${sampleLimit.toLocaleString('en-US')}, and is not scraped: more does not fit into this instance`,
-      );
+    if (intervalMs > wantedMs) notes.add(tooMany(intervalMs, wantedMs));
   }
-  return { app, targets, leftOut, factor, notes: [...notes] };
+  return { app, targets, leftOut, notes: [...notes] };
+}
+
+function tooLarge(samples: number): string {
+  return `over capacity: needs room for ${Math.ceil(samples).toLocaleString('en-US')} samples per scrape; ${REMEDY}`;
+}
+
+function tooMany(intervalMs: number, wantedMs: number): string {
+  return `over capacity: scraped every ${formatDuration(intervalMs)} instead of every ${formatDuration(wantedMs)}; ${REMEDY}`;
 }

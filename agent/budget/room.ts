@@ -64,7 +64,9 @@ export interface Room {
   readonly fit: () => (discovery: Discovery) => Discovery;
   /** Takes the settings anew. */
   readonly update: () => void;
-  /** Begins with the sample limits that these targets had. */
+  /** The most samples that a target can have room for. */
+  readonly mostSamples: () => number;
+  /** Begins with these targets as they were scraped, until Prometheus tells what they expose. */
   remember(groups: Iterable<TargetGroup>): void;
   readonly status: () => RoomStatus;
   readonly run: (signal: AbortSignal) => Promise<void>;
@@ -97,7 +99,7 @@ export function createRoom(options: RoomOptions): Room {
 
   const head = createHeadGuard({
     client,
-    budgetSeries: () => Math.min(...budget.limits.map(({ series }) => series)),
+    budgetSeries: mostSeries,
     onChange: refit,
     troubles,
     clock,
@@ -125,6 +127,10 @@ export function createRoom(options: RoomOptions): Room {
     return made;
   }
 
+  function mostSeries(): number {
+    return Math.min(...budget.limits.map(({ series }) => series));
+  }
+
   function makeFit(): (discovery: Discovery) => Discovery {
     return (discovery) => {
       const { limits } = budget;
@@ -149,9 +155,11 @@ export function createRoom(options: RoomOptions): Room {
       const now = await readSamples(client);
       const isSame = now.size === samples.size && [...now].every(([key, count]) => samples.get(key) === count);
       samples = now;
+      const isFirst = (planMemory?.standing.size ?? 0) > 0;
+      if (planMemory !== undefined) planMemory = { ...planMemory, standing: new Map() };
       learntAtMs = clock.nowMs();
       troubles.end('samples', 'Prometheus tells again how much each target exposes');
-      if (!isSame) refit();
+      if (!isSame || isFirst) refit();
     } catch (error) {
       // One that starts, or is restarted, is told of elsewhere.
       const isReady = await client.ready().then(
@@ -170,6 +178,7 @@ export function createRoom(options: RoomOptions): Room {
 
   return {
     budget: () => budget,
+    mostSamples: mostSeries,
     retentionSizeBytes: retentionSizeNow,
     fit: () => fitNow,
     update() {
@@ -177,7 +186,7 @@ export function createRoom(options: RoomOptions): Room {
       fitNow = makeFit();
     },
     remember(groups) {
-      planMemory = memoryOf(groups);
+      planMemory = memoryOf(groups, settings().scrapeIntervalMs);
     },
     status() {
       const look = guard.lastLook();

@@ -5,19 +5,13 @@ import { compareText } from '../shared/text.ts';
  * that fails leaves a gap.
  */
 const LONGEST_STRETCHED_MS = 120_000;
-/** By how much intervals may be stretched: few steps, so that small changes change nothing. */
-const FACTORS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128] as const;
-/** An interval becomes shorter again only where that leaves some of the share free. */
-const SHORTEN_BELOW = 0.9;
-/** An app that uses less of its share than this leaves the rest to the others. */
-const USED_SHARE = 0.9;
+/** By how much intervals are stretched, longest first: doubled, so that 1 s comes to LONGEST_STRETCHED_MS in few steps. */
+const FACTORS = [128, 64, 32, 16, 8, 4, 2, 1] as const;
 
 /** What an app needs of the budget. */
-export interface Demand {
+interface Demand {
   readonly name: string;
   readonly targets: readonly DemandedTarget[];
-  /** How much its intervals were stretched before. */
-  readonly previousFactor: number;
 }
 
 interface DemandedTarget {
@@ -26,126 +20,93 @@ interface DemandedTarget {
   readonly samples: number;
 }
 
-/** What an app is given. */
-export interface Settled {
-  readonly factor: number;
-  /** The interval of each target that is scraped. */
-  readonly kept: ReadonlyMap<string, number>;
+/** The share of the budget that such targets take together. */
+type LoadOf = (targets: readonly { readonly samples: number; readonly intervalMs: number }[]) => number;
+
+/** What is given out. */
+interface Shares {
+  /** The interval of each target that is scraped, by its key. */
+  readonly intervals: ReadonlyMap<string, number>;
   readonly load: number;
 }
 
-interface Levels {
-  /** The most that an app may take. */
-  readonly level: number;
-  /** The most that it may take with shorter intervals than before. */
-  readonly shorten: number;
+/** An app while the budget is given out. */
+interface Turn {
+  /** The rest, the smallest last; none once the next one does not fit. */
+  waiting: DemandedTarget[];
+  readonly kept: DemandedTarget[];
+  factor: number;
+  load: number;
+  /** What it would take with its next step: one more target at the longest intervals, or, where none waits, intervals half as long. */
+  next: number | undefined;
 }
 
-type LoadOf = (samples: number, intervalMs: number) => number;
+/**
+ * Shares the budget, which is 1, among the apps. What fits is scraped as it wants to be. Otherwise the room is given out in steps, each to the
+ * app that has least after it (max-min fairness), until no step fits.
+ */
+export function share(demands: readonly Demand[], loadOf: LoadOf, leastFactor: number): Shares {
+  const intervalOf = ({ intervalMs }: DemandedTarget, factor: number): number =>
+    stretch(intervalMs, leastFactor * factor);
+  const loadAt = (targets: readonly DemandedTarget[], factor: number): number =>
+    loadOf(targets.map((target) => ({ samples: target.samples, intervalMs: intervalOf(target, factor) })));
 
-/** Shares the budget, which is 1, among the apps. */
-export function settle(demands: readonly Demand[], loadOf: LoadOf, leastFactor: number): ReadonlyMap<string, Settled> {
-  const wanted = demands.map((demand) => ({ demand, load: stretched(demand, leastFactor, loadOf).load }));
-  const settled = new Map<string, Settled>();
-  let open = wanted;
-  let free = 1;
-  while (open.length > 0) {
-    const loads = open.map(({ load }) => load);
-    const level = waterLevel(loads, free);
-    const levels = { level, shorten: waterLevel(loads, free * SHORTEN_BELOW) };
-    const now = open.map(({ demand, load }) => ({ demand, load, given: give(demand, levels, loadOf, leastFactor) }));
-    // Who cannot use its share leaves it to those who can.
-    const below = now.filter(({ load, given }) => load > level && given.load < level * USED_SHARE);
-    const done = below.length === 0 || below.length === now.length ? now : below;
-    for (const { demand, given } of done) {
-      settled.set(demand.name, given);
-      free -= given.load;
-    }
-    open = open.filter(({ demand }) => !settled.has(demand.name));
-  }
-  return fill(demands, settled, free, loadOf);
-}
+  const all = demands.flatMap(({ targets }) => targets);
+  const wantedLoad = loadAt(all, 1);
+  if (wantedLoad <= 1)
+    return { intervals: new Map(all.map((target) => [target.key, intervalOf(target, 1)])), load: wantedLoad };
 
-/** Gives away what no app could use as its share: one more target to each in turn, those first that have least, as long as that fits. */
-function fill(
-  demands: readonly Demand[],
-  settled: ReadonlyMap<string, Settled>,
-  unused: number,
-  loadOf: LoadOf,
-): ReadonlyMap<string, Settled> {
-  let free = unused;
-  let waiting = demands.flatMap(({ name, targets }) => {
-    const given = settled.get(name);
-    if (given === undefined || given.kept.size === targets.length) return [];
-    const rest = smallFirst(targets.filter(({ key }) => !given.kept.has(key)));
-    return [{ name, factor: given.factor, kept: new Map(given.kept), load: given.load, rest, next: 0 }];
+  const longest = FACTORS[0];
+  const nextLoad = ({ waiting, kept, factor, load }: Turn): number | undefined => {
+    const first = waiting.at(-1);
+    if (first !== undefined) return load + loadAt([first], longest);
+    return factor > 1 ? loadAt(kept, shorter(factor)) : undefined;
+  };
+  const turns = demands.map(({ targets }): Turn => {
+    const waiting = targets.toSorted(
+      (a, b) => loadAt([b], longest) - loadAt([a], longest) || compareText(b.key, a.key),
+    );
+    const turn = { waiting, kept: [], factor: longest, load: 0, next: undefined };
+    return { ...turn, next: nextLoad(turn) };
   });
-  const nextSamples = ({ rest, next }: (typeof waiting)[number]): number => rest[next]?.samples ?? 0;
-  const filled = new Map(settled);
-  while (waiting.length > 0) {
-    waiting.sort((a, b) => a.load - b.load || nextSamples(a) - nextSamples(b) || compareText(a.name, b.name));
-    waiting = waiting.filter((app) => {
-      const target = app.rest[app.next++];
-      if (target === undefined) return false;
-      const intervalMs = stretch(target.intervalMs, app.factor);
-      const load = loadOf(target.samples, intervalMs);
-      if (load > free) return false;
-      free -= load;
-      app.load += load;
-      app.kept.set(target.key, intervalMs);
-      filled.set(app.name, { factor: app.factor, kept: app.kept, load: app.load });
-      return true;
-    });
+  let free = 1;
+  for (let turn = leastOf(turns); turn?.next !== undefined; turn = leastOf(turns)) {
+    const target = turn.waiting.pop();
+    const more = turn.next - turn.load;
+    if (more > free) {
+      // Those after it are larger, and intervals that are still shorter take more.
+      turn.waiting = [];
+      turn.next = target === undefined ? undefined : nextLoad(turn);
+      continue;
+    }
+    free -= more;
+    turn.load = turn.next;
+    if (target === undefined) turn.factor = shorter(turn.factor);
+    else turn.kept.push(target);
+    turn.next = nextLoad(turn);
   }
-  return filled;
+  const intervals = turns.flatMap(({ kept, factor }) =>
+    kept.map((target): [string, number] => [target.key, intervalOf(target, factor)]),
+  );
+  return { intervals: new Map(intervals), load: 1 - free };
 }
 
-/** The most that each may take so that all together take no more than there is: those who want less leave theirs to the others. */
-export function waterLevel(loads: readonly number[], free: number): number {
-  let left = free;
-  const ascending = loads.toSorted((a, b) => a - b);
-  for (const [index, load] of ascending.entries()) {
-    const level = left / (ascending.length - index);
-    if (load > level) return level;
-    left -= load;
+/** The app that has least after its next step, the first by name of equal ones; undefined when none has a step left. */
+function leastOf(turns: readonly Turn[]): Turn | undefined {
+  let least: Turn | undefined;
+  for (const turn of turns) {
+    if (turn.next === undefined) continue;
+    const difference = least?.next === undefined ? -1 : turn.next - least.next;
+    if (difference < 0) least = turn;
   }
-  return Infinity;
+  return least;
 }
 
-/** Stretches an app's intervals until it fits, and leaves out what does not even so. */
-function give(demand: Demand, { level, shorten }: Levels, loadOf: LoadOf, leastFactor: number): Settled {
-  let given = stretched(demand, leastFactor, loadOf);
-  for (const factor of FACTORS) {
-    given = stretched(demand, leastFactor * factor, loadOf);
-    if (given.load <= (factor < demand.previousFactor ? shorten : level)) return given;
-  }
-  return leaveOut(demand, given, level, loadOf);
+function shorter(factor: number): number {
+  return FACTORS.find((one) => one < factor) ?? 1;
 }
 
-function stretched({ targets }: Demand, factor: number, loadOf: LoadOf): Settled {
-  const kept = new Map(targets.map(({ key, intervalMs }) => [key, stretch(intervalMs, factor)]));
-  const load = targets.reduce((sum, { samples, intervalMs }) => sum + loadOf(samples, stretch(intervalMs, factor)), 0);
-  return { factor, kept, load };
-}
-
-function stretch(intervalMs: number, factor: number): number {
+/** The interval that is so many times longer, up to the longest, and never shorter than wanted. */
+export function stretch(intervalMs: number, factor: number): number {
   return Math.max(intervalMs, Math.min(intervalMs * factor, LONGEST_STRETCHED_MS));
-}
-
-/** Keeps as many targets as fit, the small ones first. */
-function leaveOut({ targets }: Demand, longest: Settled, level: number, loadOf: LoadOf): Settled {
-  const kept = new Map<string, number>();
-  let load = 0;
-  for (const { key, samples, intervalMs: wantedMs } of smallFirst(targets)) {
-    const intervalMs = stretch(wantedMs, longest.factor);
-    const more = loadOf(samples, intervalMs);
-    if (load + more > level) continue;
-    kept.set(key, intervalMs);
-    load += more;
-  }
-  return { factor: longest.factor, kept, load };
-}
-
-function smallFirst(targets: readonly DemandedTarget[]): readonly DemandedTarget[] {
-  return targets.toSorted((a, b) => a.samples - b.samples || compareText(a.key, b.key));
 }

@@ -4,7 +4,7 @@ import type { AppDiscovery, Discovery, LeftOut } from './discover.ts';
 import { UNIT_LABEL } from './labels.ts';
 
 /** The agent's own bookkeeping, which is no change to anybody. */
-const SAMPLE_LIMIT = new RegExp(`,"${SAMPLE_LIMIT_LABEL}":"\\d+"`);
+const SAMPLE_LIMIT = new RegExp(`,"${SAMPLE_LIMIT_LABEL}":"[^"]+"`);
 
 /** A line for the log about an app whose targets, units left out or problems changed. */
 export interface Change {

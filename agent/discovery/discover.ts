@@ -43,7 +43,7 @@ export interface AppDiscovery {
   readonly leftOut: readonly LeftOut[];
   /** Its groups: of the targets, or the held ones. */
   readonly groups: readonly TargetGroup[];
-  /** The groups as the target file has them. */
+  /** The groups as the target file has them, and after them those of targets that are left out and only measured. */
   readonly texts: readonly string[];
   /** Annotations that make no sense, and the like, in sentences. */
   readonly problems: readonly string[];

@@ -4,6 +4,8 @@ import { APP_LABEL, TEAM_LABEL } from '../targets/groups.ts';
 
 /** The label that tells which unit a target is: what becomes `instance`. */
 export const UNIT_LABEL = '__meta_tsuru_unit';
+/** The label that tells which process of its app a target is of. */
+export const PROCESS_LABEL = '__meta_tsuru_process';
 
 /** The labels of a unit's target before relabelling. Empty ones are left out: to Prometheus they are the same as none. */
 export function labelsOf(app: App, unit: Unit, details: AppDetails | undefined): Record<string, string> {
@@ -13,7 +15,7 @@ export function labelsOf(app: App, unit: Unit, details: AppDetails | undefined):
     if (valid !== '' && !Object.hasOwn(labels, name)) labels[name] = valid;
   };
   add(APP_LABEL, app.name);
-  add('__meta_tsuru_process', unit.process);
+  add(PROCESS_LABEL, unit.process);
   add(UNIT_LABEL, unit.name);
   add('__meta_tsuru_pool', app.pool);
   add(TEAM_LABEL, app.team);

@@ -32,8 +32,8 @@ export interface RenderOptions {
   readonly settings: Settings;
   /** What the Prometheus that will read it can do. */
   readonly features: Features;
-  /** Whether targets are told apart by sample limits: then the job of the apps is rendered as one for each. */
-  readonly hasSampleLimits: boolean;
+  /** The most samples that a target can have room for; undefined where targets have no sample limits of their own. */
+  readonly mostSamples: number | undefined;
   /** How much its data may take; undefined for no limit. */
   readonly retentionSizeBytes: number | undefined;
   /** The name of this unit, by which its series can be told from those of another one of the same instance. */
@@ -115,9 +115,9 @@ function renderJob(job: JsonObject, options: RenderOptions): readonly JsonObject
 }
 
 /** Each of the jobs drops the targets of the others, of which none need be remembered. */
-function splitJob({ hasSampleLimits, features }: RenderOptions, job: JsonObject): readonly JsonObject[] {
-  if (!hasSampleLimits) return [job];
-  return splitBySampleLimit({ ...job, ...(features.keepDropped ? { keep_dropped_targets: 1 } : {}) });
+function splitJob({ mostSamples, features }: RenderOptions, job: JsonObject): readonly JsonObject[] {
+  if (mostSamples === undefined) return [job];
+  return splitBySampleLimit({ ...job, ...(features.keepDropped ? { keep_dropped_targets: 1 } : {}) }, mostSamples);
 }
 
 /** Two units that run side by side for a while must not send each alert twice: the label that tells them apart does not leave with alerts. */

@@ -61,11 +61,11 @@ describe('a discovery that is made to fit', () => {
   it('labels each target with its sample limit, and changes nothing else where there is room', () => {
     const apps = [app('blog', 2), app('shop', 1)];
     const { discovery } = fitted(apps, [...samplesOf('blog', 2, 200), ...samplesOf('shop', 1, 900)]);
-    assert.deepEqual(given(discovery.groups), ['default 250', 'default 250', 'default 1000']);
+    assert.deepEqual(given(discovery.groups), ['default 2000', 'default 2000', 'default 2000']);
     const plain = discover(byName(...apps), OPTIONS);
-    const limited = plain.groups.map(({ targets, labels }, index) => ({
+    const limited = plain.groups.map(({ targets, labels }) => ({
       targets,
-      labels: { ...labels, [LIMIT]: index < 2 ? '250' : '1000' },
+      labels: { ...labels, [LIMIT]: '2000' },
     }));
     assert.deepEqual(discovery.groups, limited);
     for (const { targets, groups, texts, leftOut, problems } of discovery.apps) {
@@ -86,40 +86,40 @@ describe('a discovery that is made to fit', () => {
       [app('huge', 12), app('small', 2)],
       [...samplesOf('huge', 12, 900), ...samplesOf('small', 2, 200)],
     );
-    assert.deepEqual(new Set(given(find(discovery, 'huge').groups)), new Set(['30s 1000']));
-    assert.deepEqual(new Set(given(find(discovery, 'small').groups)), new Set(['default 250']));
-    assert.match(find(discovery, 'huge').problems.join(), /scraped every 30s instead of every 15s/);
+    assert.deepEqual(new Set(given(find(discovery, 'huge').groups)), new Set(['30s 2000']));
+    assert.deepEqual(new Set(given(find(discovery, 'small').groups)), new Set(['default 2000']));
+    assert.match(find(discovery, 'huge').problems.join(), /over capacity: scraped every 30s instead of every 15s/);
   });
 
   it('leaves out what does not fit, as units with the reason no_room', () => {
     const { discovery } = fitted([app('huge', 40)], samplesOf('huge', 40, 900));
     const { targets, groups, texts, leftOut } = find(discovery, 'huge');
-    assert.deepEqual([targets.length, groups.length, texts.length], [groups.length, groups.length, groups.length]);
+    assert.deepEqual([targets.length, groups.length, texts.length], [groups.length, groups.length, groups.length + 1]);
     assert.equal(groups.length + leftOut.length, 40);
     assert.ok(leftOut.length > 0 && leftOut.every(({ reason }) => reason === 'no_room'));
-    assert.match(leftOut[0]?.text ?? '', /do not fit into this instance/);
-    assert.equal(discovery.groups.length, groups.length);
+    assert.match(leftOut[0]?.text ?? '', /over capacity: needs room for 900 samples per scrape/);
+    assert.equal(discovery.groups.length, groups.length + 1);
   });
 
   it('keeps an annotated interval, stretches from it, and counts for it', () => {
     const annotations = { 'prometheus.io/interval': '1m' };
     const slow = app('slow', 12, { app: { annotations } });
-    assert.deepEqual(new Set(given(fitted([slow], samplesOf('slow', 12, 900)).discovery.groups)), new Set(['1m 1000']));
+    assert.deepEqual(new Set(given(fitted([slow], samplesOf('slow', 12, 900)).discovery.groups)), new Set(['1m 2000']));
     const twice = fitted([slow], samplesOf('slow', 12, 900), { factor: 2 });
-    assert.deepEqual(new Set(given(twice.discovery.groups)), new Set(['2m 1000']));
+    assert.deepEqual(new Set(given(twice.discovery.groups)), new Set(['2m 2000']));
     const hourly = app('hourly', 1, { app: { annotations: { 'prometheus.io/interval': '1h' } } });
-    assert.deepEqual(given(fitted([hourly], [], { factor: 8 }).discovery.groups), ['1h 16000']);
+    assert.deepEqual(given(fitted([hourly], [], { factor: 8 }).discovery.groups), ['1h 2000']);
   });
 
   it('goes on with the groups of an app whose units are unknown, each with its limit', () => {
     const first = fitted([app('blog', 2)], samplesOf('blog', 2, 200));
     const groups = held(first.discovery.groups, 'blog');
-    const again = fitted([{ ...app('blog', 0), held: groups }], [], { memory: memoryOf(groups), limits: [] });
+    const again = fitted([{ ...app('blog', 0), held: groups }], [], { memory: memoryOf(groups, 15_000), limits: [] });
     assert.deepEqual(
       again.discovery.groups.map(({ targets }) => targets),
       groups.map(({ targets }) => targets),
     );
-    assert.deepEqual(given(find(again.discovery, 'blog').groups), ['default 16000', 'default 16000']);
+    assert.deepEqual(given(find(again.discovery, 'blog').groups), ['default 2000', 'default 2000']);
   });
 
   it('stretches held groups from the interval that they want, however often they were read from the file', () => {
@@ -136,7 +136,7 @@ describe('a discovery that is made to fit', () => {
         assert.deepEqual(groups, [stretched]);
       }
       const calm = fitted([{ ...app('blog', 0), held: groups }], samplesOf('blog', 1, 200)).discovery.groups;
-      assert.deepEqual(given(calm), [`${wanted} 250`]);
+      assert.deepEqual(given(calm), [`${wanted} 2000`]);
     }
   });
 
@@ -144,7 +144,10 @@ describe('a discovery that is made to fit', () => {
     const { groups } = discover(byName(app('huge', 40)), OPTIONS);
     const { discovery } = fitted([{ ...app('huge', 0), held: groups }], samplesOf('huge', 40, 900));
     assert.equal(find(discovery, 'huge').groups.length, 17);
-    assert.match(find(discovery, 'huge').problems.join(), /23 targets of its last ones left out: its 1,000 samples/);
+    assert.match(
+      find(discovery, 'huge').problems.join(),
+      /23 targets of its last ones left out: over capacity: needs room for 900 samples/,
+    );
   });
 
   it('leaves a paused app out with the reason, and its room to it', () => {
@@ -161,14 +164,24 @@ describe('a discovery that is made to fit', () => {
     assert.equal(plan.load, before.plan.load);
   });
 
-  it('begins after a restart with the limits of the target file', () => {
-    const samples = samplesOf('blog', 2, 900);
-    const before = fitted([app('blog', 2)], samples);
-    const memory = memoryOf(held(before.discovery.groups, 'blog'));
+  it('begins after a restart with the targets as the target file has them', () => {
+    const huge = [app('huge', 12)];
+    const before = fitted(huge, samplesOf('huge', 12, 900));
+    assert.deepEqual(new Set(given(before.discovery.groups)), new Set(['30s 2000']));
+    const memory = memoryOf(held(before.discovery.groups, 'huge'), 15_000);
     assert.deepEqual(memory.sampleLimits, before.plan.memory.sampleLimits);
-    const exploded = fitted([app('blog', 2)], samplesOf('blog', 2, 20_000), { memory });
-    assert.deepEqual(given(exploded.discovery.groups), ['default 1000', 'default 1000']);
-    assert.deepEqual(memoryOf([{ targets: ['10.0.0.1:1'], labels: { [LIMIT]: 'many' } }]).sampleLimits, new Map());
+    const restarted = fitted(huge, [], { memory });
+    assert.deepEqual(restarted.discovery.groups, before.discovery.groups);
+    assert.deepEqual(memoryOf([{ targets: ['10.0.0.1:1'], labels: { [LIMIT]: 'many' } }], 1).sampleLimits, new Map());
+  });
+
+  it('still has one of the targets that do not fit measured, which nobody takes for scraped', () => {
+    const { discovery } = fitted([app('giant', 2)], samplesOf('giant', 2, 100_000));
+    const { targets, groups, texts, leftOut } = find(discovery, 'giant');
+    assert.deepEqual([targets.length, groups.length, texts.length, leftOut.length], [0, 0, 1, 2]);
+    assert.deepEqual(given(discovery.groups), ['default 1']);
+    assert.deepEqual(JSON.parse(texts[0] ?? ''), discovery.groups[0]);
+    assert.deepEqual(memoryOf(discovery.groups, 15_000).standing, new Map());
   });
 
   it('is the same for the same apps in any order', () => {

@@ -7,7 +7,9 @@ import { request } from 'undici';
 import { readSamples, sampleKey } from '../../../agent/budget/samples.ts';
 import {
   limitedJob,
-  nextSampleLimit,
+  labelOfLimit,
+  limitOfLabel,
+  PROBE_LIMIT,
   SAMPLE_LIMIT_LABEL,
   SAMPLE_LIMITS,
   sampleLimitFor,
@@ -23,19 +25,30 @@ import { until } from '../../support/until.ts';
 const LOAD = fileURLToPath(new URL('../../budget/load/main.ts', import.meta.url));
 
 describe('the sample limit of a target', () => {
-  it('is the least that leaves it some room, and the largest for all that is larger', () => {
-    assert.deepEqual([0, 227, 228, 900, 1_000, 999_999].map(sampleLimitFor), [250, 250, 500, 1_000, 2_000, 128_000]);
+  it('is the least that leaves it some room, and none for all that is larger', () => {
+    const limits = [0, 1_818, 1_819, 14_545, 14_546, 116_363, 999_999].map((samples) =>
+      sampleLimitFor(samples, undefined),
+    );
+    assert.deepEqual(limits, [2_000, 2_000, 16_000, 16_000, 128_000, 128_000, Infinity]);
   });
 
-  it('stays as long as samples are well below it, and not far below', () => {
+  it('stays until samples outgrow it, or are far below', () => {
+    const stays = [455, 1_819, 14_545].map((samples) => sampleLimitFor(samples, 16_000));
+    assert.deepEqual(stays, [16_000, 16_000, 16_000]);
+    const changes = [454, 14_546].map((samples) => sampleLimitFor(samples, 16_000));
+    assert.deepEqual(changes, [2_000, 128_000]);
     assert.deepEqual(
-      [401, 950].map((samples) => nextSampleLimit(1_000, samples)),
-      [1_000, 1_000],
+      [2_000, 20_000].map((samples) => sampleLimitFor(samples, PROBE_LIMIT)),
+      [16_000, 128_000],
     );
+  });
+
+  it('is read from its label again', () => {
     assert.deepEqual(
-      [100, 400, 951, 5_000].map((samples) => nextSampleLimit(1_000, samples)),
-      [250, 500, 2_000, 8_000],
+      SAMPLE_LIMITS.map((limit) => limitOfLabel(labelOfLimit(limit))),
+      [...SAMPLE_LIMITS],
     );
+    assert.deepEqual([undefined, '', '1', 'many'].map(limitOfLabel), [undefined, undefined, undefined, undefined]);
   });
 });
 
@@ -46,14 +59,30 @@ describe('jobs by sample limit', () => {
       file_sd_configs: [{ files: ['a.json'] }],
       relabel_configs: [{ target_label: 'x' }],
     };
-    const jobs = splitBySampleLimit(job);
-    assert.equal(jobs.length, SAMPLE_LIMITS.length);
-    assert.deepEqual(jobs[2], {
-      job_name: limitedJob('apps', 1_000),
-      sample_limit: 1_000,
+    const jobs = splitBySampleLimit(job, 100_000);
+    assert.deepEqual(
+      jobs.map(({ job_name: name, sample_limit: limit }) => [name, limit]),
+      [
+        ['apps', 2_000],
+        ['apps-16000', 16_000],
+        ['apps-128000', 100_000],
+        ['apps-large', 100_000],
+        ['apps-over-capacity', 1],
+      ],
+    );
+    assert.deepEqual(jobs[1], {
+      job_name: limitedJob('apps', 16_000),
+      sample_limit: 16_000,
       file_sd_configs: [{ files: ['a.json'] }],
-      relabel_configs: [{ source_labels: [SAMPLE_LIMIT_LABEL], regex: '1000', action: 'keep' }, { target_label: 'x' }],
+      relabel_configs: [{ source_labels: [SAMPLE_LIMIT_LABEL], regex: '16000', action: 'keep' }, { target_label: 'x' }],
     });
+  });
+
+  it("have no limit above the job's own, and none where nothing limits", () => {
+    const limitsOf = (own: number, most: number): unknown[] =>
+      splitBySampleLimit({ job_name: 'apps', sample_limit: own }, most).map(({ sample_limit: limit }) => limit);
+    assert.deepEqual(limitsOf(5_000, 100_000), [2_000, 5_000, 5_000, 5_000, 1]);
+    assert.deepEqual(limitsOf(0, Infinity), [2_000, 16_000, 128_000, 0, 1]);
   });
 
   it('have a target that explodes fail alone, tell how much it exposes, and scrape it again once its limit is raised', async () => {
@@ -76,14 +105,14 @@ describe('jobs by sample limit', () => {
       await writeFile(`${targets}.new`, JSON.stringify(groups));
       await rename(`${targets}.new`, targets);
     };
-    await writeTargets([250, 250]);
+    await writeTargets([2_000, 2_000]);
     const configFile = join(folder.path, 'prometheus.yml');
     const job = { job_name: 'apps', file_sd_configs: [{ files: [targets] }] };
     await writeFile(
       configFile,
       JSON.stringify({
         global: { scrape_interval: '500ms', scrape_timeout: '500ms' },
-        scrape_configs: splitBySampleLimit(job),
+        scrape_configs: splitBySampleLimit(job, Infinity),
       }),
     );
     const prometheus = await startPrometheus({
@@ -104,10 +133,13 @@ describe('jobs by sample limit', () => {
     };
 
     await become('both scraped', samples, { [sampleKey('app-0', 'unit-0')]: 100, [sampleKey('app-1', 'unit-1')]: 100 });
-    await (await request(`http://127.0.0.1:${port}/0?series=1000`, { method: 'POST' })).body.dump();
+    await (await request(`http://127.0.0.1:${port}/0?series=3000`, { method: 'POST' })).body.dump();
     await become('the first to fail', up, { 'unit-0': 0, 'unit-1': 1 });
-    await become('its size to be told all the same', samples, { 'app-0 unit-0': 1_000, 'app-1 unit-1': 100 });
-    await writeTargets([2_000, 250]);
+    await become('its size to be told all the same', samples, { 'app-0 unit-0': 3_000, 'app-1 unit-1': 100 });
+    await writeTargets([PROBE_LIMIT, 2_000]);
+    await become('the first to fail where it is only measured', up, { 'unit-0': 0, 'unit-1': 1 });
+    await become('its size to be told there, too', samples, { 'app-0 unit-0': 3_000, 'app-1 unit-1': 100 });
+    await writeTargets([16_000, 2_000]);
     await become('both to be up', up, { 'unit-0': 1, 'unit-1': 1 });
   });
 });

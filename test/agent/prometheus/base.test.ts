@@ -24,7 +24,7 @@ const OPTIONS: RenderOptions = {
   refreshSeconds: 30,
   settings: settings({ scrape_interval: '30s', scrape_timeout: '20s' }),
   features: featuresOf('2.42.0'),
-  hasSampleLimits: false,
+  mostSamples: undefined,
   retentionSizeBytes: undefined,
   replica: 'unit-1',
   credentials: new Map(),

@@ -78,7 +78,7 @@ function startScene(dataFolder: string): Scene {
       settings,
       features: featuresOf('2.42.0'),
       retentionSizeBytes: undefined,
-      hasSampleLimits: false,
+      mostSamples: undefined,
     }),
     credentials: createCredentials(dataFolder, environment),
     fixed: {

@@ -71,14 +71,14 @@ describe('a configuration without redirects', () => {
     });
     const read = readSettings({ remote_write: 'http://a.example.com', alertmanagers: 'http://b.example.com' });
     assert.ok(read.ok);
-    for (const hasSampleLimits of [true, false]) {
+    for (const mostSamples of [10_000, undefined]) {
       const { scrape_configs, remote_write, alerting } = load(
         renderConfig(base, {
           targetsFile: '/data/targets/apps.json',
           refreshSeconds: 30,
           settings: read.settings,
           features: featuresOf('2.42.0'),
-          hasSampleLimits,
+          mostSamples,
           retentionSizeBytes: undefined,
           replica: 'unit-1',
           credentials: new Map(),
