@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import Registry from 'prom-client/lib/registry.js';
 import { createOwnAddress } from './address.ts';
+import { makeRoom } from './budget/free.ts';
 import type { Clock } from './clock.ts';
 import { hostPort, secretsOf, type Config } from './config.ts';
 import type { Environment } from './shared/environment.ts';
@@ -11,6 +12,7 @@ import { createCheck } from './gateway/credentials.ts';
 import { startGateway } from './gateway/gateway.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
 import { createMetrics } from './metrics.ts';
+import { occupy } from './occupancy.ts';
 import { createPages } from './pages.ts';
 import { createPoller } from './poll/poller.ts';
 import { createPrometheusClient } from './prometheus/client.ts';
@@ -19,6 +21,7 @@ import { createCredentials, variablesOf } from './prometheus/credentials.ts';
 import { createHealth } from './prometheus/health.ts';
 import { passedOn } from './prometheus/launch.ts';
 import { createOwnPrometheus, type OwnPrometheus } from './prometheus/own.ts';
+import { createStarts } from './prometheus/starts.ts';
 import { createProver } from './prometheus/prover.ts';
 import { createOwnSecret } from './prometheus/secret.ts';
 import { featuresOf } from './prometheus/version.ts';
@@ -55,7 +58,7 @@ export interface Agent {
 
 /**
  * Starts an agent: restores the last targets, opens its pages, and follows Tsuru until the signal aborts.
- * @throws when its port cannot be opened.
+ * @throws when its port cannot be opened, or another agent or Prometheus uses its folders.
  */
 export async function startAgent(
   config: Config,
@@ -64,6 +67,7 @@ export async function startAgent(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Agent> {
+  const storageFolder = config.prometheus.kind === 'supervised' ? config.prometheus.storageFolder : undefined;
   const registry = new Registry();
   const metrics = createMetrics(registry);
   const troubles = createTroubles(log, clock.wallMs);
@@ -104,6 +108,12 @@ export async function startAgent(
     const missing = [...variablesOf(settings.current())].filter((name) => (environment[name] ?? '') === '');
     reporter.onMissingCredentials(missing);
     own?.room.update();
+  }
+
+  /** Only while no Prometheus runs. */
+  async function freeRoom(isStart = false): Promise<void> {
+    if (storageFolder === undefined) return;
+    reporter.onRoom(await makeRoom({ storageFolder, dataFolder: config.dataFolder, isStart }));
   }
 
   applySettings();
@@ -187,6 +197,14 @@ export async function startAgent(
     onState: reporter.onState,
   });
 
+  const starts = createStarts(config.dataFolder, storageFolder ?? '');
+  const release = await occupy({
+    dataFolder: config.dataFolder,
+    storageFolder,
+    endOrphan: () => starts.endOrphan(signal),
+    log,
+  });
+  await freeRoom(true);
   // A disk that refuses is told with the first write.
   await file.makeFolder().catch(() => undefined);
   await address.restore();
@@ -199,6 +217,7 @@ export async function startAgent(
       {
         ...config.prometheus,
         dataFolder: config.dataFolder,
+        starts,
         configFile: configuration.configFile,
         access,
         environment,
@@ -209,6 +228,8 @@ export async function startAgent(
         log,
         onLine: reporter.onPrometheusLine,
         onEvent: reporter.onSupervisor,
+        makeRoom: freeRoom,
+        onLost: reporter.onLost,
         onConfiguration: configuration.update,
         onFit: () => void publisher.publishAgain(),
       },
@@ -273,6 +294,7 @@ export async function startAgent(
       health.targets(discovery?.groups.length ?? 0),
     ]);
     return statusOf({
+      wallMs: clock.wallMs(),
       ownApp: config.ownApp,
       discovery,
       onDisk: publisher.isOnDisk(),
@@ -318,8 +340,10 @@ export async function startAgent(
     await Promise.race([polled.promise.then(() => offered), clock.sleep(patience, limit.signal), aborted(signal)]);
     limit.abort();
     // Without a configuration that was checked there is nothing to start.
-    while (own !== undefined && !signal.aborted && !existsSync(configuration.configFile))
+    while (own !== undefined && !signal.aborted && !existsSync(configuration.configFile)) {
+      await freeRoom();
       await clock.sleep(CONFIGURATION_EVERY_MS, signal);
+    }
     own?.launch(address.url());
     await own?.run(signal);
   }
@@ -353,6 +377,7 @@ export async function startAgent(
     aborted(signal).then(() => gateway?.close()),
   ]).then(async () => {
     await Promise.all([server.close(), tsuru.close(), prometheus.close()]);
+    release();
     log.info('the agent has stopped');
   });
   return { url: server.url, stopped };

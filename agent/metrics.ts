@@ -18,6 +18,9 @@ const PREFIX = 'tsuru_agent_';
 /** From an answer out of a cache to Tsuru's own time-outs, in seconds. */
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
+const LOSSES = ['full', 'damaged'] as const;
+type Loss = (typeof LOSSES)[number];
+
 /** The agent's metrics. Counters are there from the start, so that a missing one is never an alert. */
 export interface Metrics {
   polled(outcome: PollOutcome, durationMs: number, wallMs: number): void;
@@ -32,6 +35,8 @@ export interface Metrics {
   reloaded(outcome: ReloadOutcome, wallMs: number): void;
   restored(isRestored: boolean): void;
   supervised(event: SupervisorEvent): void;
+  /** Data of its Prometheus are lost. */
+  readonly dataLost: (cause: Loss) => void;
   settled(outcome: SettingsOutcome, wallMs: number): void;
   /** Where the room of the agent's own Prometheus is read from now on. */
   readonly showRoom: (status: () => RoomStatus) => void;
@@ -116,6 +121,14 @@ export function createMetrics(registry: Registry): Metrics {
     'prometheus_wal_losses_total',
     'How often its write-ahead log was taken away, as it did not fit into memory.',
   );
+  const dataLosses = counter(
+    'prometheus_data_losses_total',
+    'Times that data were deleted from a full volume, or set aside because they were damaged, by cause.',
+    ['cause'],
+  );
+  LOSSES.forEach((cause) => {
+    dataLosses.inc({ cause }, 0);
+  });
   const startDuration = gauge('prometheus_start_duration_seconds', 'How long the last start took until it was ready.');
   const restored = gauge('state_restored', 'Whether targets of an earlier run were restored at the start: 1 or 0.');
   gauge('build_info', 'This agent: always 1.', ['version', 'node']).set(
@@ -128,6 +141,9 @@ export function createMetrics(registry: Registry): Metrics {
 
   return {
     showRoom,
+    dataLost(cause) {
+      dataLosses.inc({ cause });
+    },
     polled(outcome, durationMs, wallMs) {
       polls.inc();
       pollDuration.observe(durationMs / 1000);
@@ -189,6 +205,7 @@ export function createMetrics(registry: Registry): Metrics {
       else if (event.kind === 'restarting') restarts.inc();
       else if (event.kind === 'crashed') crashes.inc({ how: event.crash });
       else if (event.kind === 'wal_lost') walLosses.inc();
+      else if (event.kind === 'damaged') dataLosses.inc({ cause: 'damaged' });
       else if (event.kind === 'ready') startDuration.set(event.tookMs / 1000);
     },
   };

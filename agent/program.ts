@@ -3,6 +3,7 @@ import { startAgent } from './agent.ts';
 import { systemClock } from './clock.ts';
 import { hostPort, readConfig, secretsOf, VARIABLES } from './config.ts';
 import { errorCode } from './files.ts';
+import { FolderInUse } from './occupancy.ts';
 import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/supervisor.ts';
 import { describeVariables, readStart } from './shared/command-line.ts';
 import { createLog } from './shared/log.ts';
@@ -57,6 +58,7 @@ try {
   const agent = await startAgent(config, process.env, log, systemClock, stop.signal);
   await agent.stopped;
 } catch (error) {
+  if (error instanceof FolderInUse) fail(error.message);
   if (errorCode(error) !== 'EADDRINUSE') fail(`The agent cannot go on: ${errorText(error)}`);
   const { gateway, listen } = config;
   const isPublic =

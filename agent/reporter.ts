@@ -1,3 +1,4 @@
+import type { FreeOutcome } from './budget/free.ts';
 import type { Change } from './discovery/changes.ts';
 import type { Discovery } from './discovery/discover.ts';
 import type { Metrics } from './metrics.ts';
@@ -55,6 +56,10 @@ export interface Reporter {
   readonly onReload: (outcome: ReloadOutcome) => void;
   readonly onPolling: (reason: string) => void;
   readonly onSupervisor: (event: SupervisorEvent) => void;
+  /** Room was made, or tried to be, on the volume of the data. */
+  readonly onRoom: (outcome: FreeOutcome) => void;
+  /** Data were deleted from a full volume. */
+  readonly onLost: (text: string) => void;
   readonly onSettings: (outcome: SettingsOutcome) => void;
   /** The variables that settings name for secrets, and that are not set. */
   readonly onMissingCredentials: (names: readonly string[]) => void;
@@ -83,6 +88,18 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
   ): void {
     if (problem === undefined) troubles.end(key, mended);
     else troubles.begin(key, problem, fields);
+  }
+
+  function lose(text: string): void {
+    const { supervised } = progress;
+    const losses = [...supervised.losses, { atMs: wallMs(), text }].slice(0, KEPT_LOSSES);
+    progress = { ...progress, supervised: { ...supervised, losses } };
+    log.warn(text);
+  }
+
+  function loseOnFull(text: string): void {
+    metrics.dataLost('full');
+    lose(text);
   }
 
   function unknownUnits(discovery: Discovery): string | undefined {
@@ -251,13 +268,16 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
           log.warn({ retryMs: event.retryMs }, `${event.text}; it is started again`);
           break;
         }
-        case 'wal_lost': {
-          const losses = [...supervised.losses, { atMs: wallMs(), text: event.text }].slice(0, KEPT_LOSSES);
-          progress = { ...progress, supervised: { ...supervised, losses } };
-          log.warn(event.text);
-        }
+        case 'wal_lost':
+        case 'damaged':
+          lose(event.text);
       }
     },
+    onRoom({ lost, short }) {
+      lost.forEach(loseOnFull);
+      trouble('no-room', short.length === 0 ? undefined : short.join('; '), "the data's volume has room for a start");
+    },
+    onLost: loseOnFull,
     onPrometheusLine({ level, message, fields: { component: part, ...fields } }) {
       log[level]({ component: 'prometheus', ...(part === undefined ? {} : { part }), ...fields }, message);
     },

@@ -89,8 +89,12 @@ export type UnitStatus =
       readonly reason: LeftOutReason;
     };
 
+/** How long lost data are a problem that is told: who looks once a day shall see it. */
+const LOSS_TOLD_MS = 24 * 60 * 60_000;
+
 /** All that a status is made of. */
 export interface StatusInput {
+  readonly wallMs: number;
   readonly ownApp: string | undefined;
   readonly discovery: Discovery | undefined;
   /** Whether targets were written or restored. */
@@ -118,6 +122,9 @@ export function statusOf(input: StatusInput): Status {
     ready: input.onDisk && readiness.ready,
     problems: [
       ...input.troubles.map(({ text, sinceMs }) => `${text} (since ${time(sinceMs)})`),
+      ...input.progress.supervised.losses
+        .filter(({ atMs }) => input.wallMs - atMs < LOSS_TOLD_MS)
+        .map(({ text, atMs }) => `${text} (at ${time(atMs)})`),
       ...(readiness.ready ? [] : [`Prometheus is not ready: ${readiness.reason}`]),
     ],
     lastPoll: {

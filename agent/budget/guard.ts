@@ -17,6 +17,8 @@ export interface GuardOptions {
   readonly retentionSizeBytes: () => number;
   /** Told when it takes a step or undoes one: what retention.size and the least factor of all intervals are from now on. */
   readonly onChange: (state: WatchState) => void;
+  /** Told of each look before a step is taken; returns whether it has freed anything, so that it is looked again. Never rejects. */
+  readonly onLook?: (look: VolumeLook) => Promise<boolean>;
   readonly troubles: Troubles;
   readonly clock: Clock;
   readonly stat?: StatVolume;
@@ -33,26 +35,39 @@ export interface Guard {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createGuard({ folder, retentionSizeBytes, onChange, troubles, clock, stat }: GuardOptions): Guard {
+export function createGuard(options: GuardOptions): Guard {
+  const { folder, retentionSizeBytes, onChange, onLook, troubles, clock, stat } = options;
   let state = calm(retentionSizeBytes());
   let last: VolumeLook | undefined;
 
+  /** Undefined when the volume has no size of its own. @throws the file system's error. */
+  async function read(): Promise<VolumeLook | undefined> {
+    const { sizeBytes, usedBytes, problem } = await readVolume(folder, stat);
+    if (sizeBytes === undefined) return undefined;
+    return { atMs: clock.nowMs(), sizeBytes, usedBytes, problem, headBytes: await readHeadBytes(folder) };
+  }
+
   async function look(): Promise<void> {
     try {
-      const { sizeBytes, usedBytes } = await readVolume(folder, stat);
-      if (sizeBytes === undefined) return;
-      last = { atMs: clock.nowMs(), sizeBytes, usedBytes, headBytes: await readHeadBytes(folder) };
+      last = await read();
+      if (last !== undefined && (await onLook?.(last)) === true) last = await read();
+      if (last === undefined) return;
     } catch (error) {
-      troubles.begin(UNKNOWN, `how full the data's volume is cannot be told: ${errorText(error)}`);
+      unknown(errorText(error));
       return;
     }
-    troubles.end(UNKNOWN, "how full the data's volume is can be told again");
+    if (last.problem === undefined) troubles.end(UNKNOWN, "how full the data's volume is can be told again");
+    else unknown(last.problem);
     const before = state;
     state = watch(state, last, retentionSizeBytes());
     if (state.steps !== before.steps) onChange(state);
     const sentence = describeWatch(state, last);
     if (sentence !== undefined) troubles.begin(FULL, sentence);
     else troubles.end(FULL, 'the data have room again: retention and intervals are as before');
+  }
+
+  function unknown(reason: string): void {
+    troubles.begin(UNKNOWN, `how full the data's volume is cannot be told, so no limit is lifted: ${reason}`);
   }
 
   return {

@@ -1,12 +1,15 @@
 import type { Clock } from '../clock.ts';
 import type { PrometheusClient } from '../prometheus/client.ts';
 import { sampleOf } from '../prometheus/exposition.ts';
+import { errorText } from '../shared/text.ts';
 import type { Troubles } from '../troubles.ts';
 import { describeChurn, isHeadFull, NO_CHURN, PAUSED, watchChurn, type ChurnState } from './churn.ts';
 
 /** All series of an instance may change with each scrape, which is every 15 s: what the budget leaves is used up in half a minute then. */
 const LOOK_EVERY_MS = 5_000;
 const CHURN = 'churn';
+const UNKNOWN = 'churn-unknown';
+const SERIES = 'prometheus_tsdb_head_series';
 /**
  * How many series each app made in the last minutes; of each target not the most that one scrape made, which is what every new target does once.
  * Two scrapes are within that time at the longest interval that others are stretched to.
@@ -44,7 +47,7 @@ export function createHeadGuard({ client, budgetSeries, onChange, troubles, cloc
   async function look(): Promise<void> {
     const most = budgetSeries();
     try {
-      series = sampleOf(await client.metrics(), 'prometheus_tsdb_head_series') ?? 0;
+      series = await readSeries(client);
       const made = isHeadFull(series, most) ? await readMade(client) : new Map<string, number>();
       const before = state;
       state = watchChurn(state, { atMs: clock.nowMs(), series, made }, most);
@@ -52,10 +55,16 @@ export function createHeadGuard({ client, budgetSeries, onChange, troubles, cloc
         paused = new Map([...state.paused].map((app) => [app, PAUSED]));
         onChange();
       }
-    } catch {
+    } catch (error) {
       // One that starts, or does not answer, is told of elsewhere.
+      if (await isReady(client))
+        troubles.begin(
+          UNKNOWN,
+          `failed to ask Prometheus which apps make new series, so no app is paused or resumed: ${errorText(error)}; the latest number of series is ${count(series)}, with room for ${count(most)}`,
+        );
       return;
     }
+    troubles.end(UNKNOWN, 'Prometheus answers again how many series it holds, and who made them');
     const sentence = describeChurn(state, series, most);
     if (sentence !== undefined) troubles.begin(CHURN, sentence);
     else troubles.end(CHURN, 'Prometheus holds no more series than planned, and all apps are scraped again');
@@ -73,6 +82,24 @@ export function createHeadGuard({ client, budgetSeries, onChange, troubles, cloc
       }
     },
   };
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** @throws when Prometheus does not answer, or does not say. */
+async function readSeries(client: PrometheusClient): Promise<number> {
+  const series = sampleOf(await client.metrics(), SERIES);
+  if (series === undefined) throw new Error(`${SERIES} is missing in its metrics`);
+  return series;
+}
+
+async function isReady(client: PrometheusClient): Promise<boolean> {
+  return client.ready().then(
+    () => true,
+    () => false,
+  );
 }
 
 async function readMade(client: PrometheusClient): Promise<ReadonlyMap<string, number>> {

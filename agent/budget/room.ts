@@ -15,6 +15,7 @@ import type { MemoryLimit } from './limits.ts';
 import type { PlanMemory } from './plan.ts';
 import { readSamples } from './samples.ts';
 import type { Volume } from './volume.ts';
+import type { VolumeLook } from './watchdog.ts';
 
 /** How often the targets' samples are asked for: one query, and an app that explodes fails alone until then. */
 const SAMPLES_EVERY_MS = 30_000;
@@ -53,6 +54,8 @@ export interface RoomOptions {
   readonly onRetention: () => void;
   /** Targets are to be fitted anew. */
   readonly onFit: () => void;
+  /** The volume was looked at once more; returns whether something on it was freed. Never rejects. */
+  readonly onLook: (look: VolumeLook) => Promise<boolean>;
 }
 
 /** Keeps what is scraped within what this instance can hold, in memory and on its volume. */
@@ -93,6 +96,7 @@ export function createRoom(options: RoomOptions): Room {
       onRetention();
       refit();
     },
+    onLook: options.onLook,
     troubles,
     clock,
   });

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { sizeOfFolder } from './data-folder.ts';
 import { errorCode } from '../files.ts';
+import { measureFolder } from './data-folder.ts';
 
 /** What statfs says of a tmpfs, and of a ramfs, which is one without a size (linux/magic.h). */
 const TMPFS = 0x0102_1994;
@@ -14,6 +14,8 @@ export interface Volume {
   readonly sizeBytes: number | undefined;
   /** All of a tmpfs that is taken; of a disk what the folder takes. */
   readonly usedBytes: number;
+  /** Why more of it may be taken; undefined when all of it is known. */
+  readonly problem?: string;
 }
 
 /** What statfs tells, as Node has it. */
@@ -23,6 +25,9 @@ export type StatVolume = (path: string) => Promise<{
   readonly blocks: number;
   readonly bfree: number;
   readonly bavail: number;
+  /** How many files there can be, and how many more; 0 of 0 where there is no limit. */
+  readonly files?: number;
+  readonly ffree?: number;
 }>;
 
 /**
@@ -35,12 +40,17 @@ export async function readVolume(folder: string, stat: StatVolume = statfs): Pro
   if (type === TMPFS || type === RAMFS)
     return { kind: 'tmpfs', sizeBytes: hasSize ? blocks * bsize : undefined, usedBytes: (blocks - bfree) * bsize };
   // A disk may be full of what is others': what they take is not for the data, and deleting blocks does not bring it back.
-  const usedBytes = await sizeOfFolder(folder);
-  return { kind: 'disk', sizeBytes: hasSize ? usedBytes + bavail * bsize : undefined, usedBytes };
+  const { bytes: usedBytes, problem } = await measureFolder(folder);
+  return {
+    kind: 'disk',
+    sizeBytes: hasSize ? usedBytes + bavail * bsize : undefined,
+    usedBytes,
+    ...(problem === undefined ? {} : { problem }),
+  };
 }
 
 /** Of the folder, or of the nearest one above it that there is. */
-async function statNearest(folder: string, stat: StatVolume): ReturnType<StatVolume> {
+export async function statNearest(folder: string, stat: StatVolume): ReturnType<StatVolume> {
   try {
     return await stat(folder);
   } catch (error) {

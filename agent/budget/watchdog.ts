@@ -22,6 +22,8 @@ export interface VolumeLook {
   readonly usedBytes: number;
   /** WAL and head chunks together. */
   readonly headBytes: number;
+  /** Why more may be taken; undefined when all is known. */
+  readonly problem?: string | undefined;
 }
 
 /** What the watchdog does at present. */
@@ -37,6 +39,11 @@ export interface WatchState {
   readonly factor: number;
 }
 
+/** Whether so much is taken that it is time to act. */
+export function isTight({ usedBytes, sizeBytes }: Pick<VolumeLook, 'usedBytes' | 'sizeBytes'>): boolean {
+  return usedBytes / sizeBytes >= TROUBLE_SHARE;
+}
+
 /** Nothing to do: the retention is the budget's. */
 export function calm(retentionSizeBytes: number): WatchState {
   return { steps: 0, changedMs: -Infinity, roomSinceMs: undefined, retentionSizeBytes, factor: 1 };
@@ -48,10 +55,12 @@ export function calm(retentionSizeBytes: number): WatchState {
  */
 export function watch(state: WatchState, look: VolumeLook, retentionSizeBytes: number): WatchState {
   const share = look.usedBytes / look.sizeBytes;
-  const roomSinceMs = share < ROOM_SHARE ? (state.roomSinceMs ?? look.atMs) : undefined;
+  // Room that is not proven is none.
+  const hasRoom = share < ROOM_SHARE && look.problem === undefined;
+  const roomSinceMs = hasRoom ? (state.roomSinceMs ?? look.atMs) : undefined;
   const seen = { ...state, roomSinceMs };
   const waited = look.atMs - state.changedMs;
-  if (share >= TROUBLE_SHARE && state.steps < MOST_STEPS && waited >= PATIENCE_MS)
+  if (isTight(look) && state.steps < MOST_STEPS && waited >= PATIENCE_MS)
     return take(seen, state.steps + 1, look, retentionSizeBytes);
   const isRoomy = roomSinceMs !== undefined && look.atMs - roomSinceMs >= ROOM_FOR_MS;
   if (state.steps > 0 && isRoomy && waited >= ROOM_FOR_MS) return take(seen, state.steps - 1, look, retentionSizeBytes);

@@ -51,8 +51,8 @@ function whoseEnd(words: readonly string[]): string {
   return 'another process sent it SIGTERM or SIGINT';
 }
 
-/** Says how Prometheus ended, why as far as it says so itself, and what to do. */
-export function describeEnding({ code, signal, lines, failure }: Ending): CrashReport {
+/** Says how Prometheus ended, why as far as it says so itself, and what to do; or what was done about it. */
+export function describeEnding({ code, signal, lines, failure }: Ending, mended?: string): CrashReport {
   if (failure !== undefined) {
     return { kind: 'exit', text: `Prometheus cannot be started: ${failure}; is it on the PATH?` };
   }
@@ -66,7 +66,7 @@ export function describeEnding({ code, signal, lines, failure }: Ending): CrashR
   // It logs what it does while it ends after its error, so the last error counts.
   const error = lines.findLast(({ level }) => level === 'error');
   const said = panic ?? (error === undefined ? words.at(-1) : lineText(error));
-  const remedy = REMEDIES.find(({ says }) => said !== undefined && says.test(said))?.remedy;
+  const remedy = mended ?? REMEDIES.find(({ says }) => said !== undefined && says.test(said))?.remedy;
   const how = signal === null ? `ended with exit code ${code ?? 'unknown'}` : `was ended by ${signal}`;
   const text = [`Prometheus ${how}`, said, remedy].filter((part) => part !== undefined).join('; ');
   return { kind: panic === undefined ? 'exit' : 'panic', text };

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
 import { connect } from 'node:net';
+import { canMakeRoom, dropSetAside } from '../budget/free.ts';
 import { readMemoryLimit } from '../budget/limits.ts';
 import { createLoadFile } from '../budget/load.ts';
 import { createRoom, type Room } from '../budget/room.ts';
 import { readVolume, type Volume } from '../budget/volume.ts';
+import { isTight, type VolumeLook } from '../budget/watchdog.ts';
 import type { Clock } from '../clock.ts';
 import { hostPort, type Listen } from '../config.ts';
 import type { Environment } from '../shared/environment.ts';
@@ -14,15 +16,21 @@ import type { Troubles } from '../troubles.ts';
 import type { LogLine } from './child.ts';
 import type { PrometheusClient } from './client.ts';
 import { flagsOf, launchOf, passedOn } from './launch.ts';
+import { createSalvage } from './salvage.ts';
 import type { OwnSecret } from './secret.ts';
-import { createStarts } from './starts.ts';
+import type { Starts } from './starts.ts';
 import { createSupervisor, type SupervisorEvent } from './supervisor.ts';
-import { askVersion, featuresOf, type Features } from './version.ts';
+import { askHelp, askVersion, featuresOf, lockFlagsOf, type Features } from './version.ts';
 
 /** Found on the PATH, as promtool is. */
 const PROMETHEUS = 'prometheus';
 /** Has the kernel end Prometheus in order when the agent is killed. It comes with util-linux; without it the next agent ends what is left. */
 const ENDED_WITH_AGENT = ['setpriv', '--pdeathsig', 'TERM', '--'];
+
+/** So many looks in a row at a full volume, which are 5 s apart: its own guard and Prometheus' next block had their chance. */
+const FULL_LOOKS = 3;
+/** Restarts for a full volume come at most so often: each is a gap, and data are deleted. */
+const BETWEEN_FULL_MS = 60_000;
 
 /** Both answer at once, unless the machine is starved. */
 const PROBE_TIMEOUT_MS = 5_000;
@@ -31,6 +39,7 @@ export interface OwnPrometheusOptions {
   readonly listen: Listen;
   readonly storageFolder: string;
   readonly dataFolder: string;
+  readonly starts: Starts;
   readonly configFile: string;
   readonly access: OwnSecret;
   readonly environment: Environment;
@@ -41,6 +50,10 @@ export interface OwnPrometheusOptions {
   readonly log: Log;
   readonly onLine: (line: LogLine) => void;
   readonly onEvent: (event: SupervisorEvent) => void;
+  /** Makes room on its volume while no Prometheus runs. Never rejects. */
+  readonly makeRoom: () => Promise<void>;
+  /** Data were deleted from a full volume. */
+  readonly onLost: (text: string) => void;
   /** Its configuration is to be rendered anew. */
   readonly onConfiguration: () => void;
   /** Targets are to be fitted anew. */
@@ -65,6 +78,11 @@ export interface OwnPrometheus {
  */
 export async function createOwnPrometheus(options: OwnPrometheusOptions, signal: AbortSignal): Promise<OwnPrometheus> {
   const { listen, storageFolder, configFile, access, environment, settings, client, clock, troubles, log } = options;
+  const help = await askHelp(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
+    log.warn(`the flags of Prometheus are not known, so it is not told to lock its data: ${errorText(error)}`);
+    return '';
+  });
+  const lockFlags = lockFlagsOf(help);
   const version = await askVersion(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
     log.warn(
       `the version of Prometheus is not known, so nothing is used that only newer ones can do: ${errorText(error)}`,
@@ -79,6 +97,8 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
   const features = featuresOf(version);
   const loadFile = createLoadFile(options.dataFolder);
   let externalUrl: string | undefined;
+  let fullLooks = 0;
+  let relievedAtMs = -Infinity;
 
   const room = createRoom({
     memory,
@@ -95,6 +115,7 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
       want();
     },
     onFit: options.onFit,
+    onLook: relieve,
   });
   const { refusal } = room.budget();
   if (refusal !== undefined) throw new Error(refusal);
@@ -102,13 +123,38 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
     command: (await canEndWithAgent(environment)) ? [...ENDED_WITH_AGENT, PROMETHEUS] : [PROMETHEUS],
     storageFolder,
     keepsWal: volume.kind === 'disk',
-    starts: createStarts(options.dataFolder, storageFolder),
+    starts: options.starts,
+    salvage: createSalvage(storageFolder, clock.wallMs),
+    prepare: options.makeRoom,
     blocked: async () => (await placeProblem(access)) ?? (await whoListens(listen)),
     ready: client.ready,
     clock,
     onLine: options.onLine,
     onEvent: options.onEvent,
   });
+
+  /** Returns whether it has freed anything. */
+  async function relieve(look: VolumeLook): Promise<boolean> {
+    try {
+      const lost = isTight(look) ? await dropSetAside(storageFolder) : undefined;
+      if (lost !== undefined) options.onLost(lost);
+      await restartIfFull();
+      return lost !== undefined;
+    } catch {
+      // What is unknown is told by the guard of the volume, and deletes nothing.
+      return false;
+    }
+  }
+
+  /** A volume that stays full has every commit fail while Prometheus looks well, and the agent cannot write what would help. */
+  async function restartIfFull(): Promise<void> {
+    const isFull = supervisor.absence() === undefined && (await canMakeRoom(storageFolder));
+    fullLooks = isFull ? fullLooks + 1 : 0;
+    if (fullLooks < FULL_LOOKS || clock.nowMs() - relievedAtMs < BETWEEN_FULL_MS) return;
+    fullLooks = 0;
+    relievedAtMs = clock.nowMs();
+    supervisor.restart('its volume is full');
+  }
 
   function want(): void {
     const { flags, goMemLimitBytes } = room.budget();
@@ -120,7 +166,7 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
         listen,
         webConfigFile: access.webConfigFile,
         externalUrl,
-        flags: [...flags, ...flagsOf({ settings: settings(), features, retentionSizeBytes })],
+        flags: [...flags, ...lockFlags, ...flagsOf({ settings: settings(), features, retentionSizeBytes })],
         goMemLimitBytes,
         environment,
       }),

@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { writeWhole } from '../files.ts';
 
 const MODE = 0o600;
 /** How long a Prometheus of an earlier agent may take to end before it is killed. */
-const ORPHAN_LIMIT_MS = 20_000;
+export const ORPHAN_LIMIT_MS = 20_000;
 const LOOK_EVERY_MS = 100;
 
 /** What a later agent must know of the Prometheus that this one starts. */
@@ -21,7 +20,9 @@ interface Note {
  * and the agent with it.
  */
 export interface Starts {
-  /** Ends a Prometheus that an earlier agent left behind, and returns how many starts in a row were killed. */
+  /** Ends a Prometheus that an earlier agent left behind. */
+  endOrphan(signal: AbortSignal): Promise<void>;
+  /** The same, and returns how many starts in a row were killed. */
   begin(signal: AbortSignal): Promise<number>;
   /** Notes a start. Whatever happens from now on counts as a kill, until one of the others is called. */
   started(pid: number, killed: number): Promise<void>;
@@ -48,12 +49,17 @@ export function createStarts(dataFolder: string, storageFolder: string): Starts 
     await writeWhole({ temporary, path, text: `${JSON.stringify(note)}\n`, mode: MODE }).catch(() => undefined);
   }
 
+  async function endNoted({ pid }: Note, signal: AbortSignal): Promise<void> {
+    // One that may not be ended, or has just ended, is told by the start.
+    if (pid > 0) await endOrphan(pid, `--storage.tsdb.path=${storageFolder}`, signal).catch(() => undefined);
+  }
+
   return {
+    endOrphan: async (signal) => endNoted(await read(), signal),
     async begin(signal) {
-      const { pid, killed } = await read();
-      // One that may not be ended, or has just ended, is told by the start.
-      if (pid > 0) await endOrphan(pid, `--storage.tsdb.path=${storageFolder}`, signal).catch(() => undefined);
-      return killed;
+      const note = await read();
+      await endNoted(note, signal);
+      return note.killed;
     },
     started: (pid, killed) => write({ pid, killed: killed + 1 }),
     cleared: (pid = 0) => write({ pid, killed: 0 }),
@@ -73,18 +79,4 @@ async function endOrphan(pid: number, argument: string, signal: AbortSignal): Pr
     if (performance.now() > deadlineMs) process.kill(pid, 'SIGKILL');
     await wait(LOOK_EVERY_MS);
   }
-}
-
-/**
- * Takes the write-ahead log away, which a start must replay and for which memory does not suffice: the samples since the last block are lost. It is
- * kept on a disk, where the next one replaces it; in memory it would take the room that is missing. Returns whether there was one.
- */
-export async function setAsideWal(storageFolder: string, keep: boolean): Promise<boolean> {
-  if (!existsSync(join(storageFolder, 'wal'))) return false;
-  const aside = join(storageFolder, 'wal-set-aside');
-  await rm(aside, { recursive: true, force: true });
-  if (keep) await rename(join(storageFolder, 'wal'), aside);
-  else await rm(join(storageFolder, 'wal'), { recursive: true, force: true });
-  for (const name of ['wbl', 'chunks_head']) await rm(join(storageFolder, name), { recursive: true, force: true });
-  return true;
 }

@@ -1,9 +1,13 @@
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.ts';
 import { startChild, type Child, type Ending, type LogLine } from './child.ts';
 import { errorText } from '../shared/text.ts';
+import { damageIn, type Damage } from './damage.ts';
 import { describeEnding, type Crash, type CrashReport } from './ending.ts';
-import { setAsideWal, type Starts } from './starts.ts';
+import type { Salvage } from './salvage.ts';
+import { SET_ASIDE, setAsideWal } from './set-aside.ts';
+import type { Starts } from './starts.ts';
 
 /** Waits before it is started again, doubled from the first to the last. */
 const FIRST_RESTART_MS = 1_000;
@@ -20,6 +24,8 @@ const EAGER_CRASHES = 2;
 const READY_EVERY_MS = 250;
 /** So many starts in a row killed before they were ready: its log does not fit into memory. */
 const KILLED_STARTS = 3;
+/** Lines about damage that are kept of a start: one names every damaged block. */
+const KEPT_DAMAGES = 1_000;
 /** Its own 15 s to flush what remote_write still has, and time to close its storage; Kubernetes gives 30 s in all. */
 export const STOP_LIMIT_MS = 27_000;
 
@@ -41,6 +47,8 @@ export type SupervisorEvent =
       readonly retryMs: number;
     }
   | { readonly kind: 'wal_lost'; readonly text: string }
+  /** Damaged data are set aside. */
+  | { readonly kind: 'damaged'; readonly text: string }
   | { readonly kind: 'stopped'; readonly text: string; readonly clean: boolean };
 
 export interface SupervisorOptions {
@@ -50,6 +58,9 @@ export interface SupervisorOptions {
   /** Whether what is set aside may stay: a disk has room, memory has not. */
   readonly keepsWal: boolean;
   readonly starts: Starts;
+  readonly salvage: Salvage;
+  /** Makes room on its volume while no Prometheus runs. Never rejects. */
+  readonly prepare: () => Promise<void>;
   /** Why it cannot be started at present; undefined if it can. */
   readonly blocked: () => Promise<string | undefined>;
   /** Rejects while Prometheus is not ready. */
@@ -63,22 +74,35 @@ export interface SupervisorOptions {
 export interface Supervisor {
   /** What it is to be started with from now on; a running one is restarted if that is not what it was started with. */
   readonly want: (launch: Launch) => void;
+  /** Restarts a running one at once, so that it is prepared anew. */
+  readonly restart: (why: string) => void;
   /** Runs it until the signal aborts, and then stops it. Never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;
   /** Why there is no process of it at present; undefined while there is one. */
   readonly absence: () => string | undefined;
 }
 
+/** Why a running one is restarted. */
+interface Restart {
+  readonly why: string;
+}
+
 export function createSupervisor(options: SupervisorOptions): Supervisor {
-  const { command, storageFolder, keepsWal, starts, blocked, ready, clock, onLine, onEvent } = options;
+  const { command, storageFolder, keepsWal, starts, salvage, prepare, blocked, ready, clock, onLine, onEvent } =
+    options;
   let wanted: Launch | undefined;
   let changed = Promise.withResolvers<'changed'>();
+  let unfit = Promise.withResolvers<Restart>();
   let crashes = 0;
   let restartedAtMs = -Infinity;
   let absence: string | undefined = 'it is not started yet';
 
   /** Asks whether it is ready until it is, or the signal aborts. Returns when that was. */
-  async function untilReady(child: Child, signal: AbortSignal): Promise<number | undefined> {
+  async function untilReady(
+    child: Child,
+    damages: readonly Damage[],
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
     const startedAtMs = clock.nowMs();
     const isOver = (): boolean => signal.aborted;
     while (!isOver()) {
@@ -89,6 +113,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       if (isReady && !isOver()) {
         await starts.cleared(child.pid);
         onEvent({ kind: 'ready', tookMs: clock.nowMs() - startedAtMs });
+        tell(await salvage.whenReady(damages));
         return clock.nowMs();
       }
       await clock.sleep(READY_EVERY_MS, signal);
@@ -101,36 +126,56 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const killed = await starts.begin(signal);
     if (signal.aborted) return;
     if (killed >= KILLED_STARTS) await loseWal(killed);
+    unfit = Promise.withResolvers();
+    await prepare();
+    await salvage.beforeStart();
     const obstacle = await blocked();
     if (obstacle !== undefined) {
       await crash({ kind: 'exit', text: obstacle }, [], undefined, signal);
       return;
     }
-    const child = startChild({ command: [...command, ...launch.args], environment: launch.environment, onLine });
+    const damages: Damage[] = [];
+    const child = startChild({
+      command: [...command, ...launch.args],
+      environment: launch.environment,
+      onLine(line) {
+        if (damages.length < KEPT_DAMAGES) damages.push(...damageIn(line));
+        onLine(line);
+      },
+    });
     absence = undefined;
     if (child.pid !== undefined) {
       await starts.started(child.pid, killed >= KILLED_STARTS ? 0 : killed);
       onEvent({ kind: 'started', pid: child.pid, args: launch.args });
     }
     const life = new AbortController();
-    const readiness = untilReady(child, AbortSignal.any([signal, life.signal]));
+    const readiness = untilReady(child, damages, AbortSignal.any([signal, life.signal]));
     const outcome = await untilOver(child, launch, signal);
     life.abort();
-    if (outcome === 'changed' || outcome === 'aborted') {
-      absence = outcome === 'changed' ? 'it is restarted, as its flags changed' : 'it stops';
-      await stop(child, outcome);
+    if (outcome === 'aborted' || 'why' in outcome) {
+      absence = outcome === 'aborted' ? 'it stops' : `it is restarted, as ${outcome.why}`;
+      await stop(child, outcome === 'aborted' ? undefined : outcome.why);
       await readiness;
       return;
     }
     absence = 'it has ended';
     if (outcome.signal !== 'SIGKILL') await starts.cleared(undefined);
-    await crash(describeEnding(outcome), outcome.lines, await readiness, signal);
+    const readyAtMs = await readiness;
+    const losses = readyAtMs === undefined ? await salvage.afterCrash(damages) : [];
+    const mended = losses.length === 0 ? undefined : `what is damaged is moved to ${join(storageFolder, SET_ASIDE)}`;
+    const report = describeEnding(outcome, mended);
+    tell(losses);
+    await crash(report, outcome.lines, readyAtMs, signal);
+  }
+
+  function tell(losses: readonly string[]): void {
+    for (const text of losses) onEvent({ kind: 'damaged', text });
   }
 
   /** How this life ends. Flags that are changed and changed back are no change. */
-  async function untilOver(child: Child, launch: Launch, signal: AbortSignal): Promise<Ending | 'changed' | 'aborted'> {
+  async function untilOver(child: Child, launch: Launch, signal: AbortSignal): Promise<Ending | Restart | 'aborted'> {
     const aborted = onAbort(signal);
-    const over = Promise.race([child.ended, aborted.promise]);
+    const over = Promise.race([child.ended, aborted.promise, unfit.promise]);
     try {
       for (;;) {
         const outcome = await Promise.race([over, changed.promise]);
@@ -138,7 +183,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         const waitMs = Math.max(JOIN_MS, restartedAtMs + BETWEEN_RESTARTS_MS - clock.nowMs());
         const joined = await Promise.race([over, clock.sleep(waitMs, signal).then(() => 'joined' as const)]);
         if (joined !== 'joined') return joined;
-        if (!isDeepStrictEqual(wanted, launch)) return signal.aborted ? 'aborted' : 'changed';
+        if (!isDeepStrictEqual(wanted, launch)) return signal.aborted ? 'aborted' : { why: 'its flags changed' };
         changed = Promise.withResolvers();
       }
     } finally {
@@ -146,10 +191,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     }
   }
 
-  async function stop(child: Child, why: 'changed' | 'aborted'): Promise<void> {
-    if (why === 'changed') {
+  async function stop(child: Child, why: string | undefined): Promise<void> {
+    if (why !== undefined) {
       restartedAtMs = clock.nowMs();
-      onEvent({ kind: 'restarting', why: 'its flags changed' });
+      onEvent({ kind: 'restarting', why });
     }
     const ending = await child.stop(STOP_LIMIT_MS);
     await starts.cleared(undefined);
@@ -182,10 +227,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   async function loseWal(killed: number): Promise<void> {
-    const what = keepsWal ? 'is set aside as wal-set-aside beside it' : 'is removed';
+    const what = keepsWal ? `is moved to ${join(storageFolder, SET_ASIDE)}` : 'is removed';
     const why = `Prometheus, or its agent with it, was killed ${killed} times before it was ready`;
     try {
-      if (!(await setAsideWal(storageFolder, keepsWal))) return;
+      if (!(await setAsideWal(storageFolder, keepsWal, clock.wallMs()))) return;
       onEvent({
         kind: 'wal_lost',
         text: `${why}: its write-ahead log, which does not seem to fit into memory, ${what}. The samples since its last block are lost; choose a larger plan, or scrape fewer series.`,
@@ -204,6 +249,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       const isFirst = wanted === undefined;
       wanted = launch;
       if (!isFirst) changed.resolve('changed');
+    },
+    restart(why) {
+      unfit.resolve({ why });
     },
     async run(signal) {
       const isStopped = (): boolean => signal.aborted;

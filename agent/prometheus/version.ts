@@ -34,6 +34,28 @@ export function featuresOf(version: string | undefined): Features {
   };
 }
 
+/** Debian's build locks its data folder only when it is told to; others do so by default, and do not know this flag. */
+const LOCK_FLAG = '--storage.tsdb.use-lockfile';
+
+/** The flags with which a program locks its data folder, by what its `--help` says. */
+export function lockFlagsOf(help: string): readonly string[] {
+  return help.includes(LOCK_FLAG) ? [LOCK_FLAG] : [];
+}
+
+/** What a Prometheus' program says to `--help`. @throws when it cannot be run. */
+export async function askHelp(
+  command: string,
+  environment: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  execFile(command, ['--help'], { timeout: VERSION_TIMEOUT_MS, env: environment, signal }, (error, stdout, stderr) => {
+    if (error === null) resolve(`${stdout}\n${stderr}`);
+    else reject(new Error(`${command} --help does not answer`, { cause: error }));
+  });
+  return promise;
+}
+
 /** The version of a Prometheus' program, such as `2.42.0+ds`. @throws when it cannot be run or says something else. */
 export async function askVersion(
   command: string,

@@ -4,13 +4,15 @@ import { temporaryFolder } from '../support/folder.ts';
 
 const run = promisify(execFile);
 
-/** A tmpfs of that size of its own, unmounted and gone after use. Needs root. */
+/** A tmpfs of its own of that size, and with room for so many files, unmounted and gone after use. Needs root. */
 export async function temporaryTmpfs(
   sizeBytes: number,
+  { files }: { readonly files?: number } = {},
 ): Promise<{ readonly path: string; [Symbol.asyncDispose](): Promise<void> }> {
   const folder = await temporaryFolder();
   try {
-    await run('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'prometheus-as-a-service', folder.path]);
+    const inodes = files === undefined ? '' : `,nr_inodes=${files}`;
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}${inodes}`, 'prometheus-as-a-service', folder.path]);
   } catch (error) {
     await folder[Symbol.asyncDispose]();
     throw new Error('a tmpfs could not be mounted: are you root?', { cause: error });
