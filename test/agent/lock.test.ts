@@ -106,7 +106,8 @@ describe('two agents on one folder', { concurrency: 3 }, () => {
     first.agent.program.kill('SIGKILL');
     await first.agent.program.end;
     const second = await world.startSupervised({ env });
-    await assert.rejects(readFile(`/proc/${pid}/cmdline`), /ENOENT|ESRCH/);
+    // Nobody may have waited for it: then it has a number still, but no command line.
+    assert.equal(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''), '');
     assert.notEqual(await pidOf(second.agent), pid);
     assert.equal((await second.agent.status()).prometheus.process?.crashes, 0);
   });
