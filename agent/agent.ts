@@ -29,6 +29,9 @@ import { createLearntFile } from './redirects/file.ts';
 import { probe } from './redirects/probe.ts';
 import { createRedirects } from './redirects/redirects.ts';
 import { createReporter } from './reporter.ts';
+import { createRefusals } from './samples/refusals.ts';
+import { createSenders } from './samples/senders.ts';
+import { survey } from './samples/survey.ts';
 import { serve } from './server.ts';
 import { createInstanceSettings } from './settings.ts';
 import type { Log } from './shared/log.ts';
@@ -173,6 +176,14 @@ export async function startAgent(
     log,
     onChange: () => void publisher.publishAgain(),
   });
+  const refusals = createRefusals({
+    discovery: () => publisher.current(),
+    wallMs: clock.wallMs,
+    nowMs: clock.nowMs,
+    log,
+    troubles,
+    onRefused: metrics.refused,
+  });
   let isRestoring = true;
   const publisher = createPublisher({
     state,
@@ -226,7 +237,10 @@ export async function startAgent(
         clock,
         troubles,
         log,
-        onLine: reporter.onPrometheusLine,
+        onLine(line) {
+          reporter.onPrometheusLine(line);
+          refusals.onLine(line);
+        },
         onEvent: reporter.onSupervisor,
         makeRoom: freeRoom,
         onLost: reporter.onLost,
@@ -307,7 +321,7 @@ export async function startAgent(
       room: own?.room.status(),
       readiness,
       healthOf,
-      redirectsOf: redirects.problemsOf,
+      problemsOf: (app) => [...redirects.problemsOf(app), ...refusals.problemsOf(app)],
     });
   }
 
@@ -372,6 +386,15 @@ export async function startAgent(
     prover.run(signal),
     configuration.run(signal),
     redirects.run(signal),
+    survey(
+      {
+        client: prometheus,
+        clock,
+        senders: createSenders({ troubles, nowMs: clock.nowMs }),
+        refusals: own === undefined ? refusals : undefined,
+      },
+      signal,
+    ),
     runOwn(),
     // Who asks now is told to go elsewhere, while Prometheus closes its storage.
     aborted(signal).then(() => gateway?.close()),

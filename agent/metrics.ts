@@ -33,6 +33,7 @@ export interface Metrics {
   revived(): void;
   readonly checked: (succeeded: boolean) => void;
   reloaded(outcome: ReloadOutcome, wallMs: number): void;
+  readonly refused: (app: string, reason: string, samples: number) => void;
   restored(isRestored: boolean): void;
   supervised(event: SupervisorEvent): void;
   /** Data of its Prometheus are lost. */
@@ -70,6 +71,11 @@ export function createMetrics(registry: Registry): Metrics {
   const apps = gauge('apps', 'Apps bound to this instance.');
   const appsUnknown = gauge('apps_unknown', 'Apps whose units Tsuru cannot tell at present; their last targets stay.');
   const targets = gauge('targets', 'Targets by app.', ['app']);
+  const refused = counter(
+    'samples_refused_total',
+    'Samples of scrapes that Prometheus did not store for their timestamps, by app and reason.',
+    ['app', 'reason'],
+  );
   const leftOut = gauge('units_left_out', 'Units that are not scraped, by reason.', ['reason']);
   const writes = counter('target_writes_total', 'Versions of the target file that were written.');
   const writesFailed = counter(
@@ -192,6 +198,9 @@ export function createMetrics(registry: Registry): Metrics {
       reloadSuccessful.set(outcome.kind === 'loaded' ? 1 : 0);
       if (outcome.kind === 'loaded') reloadSuccess.set(wallMs / 1000);
       else reloadsFailed.inc({ reason: outcome.kind });
+    },
+    refused(app, reason, samples) {
+      refused.inc({ app, reason }, samples);
     },
     restored(isRestored) {
       restored.set(isRestored ? 1 : 0);

@@ -5,6 +5,7 @@ import type { Readiness } from './prometheus/health.ts';
 import type { TargetHealth } from './prometheus/client.ts';
 import type { SyncStatus } from './prometheus/prover.ts';
 import type { Progress } from './reporter.ts';
+import { count } from './shared/text.ts';
 import { VERSION } from './shared/version.ts';
 import type { Trouble } from './troubles.ts';
 
@@ -109,8 +110,8 @@ export interface StatusInput {
   readonly room: RoomStatus | undefined;
   readonly readiness: Readiness;
   readonly healthOf: ((app: string, unit: string) => TargetHealth | undefined) | undefined;
-  /** Redirects of an app that are not followed, in sentences. */
-  readonly redirectsOf: (app: string) => readonly string[];
+  /** What else is wrong with an app's targets, in sentences. */
+  readonly problemsOf: (app: string) => readonly string[];
 }
 
 export function statusOf(input: StatusInput): Status {
@@ -171,7 +172,7 @@ function processStatus({ startedAtMs, crashes, lastCrash, losses }: Progress['su
 
 function appStatus(
   app: AppDiscovery,
-  { healthOf, redirectsOf }: Pick<StatusInput, 'healthOf' | 'redirectsOf'>,
+  { healthOf, problemsOf }: Pick<StatusInput, 'healthOf' | 'problemsOf'>,
 ): AppStatus {
   const { name, pool, team } = app.known.app;
   const { unknown } = app.known;
@@ -189,7 +190,12 @@ function appStatus(
       ...held,
       ...app.leftOut.map(({ unit, text, reason }) => ({ ...unitOf(unit), leftOut: text, reason })),
     ],
-    problems: [...app.problems, ...redirectsOf(name), ...silentProcesses(name, app.targets, health)],
+    problems: [
+      ...app.problems,
+      ...problemsOf(name),
+      ...tooOldSamples(app.targets, health),
+      ...silentProcesses(name, app.targets, health),
+    ],
   };
 }
 
@@ -221,6 +227,19 @@ function unitOf(unit: Target['unit']): { unit: string; process: string; status: 
 
 function labelOf(target: Target): string {
   return target.group.labels[UNIT_LABEL] ?? '';
+}
+
+/** Where samples may come out of order, Prometheus fails the whole scrape for one that is too old, and logs nothing. */
+function tooOldSamples(targets: readonly Target[], health: (target: Target) => TargetHealth | undefined): string[] {
+  const failing = targets.filter((target) => {
+    const known = health(target);
+    return known?.health === 'down' && known.lastError.includes('too old sample');
+  });
+  return failing.length === 0
+    ? []
+    : [
+        `Prometheus refuses every sample of ${count(failing.length, 'unit')}, as some have timestamps that are too old: expose samples without timestamps`,
+      ];
 }
 
 /** Tsuru gives a worker that listens on nothing port 8888 as well: its targets are all down, and an annotation ends that. */

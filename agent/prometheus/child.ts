@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { errorText } from '../shared/text.ts';
+import { readLogfmt } from './logfmt.ts';
 
 /** How many of its last lines are kept: enough for the reason and what led to it, of a panic its head. */
 const KEPT_LINES = 20;
@@ -11,7 +12,7 @@ export const ENDS_BY_REQUEST = /^Received .*(termination request via web service
 /** Fields of Prometheus' lines that tell nobody anything here: the time is that of the agent's own line. */
 const LEFT_OUT = ['ts', 'time', 'caller', 'source'];
 
-/** What a process wrote: a line of JSON, read; or any other line in `message`. */
+/** What a process wrote: a line of logfmt, read; or any other line in `message`. */
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly message: string;
@@ -45,7 +46,7 @@ export interface ChildOptions {
   readonly onLine: (line: LogLine) => void;
 }
 
-/** Starts a process that logs in JSON lines, as Prometheus does with `--log.format=json`. Never throws: what cannot be started has ended. */
+/** Starts a process that logs in logfmt, as Prometheus does. Never throws: what cannot be started has ended. */
 export function startChild(options: ChildOptions): Child {
   try {
     return start(options);
@@ -120,19 +121,14 @@ function keep(lines: readonly LogLine[], line: LogLine): readonly LogLine[] {
     : last;
 }
 
-/** Prometheus 2 writes level and msg in small letters; Prometheus 3 the level in capitals. */
+/** Prometheus 2 writes the level in small letters; Prometheus 3 in capitals. */
 function readLine(text: string): LogLine {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
-      const { level, msg, ...rest } = parsed as Record<string, unknown>;
-      const fields = Object.fromEntries(Object.entries(rest).filter(([name]) => !LEFT_OUT.includes(name)));
-      return { level: levelOf(level), message: typeof msg === 'string' ? msg : words(fields), fields };
-    }
-  } catch {
-    // A panic, or what its command line says before it logs.
-  }
-  return { level: 'warn', message: text, fields: {} };
+  const read = readLogfmt(text);
+  // A panic, or what its command line says before it logs.
+  if (read === undefined) return { level: 'warn', message: text, fields: {} };
+  const { level, msg, ...rest } = read;
+  const fields = Object.fromEntries(Object.entries(rest).filter(([name]) => !LEFT_OUT.includes(name)));
+  return { level: levelOf(level), message: msg ?? words(fields), fields };
 }
 
 /** Some lines of Prometheus 2 have no message. */
@@ -142,8 +138,8 @@ function words(fields: Readonly<Record<string, unknown>>): string {
     .join(' ');
 }
 
-function levelOf(level: unknown): LogLine['level'] {
-  const word = typeof level === 'string' ? level.toLowerCase() : '';
+function levelOf(level = ''): LogLine['level'] {
+  const word = level.toLowerCase();
   return word === 'debug' || word === 'info' || word === 'error' ? word : 'warn';
 }
 

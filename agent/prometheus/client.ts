@@ -36,6 +36,8 @@ export interface PrometheusClient {
   targets(): Promise<readonly TargetHealth[]>;
   /** The results of an instant query that gives a vector: labels and value of each. */
   query(expression: string): Promise<readonly QueryResult[]>;
+  /** Its flags by their names, as it writes them. */
+  readonly flags: () => Promise<Readonly<Record<string, unknown>>>;
   /** Its `/metrics`, as text. */
   metrics(): Promise<string>;
   /**
@@ -121,6 +123,7 @@ export function createPrometheusClient(
       const { result } = await data(`/api/v1/query?query=${encodeURIComponent(expression)}`);
       return asArray(result, 'result').map(readResult);
     },
+    flags: () => data('/api/v1/status/flags'),
     metrics: async () => (await get('/metrics')).toString('utf8'),
     reload,
     close: http.close,

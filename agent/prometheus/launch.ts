@@ -68,7 +68,7 @@ export function flagsOf({
   ];
 }
 
-/** What Prometheus is started with: on loopback, with a reload by HTTP, and a log in JSON. */
+/** What Prometheus is started with: on loopback, with a reload by HTTP. */
 export function launchOf(options: LaunchOptions): Launch {
   const { configFile, storageFolder, listen, webConfigFile, externalUrl, flags, goMemLimitBytes, environment } =
     options;
@@ -81,7 +81,8 @@ export function launchOf(options: LaunchOptions): Launch {
       '--web.enable-lifecycle',
       ...(externalUrl === undefined ? [] : [`--web.external-url=${externalUrl}`, '--web.route-prefix=/']),
       `--storage.remote.flush-deadline=${FLUSH_DEADLINE}`,
-      '--log.format=json',
+      // In JSON, Prometheus 3 writes the target of a line as {}.
+      '--log.format=logfmt',
       ...flags,
     ],
     environment: {

@@ -18,14 +18,14 @@ function start(script: string): { child: Child; lines: LogLine[] } {
 describe('a process whose log is read', () => {
   it('has its lines told as those of Prometheus 2 and 3, and others as they are', async () => {
     const { child, lines } = start(`
-      echo '{"ts":"x","caller":"main.go:1","level":"warn","msg":"two","err":"why"}' >&2
-      echo '{"time":"x","source":"main.go:1","level":"INFO","msg":"three","component":"web"}' >&2
-      echo '{"level":"info","fd_limits":"many"}'
+      echo 'ts=x caller=main.go:1 level=warn msg=two err="why so"' >&2
+      echo 'time=x level=INFO source=main.go:1 msg=three component=web' >&2
+      echo 'ts=x caller=main.go:1 level=info fd_limits=many'
       printf 'panic: no newline'`);
     const { code } = await child.ended;
     assert.equal(code, 0);
     const byMessage = new Map(lines.map((line) => [line.message, line]));
-    assert.deepEqual(byMessage.get('two'), { level: 'warn', message: 'two', fields: { err: 'why' } });
+    assert.deepEqual(byMessage.get('two'), { level: 'warn', message: 'two', fields: { err: 'why so' } });
     assert.deepEqual(byMessage.get('three'), { level: 'info', message: 'three', fields: { component: 'web' } });
     assert.equal(byMessage.get('fd_limits="many"')?.level, 'info');
     assert.equal(byMessage.get('panic: no newline')?.level, 'warn');
@@ -52,7 +52,7 @@ describe('a process whose log is read', () => {
 
   it('keeps who asked it to end, whatever follows', async () => {
     const { child } = start(
-      `echo '{"msg":"Received an OS signal, exiting gracefully..."}'; i=0; while [ $i -lt 50 ]; do echo $i; i=$((i+1)); done`,
+      `echo 'level=WARN msg="Received an OS signal, exiting gracefully..."'; i=0; while [ $i -lt 50 ]; do echo $i; i=$((i+1)); done`,
     );
     const { lines } = await child.ended;
     assert.deepEqual(

@@ -57,6 +57,7 @@ function startScene(dataFolder: string): Scene {
     version: () => Promise.resolve('2.42.0'),
     targets: () => Promise.resolve([]),
     query: () => Promise.resolve([]),
+    flags: () => Promise.resolve({}),
     metrics: () =>
       Promise.resolve(
         `prometheus_config_last_reload_successful 1\nprometheus_config_last_reload_success_timestamp_seconds ${loads}\n`,
