@@ -17,7 +17,7 @@ import { createPages } from './pages.ts';
 import { createPoller } from './poll/poller.ts';
 import { createPrometheusClient } from './prometheus/client.ts';
 import { createConfiguration } from './prometheus/configuration.ts';
-import { createCredentials, variablesOf } from './prometheus/credentials.ts';
+import { createCredentials, headerProblem, variablesOf } from './prometheus/credentials.ts';
 import { createHealth } from './prometheus/health.ts';
 import { passedOn } from './prometheus/launch.ts';
 import { createOwnPrometheus, type OwnPrometheus } from './prometheus/own.ts';
@@ -110,6 +110,7 @@ export async function startAgent(
     scraping = { scrape: { intervalMs: scrapeIntervalMs, timeoutMs: scrapeTimeoutMs }, targetsPerApp };
     const missing = [...variablesOf(settings.current())].filter((name) => (environment[name] ?? '') === '');
     reporter.onMissingCredentials(missing);
+    reporter.onHeaders(headerProblem(settings.current(), features));
     own?.room.update();
   }
 
@@ -124,6 +125,7 @@ export async function startAgent(
     const now = featuresOf(version);
     if (isDeepStrictEqual(now, features)) return;
     features = now;
+    reporter.onHeaders(headerProblem(settings.current(), features));
     configuration.update();
   });
   const configuration = createConfiguration({

@@ -63,6 +63,8 @@ export interface Reporter {
   readonly onSettings: (outcome: SettingsOutcome) => void;
   /** The variables that settings name for secrets, and that are not set. */
   readonly onMissingCredentials: (names: readonly string[]) => void;
+  /** What this Prometheus cannot send. */
+  readonly onHeaders: (problem: string | undefined) => void;
   readonly onAddress: (problem: string | undefined) => void;
   readonly onOwnApp: (app: ListedApp | undefined) => void;
   /** A line of Prometheus' own log. */
@@ -229,6 +231,9 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
           : `nothing is sent to where ${listNames(names, 10)} is needed, as it is not set: set it on this instance's app with ${set}`,
         'every secret that the settings name is set',
       );
+    },
+    onHeaders(problem) {
+      trouble('headers', problem, 'Prometheus can send all headers');
     },
     onAddress(problem) {
       trouble('address', problem, 'the address of this instance is one');

@@ -2,11 +2,12 @@ import { dump, load } from 'js-yaml';
 import { formatDuration } from '../shared/duration.ts';
 import { formatBytes } from '../shared/settings/bytes.ts';
 import type { Authentication } from '../shared/settings/endpoint.ts';
+import type { Headers } from '../shared/settings/headers.ts';
 import { REPLICA_LABEL } from '../shared/settings/labels.ts';
 import { splitBySampleLimit } from '../budget/sample-limits.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 import { asArray, asObject, ShapeError, type JsonObject } from '../shared/shape.ts';
-import { variableOf } from './credentials.ts';
+import { secretsIn, variableOf } from './credentials.ts';
 import { APPS_JOB } from './observation.ts';
 import { withoutRedirects } from './redirects.ts';
 import type { OwnSecret } from './secret.ts';
@@ -149,20 +150,38 @@ function renderAlerting(base: unknown, { settings, credentials }: RenderOptions)
   };
 }
 
-function renderRemoteWrite({ settings, credentials }: RenderOptions): JsonObject[] {
+function renderRemoteWrite(options: RenderOptions): JsonObject[] {
+  const { settings, credentials } = options;
   return settings.remoteWrite.flatMap(({ url, name, authentication, headers, writeRelabelConfigs }) => {
     const access = accessOf(authentication, credentials);
-    if (access === undefined) return [];
+    const sent = headersOf(headers, options);
+    if (access === undefined || sent === undefined) return [];
     return [
       {
         url,
         ...(name === undefined ? {} : { name }),
         ...access,
-        ...(Object.keys(headers).length === 0 ? {} : { headers }),
+        ...sent,
         ...(writeRelabelConfigs.length === 0 ? {} : { write_relabel_configs: writeRelabelConfigs }),
       },
     ];
   });
+}
+
+/** Undefined when a secret is missing, or cannot be read from a file. `/config` shows plain headers. */
+function headersOf(headers: Headers, { credentials, features }: RenderOptions): JsonObject | undefined {
+  const plain = Object.entries(headers).flatMap(([name, value]) =>
+    value.kind === 'plain' ? [[name, value.text]] : [],
+  );
+  const secret = secretsIn(headers).map(([name, variable]) => [name, credentials.get(variable)] as const);
+  if (secret.length > 0 && (!features.headersInFiles || secret.some(([, file]) => file === undefined)))
+    return undefined;
+  return {
+    ...(plain.length === 0 ? {} : { headers: Object.fromEntries(plain) }),
+    ...(secret.length === 0
+      ? {}
+      : { http_headers: Object.fromEntries(secret.map(([name, file]) => [name, { files: [file] }])) }),
+  };
 }
 
 /** How Prometheus proves who it is; undefined when the secret is missing: nothing is sent to where it would be refused. */

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { makeFolder, namesIn, writeWhole } from '../files.ts';
 import type { Environment } from '../shared/environment.ts';
 import type { Authentication } from '../shared/settings/endpoint.ts';
+import type { Headers } from '../shared/settings/headers.ts';
 import type { Settings } from '../shared/settings/schema.ts';
+import type { Features } from './version.ts';
 
 const MODE = 0o600;
 const FOLDER_MODE = 0o700;
@@ -49,14 +51,29 @@ export function createCredentials(dataFolder: string, environment: Environment):
 
 /** The variables that hold the secrets of these settings. */
 export function variablesOf({ remoteWrite, alertmanagers }: Settings): ReadonlySet<string> {
-  return new Set(
-    [...remoteWrite, ...alertmanagers].flatMap(({ authentication }) =>
+  return new Set([
+    ...[...remoteWrite, ...alertmanagers].flatMap(({ authentication }) =>
       authentication === undefined ? [] : [variableOf(authentication)],
     ),
+    ...remoteWrite.flatMap(({ headers }) => secretsIn(headers).map(([, variable]) => variable)),
+  ]);
+}
+
+/** The names of headers whose values are secret, each with its variable. */
+export function secretsIn(headers: Headers): readonly (readonly [name: string, variable: string])[] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    value.kind === 'secret' ? [[name, value.env] as const] : [],
   );
 }
 
 /** The variable that holds the secret. */
 export function variableOf(authentication: Authentication): string {
   return authentication.kind === 'basic' ? authentication.passwordEnv : authentication.credentialsEnv;
+}
+
+/** What a Prometheus cannot send of these settings, and why; undefined if it can send all. */
+export function headerProblem({ remoteWrite }: Settings, { headersInFiles, version }: Features): string | undefined {
+  if (headersInFiles || !remoteWrite.some(({ headers }) => secretsIn(headers).length > 0)) return undefined;
+  const present = version === undefined ? 'the version of this one is not known yet' : `this one is ${version}`;
+  return `nothing is sent to where a header takes its value from a variable: that needs Prometheus 2.55 or newer, and ${present}`;
 }

@@ -5,6 +5,8 @@ const VERSION_TIMEOUT_MS = 20_000;
 
 /** What a version of Prometheus can do that others cannot. */
 export interface Features {
+  /** Undefined when it is not known. */
+  readonly version: string | undefined;
   /** `scrape_config.fallback_scrape_protocol`, since 3.0: before, an answer without a content type was read as text anyway. */
   readonly fallbackProtocol: boolean;
   /**
@@ -19,6 +21,8 @@ export interface Features {
    * replay begins, so that a restart loses samples (prometheus#18379).
    */
   readonly outOfOrder: boolean;
+  /** `http_headers` with values from files, since 2.55: before, a header's value is in the configuration, which everybody sees. */
+  readonly headersInFiles: boolean;
 }
 
 /** Of a version that is not known, only what all can do. */
@@ -27,10 +31,12 @@ export function featuresOf(version: string | undefined): Features {
   const atLeast = (least: number, leastMinor: number): boolean =>
     Number(major) > least || (Number(major) === least && Number(minor) >= leastMinor);
   return {
+    version,
     fallbackProtocol: atLeast(3, 0),
     retentionInFile: atLeast(3, 11),
     keepDropped: atLeast(2, 47),
     outOfOrder: atLeast(3, 14),
+    headersInFiles: atLeast(2, 55),
   };
 }
 

@@ -4,6 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { featuresOf } from '../../agent/prometheus/version.ts';
 import { SETTINGS_ANNOTATION } from '../../agent/shared/settings/settings.ts';
 import { freeAddress } from '../support/address.ts';
 import { configFileOf, type RunningAgent } from '../support/agent.ts';
@@ -136,30 +137,43 @@ describe("an instance's settings", { concurrency: 3 }, () => {
     assert.equal(await agent.metric('tsuru_agent_settings_refused'), 0);
   });
 
-  it('send samples with a password that is only in a file for Prometheus alone', async () => {
-    const authorizations: string[] = [];
+  it('send samples with secrets that are only in files for Prometheus alone', async () => {
+    const [authorizations, teams]: [string[], string[]] = [[], []];
     const receiver = createServer((request, response) => {
       request.resume();
       authorizations.push(request.headers.authorization ?? 'none');
+      teams.push(String(request.headers['x-honeycomb-team']));
       response.end();
+    });
+    using stack = new DisposableStack();
+    stack.defer(() => {
+      receiver.closeAllConnections();
+      receiver.close();
     });
     receiver.listen(0, freeAddress());
     await once(receiver, 'listening');
     const { address, port } = receiver.address() as { address: string; port: number };
     const remote_write = [
       { url: `http://${address}:${port}/write`, basic_auth: { username: 'shop', password_env: 'FAR_PASSWORD' } },
+      { url: `http://${address}:${port}/team`, headers: { 'x-honeycomb-team': { env: 'TEAM_KEY' } } },
     ];
-    await using instance = await startInstance({ remote_write }, { env: { FAR_PASSWORD: 'very-secret-indeed' } });
-    const { world, agent } = instance;
+    const env = { FAR_PASSWORD: 'very-secret-indeed', TEAM_KEY: 'very-secret-too' };
+    await using instance = await startInstance({ remote_write }, { env });
+    const { world, agent, prometheus } = instance;
     const expected = `Basic ${Buffer.from('shop:very-secret-indeed').toString('base64')}`;
     await until('samples', () => authorizations.includes(expected));
-    const file = join(world.folder, 'agent', 'credentials', 'FAR_PASSWORD');
-    assert.equal(await readFile(file, 'utf8'), 'very-secret-indeed');
-    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    const { version } = await prometheus.get('/api/v1/status/buildinfo');
+    const { headersInFiles } = featuresOf(String(version));
+    if (headersInFiles) await until('samples with the header', () => teams.includes('very-secret-too'));
+    else await untilProblem(agent, /needs Prometheus 2\.55 or newer, and this one is 2\./);
+    for (const [name, secret] of Object.entries(env)) {
+      if (name === 'TEAM_KEY' && !headersInFiles) continue;
+      const file = join(world.folder, 'agent', 'credentials', name);
+      assert.equal(await readFile(file, 'utf8'), secret);
+      assert.equal((await stat(file)).mode & 0o777, 0o600);
+    }
     assert.doesNotMatch(await readFile(configFileOf(join(world.folder, 'agent')), 'utf8'), /very-secret/);
     assert.doesNotMatch(agent.program.lines.join('\n'), /very-secret/);
-    receiver.closeAllConnections();
-    receiver.close();
   });
 
   it('whose secret is not set send nothing, and say how to set it', async () => {

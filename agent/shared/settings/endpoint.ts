@@ -1,5 +1,6 @@
 import type { Json, Node } from './node.ts';
 import type { Place } from './problems.ts';
+import { queryProblem } from './query.ts';
 import { readFields, readText } from './structure.ts';
 
 /** How Prometheus proves who it is. The secret is in a variable of the instance's app, of which only the name is a setting. */
@@ -12,9 +13,13 @@ export const AUTHENTICATION_FIELDS = ['basic_auth', 'authorization'] as const;
 
 const LONGEST_URL = 2_048;
 /** Variables that Tsuru, the agent and the programs in the container use: one of them in a request to anywhere would be a leak. */
-const OWN_PREFIXES = ['TSURU_', 'AGENT_', 'GATEWAY_', 'NODE_', 'KUBERNETES_', 'LD_', 'UV_'];
-const OWN_NAMES = ['PORT', 'PATH', 'HOME', 'HOSTNAME', 'USER', 'PWD', 'SHELL', 'TZ', 'PROMETHEUS_URL'];
-const OWN_GO = ['GOMEMLIMIT', 'GOMAXPROCS', 'GOGC', 'GODEBUG', 'GOTRACEBACK'];
+const OWN_VARIABLES = [
+  /^(?:TSURU|AGENT|GATEWAY|BROKER|NODE|NPM|KUBERNETES|LD|UV|SSL|OPENSSL|MALLOC|LC)_/,
+  // With the user and the password of a proxy.
+  /^(?:[A-Z]+_)?PROXY$/,
+  /^GO(?:MEMLIMIT|MAXPROCS|GC|DEBUG|TRACEBACK)$/,
+  /^(?:PORT|PATH|HOME|HOSTNAME|USER|LOGNAME|PWD|OLDPWD|SHELL|SHLVL|TERM|LANG|TMPDIR|TZ|PROMETHEUS_URL|_)$/,
+];
 
 const ENV_EXPECTED =
   'the name of an environment variable that holds the secret: capital letters, digits and _, such as REMOTE_WRITE_PASSWORD';
@@ -47,7 +52,11 @@ export function readUrl(node: Node, place: Place): string | undefined {
       node,
     );
   } else if (url.hash !== '') place.say('has a # in its URL: leave that part out.', node);
-  else return url.href;
+  else {
+    const problem = queryProblem(url);
+    if (problem === undefined) return url.href;
+    place.say(problem, node);
+  }
   return undefined;
 }
 
@@ -101,7 +110,7 @@ function readAuthorization(node: Node, place: Place): Authentication | undefined
 }
 
 /** A variable's name. It is not quoted: what is there may be the secret itself. */
-function readEnv(node: Node | undefined, parent: Node, place: Place, key: string): string | undefined {
+export function readEnv(node: Node | undefined, parent: Node, place: Place, key: string): string | undefined {
   if (node === undefined) {
     // Where the secret itself is given, that it is refused says all.
     const refused = parent.kind === 'map' && parent.entries.some(([name]) => secretAdvice(name) !== undefined);
@@ -111,10 +120,7 @@ function readEnv(node: Node | undefined, parent: Node, place: Place, key: string
   const name = readText(node, place.at(`.${key}`), ENV_EXPECTED);
   if (name === undefined) return undefined;
   if (!/^[A-Z_][A-Z0-9_]{0,99}$/.test(name)) place.at(`.${key}`).say(`must be ${ENV_EXPECTED}.`, node);
-  else if (
-    OWN_PREFIXES.some((prefix) => name.startsWith(prefix)) ||
-    [...OWN_NAMES, ...OWN_GO].some((own) => own === name)
-  ) {
+  else if (OWN_VARIABLES.some((own) => own.test(name))) {
     place
       .at(`.${key}`)
       .say(

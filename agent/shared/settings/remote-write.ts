@@ -1,4 +1,3 @@
-import { compareText } from '../text.ts';
 import {
   AUTHENTICATION_FIELDS,
   readAuthentication,
@@ -7,29 +6,24 @@ import {
   writeAuthentication,
   type Authentication,
 } from './endpoint.ts';
+import { readHeaders, writeHeaders, type Headers } from './headers.ts';
 import type { Kind } from './kinds.ts';
 import { asEndpoint, readEndpoints } from './lists.ts';
 import type { Json, Node } from './node.ts';
 import { shown, type Place } from './problems.ts';
 import { readRelabelConfig, type RelabelConfig } from './relabel.ts';
-import { readEntries, readFields, readItems, readText, whole } from './structure.ts';
+import { readFields, readItems, readText, whole } from './structure.ts';
 
 export interface RemoteWrite {
   readonly url: string;
   readonly name?: string;
   readonly authentication?: Authentication;
-  /** None of them is secret. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Headers;
   /** As Prometheus' configuration takes them. */
   readonly writeRelabelConfigs: readonly RelabelConfig[];
 }
 
 const FIELDS = ['url', 'name', ...AUTHENTICATION_FIELDS, 'headers', 'write_relabel_configs'] as const;
-/** Headers that Prometheus sets itself, and refuses in its configuration. */
-const PROMETHEUS_HEADERS =
-  /^(?:host|content-.*|accept-encoding|user-agent|connection|keep-alive|transfer-encoding|te|trailer|upgrade|x-prometheus-remote-.*|x-amz-.*)$/;
-const SECRET_HEADERS = /auth|token|secret|password|cookie|key|credential|signature/;
-
 export const remoteWrite: Kind<readonly RemoteWrite[]> = {
   range: 'URLs or YAML',
   write: (value) => value.map(writeOne),
@@ -52,7 +46,7 @@ function writeOne(remote: RemoteWrite): Json {
     url: remote.url,
     ...(remote.name === undefined ? {} : { name: remote.name }),
     ...writeAuthentication(remote.authentication),
-    ...(Object.keys(remote.headers).length === 0 ? {} : { headers: remote.headers }),
+    ...(Object.keys(remote.headers).length === 0 ? {} : { headers: writeHeaders(remote.headers) }),
     ...(remote.writeRelabelConfigs.length === 0 ? {} : { write_relabel_configs: remote.writeRelabelConfigs }),
   };
 }
@@ -87,31 +81,4 @@ function readRelabel(node: Node, place: Place): readonly RelabelConfig[] | undef
   return items === undefined
     ? undefined
     : whole(items.map((item, index) => readRelabelConfig(item, place.at(`[${index}]`))));
-}
-
-function readHeaders(node: Node, place: Place): Readonly<Record<string, string>> | undefined {
-  const entries = readEntries(node, place, 'a map of names and values');
-  if (entries === undefined) return undefined;
-  const headers = whole(entries.map(([name, value]) => readHeader(name, value, place)));
-  return headers === undefined ? undefined : Object.fromEntries([...headers].sort(([a], [b]) => compareText(a, b)));
-}
-
-function readHeader(name: string, node: Node, place: Place): readonly [string, string] | undefined {
-  const lower = name.toLowerCase();
-  if (!/^[A-Za-z0-9-]{1,100}$/.test(name)) {
-    place.say(`has ${shown(name)}, which is no header's name: it must be letters, digits and -.`, node);
-  } else if (PROMETHEUS_HEADERS.test(lower)) {
-    place.say(`has ${shown(name)}, which Prometheus sets itself: leave it out.`, node);
-  } else if (SECRET_HEADERS.test(lower)) {
-    place.say(
-      `has ${shown(name)}, which looks like a secret, and settings are no place for one: use authorization with type and credentials_env.`,
-      node,
-    );
-  } else {
-    const value = readText(node, place.at(`.${name}`), 'a text');
-    if (value === undefined) return undefined;
-    if (/^[\x20-\x7e]*$/.test(value)) return [name, value];
-    place.at(`.${name}`).say('can hold only visible ASCII characters and spaces.', node);
-  }
-  return undefined;
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { load } from 'js-yaml';
 import { renderConfig, type RenderOptions } from '../../../agent/prometheus/base.ts';
+import { headerProblem, variablesOf } from '../../../agent/prometheus/credentials.ts';
 import { featuresOf } from '../../../agent/prometheus/version.ts';
 import { createPromtool, type Check } from '../../../agent/shared/promtool.ts';
 import { readSettings, type SettingsInput } from '../../../agent/shared/settings/settings.ts';
@@ -118,6 +119,37 @@ describe('the rendered configuration', () => {
     const config = await rendered({ settings: ALL });
     assert.deepEqual(config.alerting.alertmanagers, []);
     assert.equal(config.remote_write, undefined);
+  });
+
+  it('has secret headers only as files, where Prometheus can read them from there', async () => {
+    const headers = { 'X-Scope-OrgID': 'shop', 'x-honeycomb-team': { env: 'HONEYCOMB_KEY' } };
+    const sending = settings({
+      remote_write: [{ url: 'https://a.example.com/', headers }, { url: 'https://b.example.com/' }],
+    });
+    const credentials = new Map([['HONEYCOMB_KEY', '/data/credentials/HONEYCOMB_KEY']]);
+    const sent = async (version: string | undefined, placed = credentials): Promise<unknown> =>
+      (await rendered({ settings: sending, credentials: placed, features: featuresOf(version) })).remote_write;
+    const other = { url: 'https://b.example.com/', follow_redirects: false };
+    for (const version of ['2.55.0', '3.14.0']) {
+      assert.deepEqual(await sent(version), [
+        {
+          url: 'https://a.example.com/',
+          headers: { 'X-Scope-OrgID': 'shop' },
+          http_headers: { 'x-honeycomb-team': { files: ['/data/credentials/HONEYCOMB_KEY'] } },
+          follow_redirects: false,
+        },
+        other,
+      ]);
+      assert.equal(headerProblem(sending, featuresOf(version)), undefined);
+    }
+    for (const version of ['2.42.0', '2.54.1', undefined]) assert.deepEqual(await sent(version), [other]);
+    assert.deepEqual(await sent('3.14.0', new Map()), [other]);
+    assert.equal(
+      headerProblem(sending, featuresOf('2.42.0')),
+      'nothing is sent to where a header takes its value from a variable: that needs Prometheus 2.55 or newer, and this one is 2.42.0',
+    );
+    assert.equal(headerProblem(ALL, featuresOf('2.42.0')), undefined);
+    assert.deepEqual([...variablesOf(sending)], ['HONEYCOMB_KEY']);
   });
 
   it('takes the label away from alerts by which two units of an instance differ', async () => {

@@ -2,19 +2,22 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { askVersion, featuresOf } from '../../../agent/prometheus/version.ts';
 
+const SINCE_2_55 = ['keepDropped', 'headersInFiles'];
+
 describe('what a version of Prometheus can do', () => {
   it('is taken from its number, and the least for one that is not known', () => {
     const table = [
       { version: undefined, can: [] },
       { version: 'dev', can: [] },
       { version: '2.42.0+ds', can: [] },
-      { version: '2.99.1', can: ['keepDropped'] },
-      { version: '3.8.1', can: ['keepDropped', 'fallbackProtocol'] },
-      { version: '3.10.0', can: ['keepDropped', 'fallbackProtocol'] },
-      { version: '3.11.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile'] },
-      { version: '3.13.2', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile'] },
-      { version: 'v3.14.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile', 'outOfOrder'] },
-      { version: '4.0.0-rc.0', can: ['keepDropped', 'fallbackProtocol', 'retentionInFile', 'outOfOrder'] },
+      { version: '2.54.1', can: ['keepDropped'] },
+      { version: '2.55.0', can: SINCE_2_55 },
+      { version: '3.8.1', can: [...SINCE_2_55, 'fallbackProtocol'] },
+      { version: '3.10.0', can: [...SINCE_2_55, 'fallbackProtocol'] },
+      { version: '3.11.0', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile'] },
+      { version: '3.13.2', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile'] },
+      { version: 'v3.14.0', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile', 'outOfOrder'] },
+      { version: '4.0.0-rc.0', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile', 'outOfOrder'] },
     ];
     for (const { version, can } of table) {
       const features = Object.entries(featuresOf(version)).flatMap(([name, has]) => (has === true ? [name] : []));

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { VARIABLES } from '../../../../agent/config.ts';
+import { passedOn } from '../../../../agent/prometheus/launch.ts';
 import { REPLICA_LABEL } from '../../../../agent/shared/settings/labels.ts';
 import {
   parseSettings,
@@ -24,6 +26,9 @@ const PUT = `put the secret in an environment variable of the instance's app ("t
 const REFUSED = 'is refused, as settings are no place for a secret:';
 const ENV =
   'must be the name of an environment variable that holds the secret: capital letters, digits and _, such as REMOTE_WRITE_PASSWORD.';
+
+const inUrl = (parameter: string): string =>
+  `has ${parameter} in its URL, which Prometheus shows in its pages and its log: send a secret with basic_auth, authorization, or a header of remote_write as {env: NAME}. A URL can hold api-version, bucket, cluster, consistency, dataset, db, env, extra_label, namespace, org, orgID, physical_table, precision, project, prometheus_server, region, rp, source, tenant, timeout.`;
 
 /** One setting's value, and all that is said of it behind its name. */
 type Table = readonly (readonly [value: unknown, ...sentences: string[]])[];
@@ -139,6 +144,58 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
+  it('is told of a query that may hold a secret, which is not quoted', () => {
+    check('remote_write', [
+      ...[
+        ['api_key=hunter2', 'api_key'],
+        ['db=shop&API-Key=hunter2', 'API-Key'],
+        ['db=shop;token=hunter2', 'token'],
+        ['X-License-Key=hunter2', 'X-License-Key'],
+        ['u=me&p=hunter2', 'u'],
+        ['%74oken=hunter2', 'token'],
+        ['hunter2', 'a parameter'],
+        ['hunter2=', 'a parameter'],
+        ['a%20b=hunter2', 'a parameter'],
+        ['db', undefined],
+        ['extra_label=prometheus_instance=mine&extra_label=a=b', undefined],
+        ['org=shop&bucket=metrics&precision=ms', undefined],
+        ['api-version=2023-04-24', undefined],
+        ['prometheus_server=shop', undefined],
+        ['', undefined],
+      ].map(
+        ([query, told]) =>
+          [`https://metrics/write?${query}`, ...(told === undefined ? [] : [`[0].url ${inUrl(told)}`])] as const,
+      ),
+    ]);
+  });
+
+  it('is told of a credential that is a variable of somebody else', () => {
+    const own = [
+      ...VARIABLES.map(({ name }) => name),
+      ...Object.keys(passedOn(new Proxy({}, { get: () => 'set' }))).filter((name) => /^[A-Z]/.test(name)),
+      ...['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'ALL_PROXY', 'FTP_PROXY', 'PROXY'],
+      ...['NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS', 'LD_PRELOAD', 'GOMEMLIMIT', 'GODEBUG', 'SSL_CERT_FILE', 'HOSTNAME'],
+      ...['TSURU_SERVICES', 'KUBERNETES_SERVICE_HOST', 'BROKER_PASSWORD', 'MALLOC_ARENA_MAX', '_'],
+    ];
+    for (const name of own) {
+      const wanted = /names a variable of Tsuru or of the agent itself/;
+      assert.match(
+        refused({ remote_write: [{ url: 'https://a', authorization: { credentials_env: name } }] }).join(),
+        wanted,
+        name,
+      );
+      assert.match(
+        refused({ remote_write: [{ url: 'https://a', headers: { 'X-Key': { env: name } } }] }).join(),
+        wanted,
+        name,
+      );
+      const basic_auth = { username: 'me', password_env: name };
+      assert.match(refused({ alertmanagers: [{ url: 'https://a', basic_auth }] }).join(), wanted, name);
+    }
+    for (const name of ['REMOTE_WRITE_PASSWORD', 'PROXY_PASSWORD', 'GOOGLE_TOKEN', 'HOME_TOKEN', 'MY_PORT'])
+      assert.deepEqual(refused({ remote_write: [{ url: 'https://a', authorization: { credentials_env: name } }] }), []);
+  });
+
   it('is told of endpoints, and how a secret is given', () => {
     check('remote_write', [
       ['metrics:9090', '[0].url must be a URL that starts with http:// or https://.'],
@@ -171,10 +228,44 @@ describe('what is wrong with a setting', () => {
         { url: 'https://metrics', authorization: { type: 'Basic', credentials_env: 'X' } },
         '[0].authorization.type cannot be Basic: use basic_auth with username and password_env.',
       ],
+      ...['x-honeycomb-team', 'X-Api-Key', 'Cookie', 'X-Env', 'api'].map(
+        (name) =>
+          [
+            { url: 'https://metrics', headers: { [name]: 'hunter2' } },
+            `[0].headers has ${name} in plain text, and settings are no place for a secret: put its value in an environment variable of the instance's app ("tsuru env-set -p") and write {env: NAME} instead. In plain text there can be AccountID, M3-Metrics-Type, M3-Storage-Policy, ProjectID, THANOS-TENANT, X-Greptime-DB-Name, X-Honeycomb-Dataset, X-Scope-OrgID, X-Tenant, X-Tenant-ID.`,
+          ] as const,
+      ),
       [
-        { url: 'https://metrics', headers: { 'X-Api-Key': 'hunter2' } },
-        '[0].headers has X-Api-Key, which looks like a secret, and settings are no place for one: use authorization with type and credentials_env.',
+        { url: 'https://metrics', headers: { 'x-honeycomb-team': { env: 'hunter2' } } },
+        `[0].headers.x-honeycomb-team.env ${ENV}`,
       ],
+      [
+        { url: 'https://metrics', headers: { 'x-honeycomb-team': {} } },
+        `[0].headers.x-honeycomb-team has no env: it is ${ENV.replace('must be ', '')}`,
+      ],
+      [
+        { url: 'https://metrics', headers: { 'x-honeycomb-team': { env: 'GATEWAY_PASSWORD' } } },
+        '[0].headers.x-honeycomb-team.env names a variable of Tsuru or of the agent itself: choose a name of your own, such as REMOTE_WRITE_PASSWORD.',
+      ],
+      [
+        { url: 'https://metrics', headers: { 'x-honeycomb-team': { secret: 'hunter2' } } },
+        `[0].headers.x-honeycomb-team.secret ${REFUSED} ${PUT} authorization.credentials_env.`,
+      ],
+      [
+        { url: 'https://metrics', headers: { Authorization: 'Bearer hunter2' } },
+        '[0].headers has Authorization: use basic_auth or authorization instead.',
+      ],
+      [
+        { url: 'https://metrics', headers: { 'X-Scope-OrgID': 'a', 'x-scope-orgid': { env: 'ORG' } } },
+        '[0].headers has x-scope-orgid twice: give it once.',
+      ],
+      ...['Content-Type', 'User-Agent', 'Proxy-Authorization', 'X-Prometheus-Remote-Write-Version'].map(
+        (name) =>
+          [
+            { url: 'https://metrics', headers: { [name]: { env: 'MINE' } } },
+            `[0].headers has ${name}, which Prometheus sets itself: leave it out.`,
+          ] as const,
+      ),
       [
         { url: 'https://metrics', headers: { Host: 'other' } },
         '[0].headers has Host, which Prometheus sets itself: leave it out.',
@@ -197,9 +288,11 @@ describe('what is wrong with a setting', () => {
     ]);
     check('alertmanagers', [
       ['http://a,http://a/', ' has an Alertmanager twice: give each URL once.'],
+      ['http://a/?cluster=one', '[0].url has a query, which Prometheus cannot send to an Alertmanager: leave it out.'],
+      ['http://a/?token=hunter2', `[0].url ${inUrl('token')}`],
       [
-        'http://a/?token=hunter2',
-        '[0].url has a query, which Prometheus cannot send to an Alertmanager: leave it out.',
+        'http://me:hunter2@a/',
+        `[0].url has a user or password in its URL, as settings are no place for a secret: ${PUT.replace('the secret', 'the password')} basic_auth.password_env, beside basic_auth.username.`,
       ],
       ['- *hunter2', ' is no valid YAML: an alias without its anchor before it.'],
     ]);

@@ -71,7 +71,12 @@ const remote = fc
   .tuple(
     fc.record({
       url,
-      headers: fc.dictionary(fc.stringMatching(/^X-[A-F]{1,5}$/), word),
+      headers: fc
+        .tuple(
+          fc.dictionary(fc.constantFrom('X-Scope-OrgID', 'THANOS-TENANT', 'X-Tenant'), word),
+          fc.dictionary(fc.stringMatching(/^X-[A-F]{1,5}$/), fc.record({ env: fc.constantFrom('A_KEY', 'B_KEY') })),
+        )
+        .map(([plain, secret]) => ({ ...plain, ...secret })),
       write_relabel_configs: fc.array(
         fc.record(
           { source_labels: fc.array(word), modulus: fc.integer({ min: 1 }), regex: labelText },

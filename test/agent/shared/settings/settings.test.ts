@@ -71,7 +71,7 @@ describe('settings', () => {
           url: 'https://metrics/write',
           name: 'main',
           basic_auth: { username: 'me', password_env: 'METRICS_PASSWORD' },
-          headers: { 'X-Scope-OrgID': 'shop' },
+          headers: { 'X-Scope-OrgID': 'shop', 'x-honeycomb-team': { env: 'HONEYCOMB_KEY' } },
           write_relabel_configs: [{ source_labels: ['__name__'], regex: 'go_.*', action: 'drop' }],
         },
       ],
@@ -88,7 +88,9 @@ describe('settings', () => {
         - url: https://metrics/write
           name: main
           basic_auth: {username: me, password_env: METRICS_PASSWORD}
-          headers: {X-Scope-OrgID: shop}
+          headers:
+            x-honeycomb-team: {env: HONEYCOMB_KEY}
+            X-Scope-OrgID: shop
           write_relabel_configs:
             - source_labels: [__name__]
               regex: go_.*
@@ -105,6 +107,10 @@ describe('settings', () => {
       kind: 'basic',
       username: 'me',
       passwordEnv: 'METRICS_PASSWORD',
+    });
+    assert.deepEqual(settings.remoteWrite[0].headers, {
+      'X-Scope-OrgID': { kind: 'plain', text: 'shop' },
+      'x-honeycomb-team': { kind: 'secret', env: 'HONEYCOMB_KEY' },
     });
   });
 
