@@ -59,18 +59,13 @@ export function createGrants({ turns, clock, metrics }: GrantsOptions): Grants {
         () => grantOnce(api, token, app),
         async () => (await rolesOn(api, token, app)) > 0,
       ),
-    revoke: (api, token, app, signal) => {
-      let isAppGone = false;
-      return change(
+    revoke: (api, token, app, signal) =>
+      change(
         token,
         signal,
-        async () => {
-          isAppGone = (await revokeOnce(api, token, app)) === 'the app is gone';
-        },
-        // Of an app that is gone Tsuru keeps the grant, which is for nothing.
-        async () => isAppGone || (await rolesOn(api, token, app)) === 0,
-      );
-    },
+        () => revokeOnce(api, token, app),
+        async () => (await rolesOn(api, token, app)) === 0,
+      ),
   };
 }
 
@@ -103,15 +98,13 @@ async function createReader(api: Api): Promise<void> {
   }
 }
 
-/** An app, a token or a role that is gone has nothing granted. */
-async function revokeOnce(api: Api, token: string, app: string): Promise<'done' | 'the app is gone'> {
+/** A token or a role that is gone has nothing granted. Whether there is such an app makes no difference. */
+async function revokeOnce(api: Api, token: string, app: string): Promise<void> {
   try {
     await api.revoke(READER, token, app);
   } catch (error) {
-    if (isAbout(error, /app not found/i)) return 'the app is gone';
     if (!(error instanceof TsuruError) || error.failure !== 'not_found') throw error;
   }
-  return 'done';
 }
 
 async function rolesOn(api: Api, token: string, app: string): Promise<number> {

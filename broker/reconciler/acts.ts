@@ -12,15 +12,18 @@ import {
 import { ensureToken, ownToken, removeToken } from '../instances/token-part.ts';
 import { ensureVariables } from '../instances/variables-part.ts';
 import { removeVolume } from '../instances/volume-part.ts';
-import type { Act } from './decide.ts';
+import { makerOf, type Act } from './decide.ts';
 import { deployUnlessDone } from './deploy.ts';
 
-/** One act on one instance must not hold up those of the others. */
-const LIMIT_MS = 120_000;
+/** One act on one instance must not hold up those of the others: most are a few requests. */
+const LIMIT_MS = 30_000;
+/** As long as Tsuru has for the removal of an app. */
+const REMOVAL_LIMIT_MS = 240_000;
 
 /** Does one act, once more looked at in the instance's turn; tells what was done, or undefined when there was nothing to do any more. */
 export async function perform(context: Context, act: Act, stopping: AbortSignal): Promise<string | undefined> {
-  const signal = AbortSignal.any([stopping, AbortSignal.timeout(LIMIT_MS)]);
+  const limitMs = act.kind === 'remove' ? REMOVAL_LIMIT_MS : LIMIT_MS;
+  const signal = AbortSignal.any([stopping, AbortSignal.timeout(limitMs)]);
   const operation = operationOn(context, act.instance, signal);
   const { names, inTurn } = operation;
   switch (act.kind) {
@@ -50,17 +53,23 @@ async function performInTurn(
     case 'restore_variables':
       return restoreVariables(operation);
     case 'remove':
-      return removeLeftover(operation, act.what);
+      return removeLeftover(operation, act);
   }
 }
 
 /** Tsuru lists a bind before it calls the broker: what is not listed now, after the grant was seen, is not bound. */
 async function revoke(operation: Operation, app: string): Promise<string | undefined> {
-  const { api, context, id, names, signal } = operation;
-  const instance = (await api.instances(id.service))?.get(id.instance);
-  if (instance === undefined || instance.apps.includes(app)) return undefined;
+  const { api, context, names, signal } = operation;
+  if ((await isBound(operation, app)) !== false) return undefined;
   await context.grants.revoke(api, names.part, app, signal);
+  // Another broker may have granted it for a bind that came in between: it was listed before that, so it is seen now.
+  if ((await isBound(operation, app)) === true) await context.grants.grant(api, names.part, app, signal);
   return `revoked ${app} from ${names.part}: it is not bound`;
+}
+
+/** Undefined: Tsuru's list does not have the instance. */
+async function isBound({ api, id }: Operation, app: string): Promise<boolean | undefined> {
+  return (await api.instances(id.service))?.get(id.instance)?.apps.includes(app);
 }
 
 async function restoreToken(operation: Operation, apps: readonly string[]): Promise<string | undefined> {
@@ -84,7 +93,10 @@ async function restoreVariables(operation: Operation): Promise<string | undefine
 }
 
 /** A list is no proof that an instance is gone: Tsuru has to say so of this one, and the app has to carry both marks of this service. */
-async function removeLeftover(operation: Operation, what: 'app' | 'volume' | 'token'): Promise<string | undefined> {
+async function removeLeftover(
+  operation: Operation,
+  { what, maker }: Extract<Act, { readonly kind: 'remove' }>,
+): Promise<string | undefined> {
   const { api, context, id, locked, names } = operation;
   if (!(await api.isInstanceGone(id.service, id.instance))) return undefined;
   const app = await api.app(names.part);
@@ -95,12 +107,15 @@ async function removeLeftover(operation: Operation, what: 'app' | 'volume' | 'to
     await (what === 'volume' ? removeVolume(operation) : removeToken(operation));
     return done;
   }
+  // It was removed, or a creation by another broker goes on with it: Tsuru knows the instance only once that has ended.
+  if (app === undefined || makerOf(app) !== maker) return undefined;
   const isMarked =
-    app !== undefined &&
-    isOwn(operation, app) &&
-    app.tags.includes(names.tag) &&
-    app.annotations.get(OWNER_ANNOTATION) === names.tag;
-  if (!isMarked) return undefined;
+    isOwn(operation, app) && app.tags.includes(names.tag) && app.annotations.get(OWNER_ANNOTATION) === names.tag;
+  if (!isMarked) {
+    throw new Error(
+      `${names.part} lacks the tag or the annotation of this service: remove it with "tsuru app-remove -a ${names.part}"`,
+    );
+  }
   context.deploys.forget(names.part);
   await locked(() => api.removeApp(names.part));
   return done;

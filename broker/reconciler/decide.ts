@@ -3,6 +3,7 @@ import { READER } from '../grants.ts';
 import { bindsOf, bindsText } from '../instances/binds-annotation.ts';
 import { MAKER_ANNOTATION, VARIABLES } from '../instances/instance.ts';
 import { namesOf } from '../names.ts';
+import type { App } from '../tsuru/app.ts';
 import type { Parts, RoundFacts } from './facts.ts';
 
 /**
@@ -28,9 +29,12 @@ export type Act =
   | { readonly kind: 'restore_variables'; readonly instance: string }
   | { readonly kind: 'deploy'; readonly instance: string }
   /** Parts of an instance that Tsuru does not know. */
-  | { readonly kind: 'remove'; readonly instance: string; readonly what: 'app' | 'volume' | 'token' };
+  | { readonly kind: 'remove'; readonly instance: string; readonly what: Part; readonly maker: string };
 
-/** For metrics. */
+type Part = 'app' | 'volume' | 'token';
+type Removal = Extract<Act, { readonly kind: 'remove' }>;
+
+/** For metrics; the most urgent first. */
 export const ACTS = [
   'revoke',
   'grant',
@@ -45,15 +49,22 @@ export const ACTS = [
 export interface Memory {
   /** Binds that had no grant. */
   readonly missingGrants: ReadonlySet<string>;
-  /** Since when the parts of instances that Tsuru does not know are there, and which creation had them in hand. */
-  readonly leftovers: ReadonlyMap<string, { readonly sinceMs: number; readonly maker: string }>;
-  /** Whether Tsuru listed any instance. */
-  readonly hadInstances: boolean;
+  readonly leftovers: ReadonlyMap<string, Leftover>;
 }
 
-export const NO_MEMORY: Memory = { missingGrants: new Set(), leftovers: new Map(), hadInstances: false };
+/** The parts of an instance that Tsuru does not know. */
+interface Leftover {
+  readonly sinceMs: number;
+  /** The creation that had them in hand. */
+  readonly maker: string;
+  /** When their removal was last tried; 0: never. */
+  readonly triedAtMs: number;
+}
+
+export const NO_MEMORY: Memory = { missingGrants: new Set(), leftovers: new Map() };
 
 export interface Decision {
+  /** Most urgent first: another team's app must not be read. */
   readonly acts: readonly Act[];
   readonly memory: Memory;
   /** Leftover parts whose grace is over, beyond the most of a round. */
@@ -62,15 +73,16 @@ export interface Decision {
   readonly unknown?: string;
 }
 
-/** What is to be put right. Pure. Unknown is never none: a list without the service, or empty after it was not, changes nothing. */
+/**
+ * What is to be put right. Pure. Unknown is never none: a list without the service changes nothing, and one that lacks an instance changes
+ * nothing of that instance, but for parts that are there for long.
+ */
 export function decide(facts: RoundFacts, memory: Memory, service: string, nowMs: number): Decision {
   const { instances, parts, teams } = facts;
   if (instances === undefined) {
     const unknown = `Tsuru's list of instances lacks the service ${service}: does the service's own token have service.read and service-instance.read?`;
     return { acts: [], memory, postponed: 0, ...(parts.size === 0 ? {} : { unknown }) };
   }
-  if (instances.size === 0 && memory.hadInstances)
-    return { acts: [], memory, postponed: 0, unknown: "Tsuru's list of instances is empty, and was not before" };
   const missingGrants = new Set<string>();
   const acts: Act[] = [];
   const sorted = [...parts].sort(([a], [b]) => compareText(a, b));
@@ -82,23 +94,49 @@ export function decide(facts: RoundFacts, memory: Memory, service: string, nowMs
     for (const app of missing) missingGrants.add(bindKey(instance, app));
     acts.push(...grants, ...decideParts(part, instance, known.apps, teams));
   }
-  const leftovers = sorted
-    .filter(([instance]) => !instances.has(instance))
-    .map(([instance, { app }]) => {
-      const maker = app?.annotations.get(MAKER_ANNOTATION) ?? '';
-      const before = memory.leftovers.get(instance);
-      // A creation that goes on with them begins the grace anew.
-      const sinceMs = before?.maker === maker ? before.sinceMs : nowMs;
-      return [instance, { sinceMs, maker }] as const;
-    });
-  const removals = leftovers
-    .filter(([, { sinceMs }]) => nowMs - sinceMs >= GRACE_MS)
-    .flatMap(([instance]) => removalsOf(instance, parts.get(instance)));
+  const leftovers = new Map(
+    sorted
+      .filter(([instance]) => !instances.has(instance))
+      .map(([instance, { app }]): [string, Leftover] => {
+        const maker = app === undefined ? '' : makerOf(app);
+        const before = memory.leftovers.get(instance);
+        // A creation that goes on with them begins the grace anew.
+        return [instance, before?.maker === maker ? before : { sinceMs: nowMs, maker, triedAtMs: 0 }];
+      }),
+  );
+  const { removals, postponed } = decideRemovals(leftovers, parts, nowMs);
+  const tried = removals.map(({ instance }) => instance);
   return {
-    acts: [...acts, ...removals.slice(0, MOST_REMOVALS)],
-    postponed: Math.max(0, removals.length - MOST_REMOVALS),
-    memory: { missingGrants, leftovers: new Map(leftovers), hadInstances: instances.size > 0 },
+    acts: [...acts.sort((a, b) => ACTS.indexOf(a.kind) - ACTS.indexOf(b.kind)), ...removals],
+    postponed,
+    memory: {
+      missingGrants,
+      leftovers: new Map(
+        [...leftovers].map(([instance, leftover]) => [
+          instance,
+          tried.includes(instance) ? { ...leftover, triedAtMs: nowMs } : leftover,
+        ]),
+      ),
+    },
   };
+}
+
+/** Which creation has an app in hand; '' when it does not say. */
+export function makerOf({ annotations }: App): string {
+  return annotations.get(MAKER_ANNOTATION) ?? '';
+}
+
+/** Those that cannot be removed do not keep the others from it. */
+function decideRemovals(
+  leftovers: ReadonlyMap<string, Leftover>,
+  parts: RoundFacts['parts'],
+  nowMs: number,
+): { readonly removals: readonly Removal[]; readonly postponed: number } {
+  const due = [...leftovers]
+    .filter(([, { sinceMs }]) => nowMs - sinceMs >= GRACE_MS)
+    .sort(([, a], [, b]) => a.triedAtMs - b.triedAtMs || a.sinceMs - b.sinceMs)
+    .flatMap(([instance, { maker }]) => removalsOf(instance, parts.get(instance), maker));
+  return { removals: due.slice(0, MOST_REMOVALS), postponed: Math.max(0, due.length - MOST_REMOVALS) };
 }
 
 /** A bind is granted again when it had no grant in two rounds: before that, the bind may be under way. */
@@ -155,10 +193,10 @@ function hasVariables(variables: ReadonlyMap<string, string>, token: string): bo
 }
 
 /** The app first: volume and token are in its use. */
-function removalsOf(instance: string, parts: Parts | undefined): readonly Act[] {
+function removalsOf(instance: string, parts: Parts | undefined, maker: string): readonly Removal[] {
   const there = { app: parts?.app !== undefined, volume: parts?.hasVolume === true, token: parts?.token !== undefined };
   const order = ['app', 'volume', 'token'] as const;
-  return order.filter((what) => there[what]).map((what): Act => ({ kind: 'remove', instance, what }));
+  return order.filter((what) => there[what]).map((what) => ({ kind: 'remove', instance, what, maker }));
 }
 
 function bindKey(instance: string, app: string): string {

@@ -6,7 +6,8 @@ const MOST_PAUSE_MS = 5_000;
 /** Deploys an instance whose deploy was never begun: it was refused while Tsuru had trouble, or the broker that was to begin it stopped. */
 export async function deployUnlessDone(operation: Operation): Promise<string | undefined> {
   const { api, context, names, signal } = operation;
-  if (context.deploys.isRunning(names.part)) return undefined;
+  // An instance that is stopped has no units, either.
+  if (context.deploys.isRunning(names.part) || ((await ownApp(operation))?.deploys ?? 0) > 0) return undefined;
   await context.clock.sleep(context.clock.random() * MOST_PAUSE_MS, signal);
   return operation.inTurn([instanceTurn(operation)], async () => {
     // It may have been removed, or deployed, since it was listed.

@@ -1,13 +1,19 @@
 import pMap from 'p-map';
+import { errorText } from '../../agent/shared/text.ts';
+import type { Context } from '../context.ts';
 import { isOwnToken } from '../instances/token-part.ts';
 import { ownerOfApp, VARIABLES } from '../instances/instance.ts';
 import { ownerOfVolume } from '../instances/volume-part.ts';
 import { commonStart, namesOf, ownerOf } from '../names.ts';
-import type { Api } from '../tsuru/api.ts';
+import { createApi } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
 import type { Instance } from '../tsuru/instance.ts';
 import type { Token } from '../tsuru/token.ts';
 
+/** The reads that grants depend on: Tsuru may wait 10 s for a cluster. */
+const GRANTS_LIMIT_MS = 40_000;
+/** The other reads together: what does not come in time is unknown. */
+const REST_LIMIT_MS = 15_000;
 /** Each instance's variables take a request of their own: so many at once. */
 const REQUESTS_AT_ONCE = 4;
 
@@ -17,8 +23,10 @@ export interface RoundFacts {
   readonly instances: ReadonlyMap<string, Instance> | undefined;
   /** Everything that is marked as a part of an instance of this service, by the instance's name. */
   readonly parts: ReadonlyMap<string, Parts>;
-  /** The team of each app on the platform, read before the instances. */
+  /** The team of each app on the platform that is known, read before the instances. */
   readonly teams: ReadonlyMap<string, string>;
+  /** What could not be read, and so changes nothing. */
+  readonly troubles: readonly string[];
 }
 
 /** An instance's parts; undefined where there is none. */
@@ -31,14 +39,30 @@ export interface Parts {
 }
 
 /**
- * Reads everything, in an order that matters. Apps come first and binds last: an app that another team has created since is then not taken for
- * the one that was bound. Grants come before binds: Tsuru lists a bind before it calls the broker, so a grant without a bind is one too many.
+ * Reads everything, in an order that matters. Apps come before binds: an app that another team has created since is then not taken for the one
+ * that was bound. Grants come before binds: Tsuru lists a bind before it calls the broker, so a grant without a bind is one too many.
+ * @throws when apps, grants or binds cannot be read. What fails of the rest is unknown.
  */
-export async function gatherRound(api: Api, service: string): Promise<RoundFacts> {
-  const teams = await api.teamsOfApps();
-  const apps = await api.apps(commonStart(service));
-  const volumes = await api.volumes();
+export async function gatherRound({ tsuru, service }: Context, stopping: AbortSignal): Promise<RoundFacts> {
+  const troubles: string[] = [];
+  const api = createApi(tsuru, AbortSignal.any([stopping, AbortSignal.timeout(GRANTS_LIMIT_MS)]));
+  async function unlessFailed<T>(what: string, read: Promise<T>, unknown: T): Promise<T> {
+    try {
+      return await read;
+    } catch (error) {
+      stopping.throwIfAborted();
+      troubles.push(`${what} could not be read: ${errorText(error)}`);
+      return unknown;
+    }
+  }
+  const [teams, apps] = await Promise.all([
+    unlessFailed('the teams of apps', api.teamsOfApps(), new Map<string, string>()),
+    api.apps(commonStart(service)),
+  ]);
   const tokens = await api.tokens();
+  const instances = await api.instances(service);
+  const restApi = createApi(tsuru, AbortSignal.any([stopping, AbortSignal.timeout(REST_LIMIT_MS)]));
+  const volumes = await unlessFailed('the volumes', restApi.volumes(), []);
   const found = new Map<string, { app?: App; token?: Token; hasVolume?: boolean }>();
   const add = (instance: string | undefined, part: { app?: App; token?: Token; hasVolume?: boolean }): void => {
     if (instance !== undefined) found.set(instance, { ...found.get(instance), ...part });
@@ -57,7 +81,8 @@ export async function gatherRound(api: Api, service: string): Promise<RoundFacts
       [...found].filter(([, { app }]) => app !== undefined),
       async ([instance]) => {
         const { part } = namesOf({ service, instance });
-        return [instance, await api.env(part, Object.values(VARIABLES)).catch(() => undefined)] as const;
+        const read = restApi.env(part, Object.values(VARIABLES));
+        return [instance, await unlessFailed(`the variables of ${part}`, read, undefined)] as const;
       },
       { concurrency: REQUESTS_AT_ONCE },
     ),
@@ -66,5 +91,5 @@ export async function gatherRound(api: Api, service: string): Promise<RoundFacts
     instance,
     { app, token, hasVolume, variables: variables.get(instance) },
   ]);
-  return { teams, parts: new Map(parts), instances: await api.instances(service) };
+  return { teams, parts: new Map(parts), instances, troubles };
 }

@@ -54,6 +54,7 @@ function facts({ bound = [], part = parts([OWN]), teams = {}, ...rest }: World):
     instances: 'instances' in rest ? rest.instances : instances,
     parts: new Map([['one', part]]),
     teams: new Map(Object.entries(teams)),
+    troubles: [],
   };
 }
 
@@ -124,15 +125,14 @@ describe('a round of the reconciler', () => {
     assert.deepEqual(acts({ part: parts([OWN], { app: unknownUnits }) }), []);
   });
 
-  it('changes nothing by a list without the service, or one that is empty and was not before', () => {
+  it('changes nothing by a list without the service, or without the instance', () => {
     const part = parts([OWN, 'pay'], { variables: new Map() });
     const lacking = decide(facts({ part, instances: undefined }), NO_MEMORY, SERVICE, GRACE_MS * 2);
     assert.deepEqual(lacking.acts, []);
     assert.match(lacking.unknown ?? '', /lacks the service prometheus: .*service-instance\.read/);
     const { memory } = decide(facts({}), NO_MEMORY, SERVICE, 0);
     const empty = decide(facts({ part, instances: new Map() }), memory, SERVICE, GRACE_MS * 2);
-    assert.deepEqual([empty.acts, empty.memory], [[], memory]);
-    assert.match(empty.unknown ?? '', /is empty, and was not before/);
+    assert.deepEqual(empty.acts, []);
   });
 
   it('removes the parts of an instance that Tsuru does not know after the grace, app first', () => {
@@ -142,7 +142,7 @@ describe('a round of the reconciler', () => {
     assert.deepEqual(decide(facts(world), first.memory, SERVICE, GRACE_MS).acts, [], 'the grace is not over');
     assert.deepEqual(
       decide(facts(world), first.memory, SERVICE, 1_000 + GRACE_MS).acts,
-      ['app', 'volume', 'token'].map((what) => ({ kind: 'remove', instance: 'one', what })),
+      ['app', 'volume', 'token'].map((what) => ({ kind: 'remove', instance: 'one', what, maker: '' })),
     );
   });
 
@@ -164,9 +164,50 @@ describe('a round of the reconciler', () => {
       instances: new Map([['other', { apps: [], plan: '', parameters: {} }]]),
       parts: new Map(names.map((name) => [name, parts([])])),
       teams: new Map(),
+      troubles: [],
     };
     const { memory } = decide(many, NO_MEMORY, SERVICE, 0);
     const { acts: due, postponed } = decide(many, memory, SERVICE, GRACE_MS);
     assert.deepEqual([due.length, postponed], [MOST_REMOVALS, 9 - MOST_REMOVALS]);
+  });
+
+  it('tries all leftovers in turn, so that those which cannot be removed keep no other there', () => {
+    const only = parts([], { token: undefined, hasVolume: false });
+    const many: RoundFacts = {
+      instances: new Map([['other', { apps: [], plan: '', parameters: {} }]]),
+      parts: new Map(['a', 'b', 'c', 'd', 'e'].map((name) => [name, only])),
+      teams: new Map(),
+      troubles: [],
+    };
+    let { memory } = decide(many, NO_MEMORY, SERVICE, 0);
+    const tried: string[] = [];
+    for (let round = 1; round <= 2; round++) {
+      const decision = decide(many, memory, SERVICE, GRACE_MS * round);
+      tried.push(...decision.acts.map(({ instance }) => instance));
+      memory = decision.memory;
+    }
+    assert.deepEqual([...new Set(tried)].sort(), ['a', 'b', 'c', 'd', 'e']);
+  });
+
+  it('puts grants of all instances first', () => {
+    const stale = parts(['prometheus-a', 'x'], { variables: new Map() });
+    const decided = decide(
+      {
+        instances: new Map(['a', 'b'].map((name) => [name, { apps: [], plan: '', parameters: {} }])),
+        parts: new Map([
+          ['a', stale],
+          ['b', parts(['prometheus-b', 'pay'])],
+        ]),
+        teams: new Map(),
+        troubles: [],
+      },
+      NO_MEMORY,
+      SERVICE,
+      0,
+    );
+    assert.deepEqual(
+      decided.acts.map(({ kind, instance }) => `${kind} ${instance}`),
+      ['revoke a', 'revoke b', 'restore_variables a'],
+    );
   });
 });

@@ -4,7 +4,9 @@ import { BINDS_ANNOTATION } from '../../../agent/shared/binds.ts';
 import { systemClock, type Clock } from '../../../broker/clock.ts';
 import { expect } from '../../support/instance.ts';
 import { until } from '../../support/until.ts';
+import { content } from '../../tsuru/brokered.ts';
 import { createApp } from '../../tsuru/client.ts';
+import { serviceOf, startScriptedBroker, type ScriptedBroker } from '../../tsuru/scripted-broker.ts';
 import { APP, AUTH, grantsOf, partsOf, startStage, type Stage, type StageOptions } from '../stage.ts';
 
 /** A minute passes in a moment. */
@@ -56,6 +58,16 @@ async function untilRounds({ broker }: Stage, count: number): Promise<void> {
   };
   const before = await read();
   await until(`${count} more rounds`, async () => (await read()) >= before + count);
+}
+
+async function grantByHand({ admin }: Stage, app: string): Promise<void> {
+  const form = { token_id: APP, context: app };
+  await expect(admin.call('POST', '/1.6/roles/prometheus-reader/token', { form }), 200);
+}
+
+async function scriptedBroker(): Promise<ScriptedBroker & AsyncDisposable> {
+  const broker = await startScriptedBroker(content);
+  return { ...broker, [Symbol.asyncDispose]: () => broker.close() };
 }
 
 describe('the reconciler', { concurrency: 2 }, () => {
@@ -150,6 +162,71 @@ describe('the reconciler', { concurrency: 2 }, () => {
     const asked = stage.tsuru.requests.count('GET', '/1.0/services/instances');
     await until('more rounds', () => stage.tsuru.requests.count('GET', '/1.0/services/instances') > asked + 3);
     assert.deepEqual(await grantsOf(stage), before);
+  });
+
+  it('revokes while other acts take their time', async () => {
+    await using stage = await startUp();
+    await stage.createApp('another');
+    const hang = stage.tsuru.faults.add({ kind: 'latency', ms: 20_000, method: 'PUT', path: `/apps/${APP}` });
+    await expect(stage.admin.call('PUT', '/1.0/apps/my-app', { form: { teamOwner: 'ops' } }), 200);
+    const slow = await until('the team to be confirmed', () =>
+      stage.tsuru.requests.all().find(({ method, path, status }) => {
+        return method === 'PUT' && path === `/1.0/apps/${APP}` && status === undefined;
+      }),
+    );
+    await grantByHand(stage, 'another');
+    await until('the grant to be revoked', async () => !(await grantsOf(stage)).includes('prometheus-reader another'));
+    assert.equal(slow.status, undefined, 'the other act has ended before');
+    hang();
+  });
+
+  for (const [what, path] of [
+    ['the volumes', '/volumes'],
+    ['the variables of an instance', `/apps/${APP}/env`],
+  ] as const) {
+    it(`revokes also while ${what} cannot be read, and says that`, async () => {
+      await using stage = await startUp();
+      await stage.createApp('another');
+      stage.tsuru.faults.add({ kind: 'status', status: 500, body: 'mongo is away', method: 'GET', path });
+      await grantByHand(stage, 'another');
+      await until(
+        'the grant to be revoked',
+        async () => !(await grantsOf(stage)).includes('prometheus-reader another'),
+      );
+      await until('the log', () => stage.lines.some((line) => line.includes('could not be read: ')));
+      assert.deepEqual((await grantsOf(stage)).sort(), [MY_APP, OWN].sort());
+    });
+  }
+
+  it('grants at once what was bound while it was being revoked', async () => {
+    await using stage = await startUp();
+    await stage.createApp('another');
+    // The app is bound through another broker, which grants it.
+    await using broker = await scriptedBroker();
+    stage.tsuru.addService(serviceOf(broker));
+    const path = `/roles/prometheus-reader/token/${APP}`;
+    stage.tsuru.faults.add({ kind: 'latency', ms: 1_500, method: 'DELETE', path, times: 1 });
+    await grantByHand(stage, 'another');
+    await until('the revocation', () => stage.tsuru.requests.count('DELETE', `/1.6${path}`) === 1);
+    await expect(stage.bind('another'), 200);
+    await until('the end', () => stage.lines.some((line) => line.includes(`revoked another from ${APP}`)));
+    assert.ok((await grantsOf(stage)).includes('prometheus-reader another'));
+  });
+
+  it('removes nothing that a creation through another broker has taken in hand meanwhile', async () => {
+    await using stage = await startStage({ clock: HASTY });
+    await expect(stage.ask('POST', '/resources', { body: 'name=my-instance&team=shop', headers: FORM }), 201);
+    const path = '/services/prometheus/instances/my-instance';
+    stage.tsuru.faults.add({ kind: 'latency', ms: 1_500, method: 'GET', path, times: 1 });
+    await until('the question', () => stage.tsuru.requests.count('GET', `/1.0${path}`) === 1, 60_000);
+    const annotations = [{ name: 'prometheus-service/made-by', value: 'another-creation' }];
+    await expect(
+      stage.admin.call('PUT', `/1.0/apps/${APP}`, { json: { metadata: { annotations }, noRestart: true } }),
+      200,
+    );
+    await untilRounds(stage, 3);
+    assert.ok((await partsOf(stage)).includes('app'));
+    assert.equal(stage.tsuru.requests.count('DELETE', `/1.0/apps/${APP}`), 0);
   });
 
   it('does no harm when two brokers do it at once', async () => {
