@@ -109,14 +109,15 @@ export function createRoom(options: RoomOptions): Room {
     clock,
   });
 
-  function resources(): Resources {
+  function inForce(): Resources {
     const { retentionSizeBytes, retentionMs, remoteWrite } = settings();
-    return { memoryLimitBytes, volume, retentionSizeBytes, retentionMs, receivers: remoteWrite.length };
+    const load = lastLoad === undefined ? undefined : withMargin(lastLoad);
+    return { memoryLimitBytes, volume, retentionSizeBytes, retentionMs, receivers: remoteWrite.length, load, layout };
   }
 
   /** More than the present blocks hold takes shorter ones: Prometheus is started anew, and cuts its head at once. */
   function follow(load: Load): void {
-    if (layout === undefined || !isOutgrown(resources(), layout, withoutMargin(load))) return;
+    if (layout === undefined || !isOutgrown(inForce(), layout, withoutMargin(load))) return;
     lastLoad = load;
     layout = undefined;
     budget = makeBudget();
@@ -125,7 +126,7 @@ export function createRoom(options: RoomOptions): Room {
   }
 
   function makeBudget(): Budget {
-    const made = budgetOf({ ...resources(), load: lastLoad === undefined ? undefined : withMargin(lastLoad), layout });
+    const made = budgetOf(inForce());
     if (made.problems.length > 0) troubles.begin('memory', made.problems.join('; '));
     else troubles.end('memory', 'the memory suffices');
     return made;

@@ -5,6 +5,7 @@ import {
   HEAD_CHUNK_BYTES,
   HEAD_RANGES,
   HEAD_SHARE,
+  holdsPeak,
   INDEX_BYTES_PER_CHUNK,
   INDEX_BYTES_PER_SERIES,
   isHeld,
@@ -14,6 +15,7 @@ import {
   WAL_BYTES_PER_SERIES,
   type Layout,
   type Load,
+  type Wanted,
 } from './layout.ts';
 import { outageBridged, WAL_BYTES_PER_SAMPLE, type Outage } from './wal.ts';
 
@@ -111,13 +113,17 @@ const USUAL_BYTES_PER_SAMPLE = 3;
  */
 const WAL_RANGES = { below128MiB: 4.5, below256MiB: 2.5, above: 2 } as const;
 
-/** Of the volume, what WAL, head and blocks may take when blocks are deleted. A large one is rather bound by the memory. */
-const RETENTION_SHARE = { small: 0.55, large: 0.7 } as const;
+/**
+ * Of the volume, what WAL, head and blocks may take when blocks are deleted: the most that leaves room for a new block and a merge, which
+ * are small under a low load. The least is for the highest load; a large volume is rather bound by the memory.
+ */
+const RETENTION_SHARES = [0.7, 0.65, 0.6] as const;
+const LEAST_RETENTION_SHARE = { small: 0.55, large: 0.7 } as const;
 const LARGE_FROM_BYTES = 4 * GIB;
 
 /** How Prometheus is run with these resources. Pure: the broker asks the same of a plan before there is an instance. */
 export function budgetOf(resources: Resources): Budget {
-  const { memoryLimitBytes, retentionSizeBytes, retentionMs = USUAL_RETENTION_MS, receivers = 0 } = resources;
+  const { memoryLimitBytes, retentionSizeBytes, receivers = 0 } = resources;
   const { timeLapse = 1 } = resources;
   const { tmpfsBytes, usedTmpfsBytes, dataBytes, leftBytes } = divide(resources);
   const goMemLimitBytes = memoryLimitBytes === undefined ? undefined : Math.floor(leftBytes * GO_MEMORY_SHARE);
@@ -132,24 +138,41 @@ export function budgetOf(resources: Resources): Budget {
     const nothing = { flags: [], layout: undefined, limits: memory };
     return { goMemLimitBytes, retentionSizeBytes, ...nothing, problems, refusal: noMemory };
   }
-  const share = retentionShare(dataBytes);
-  const fitsBytes = Math.floor((dataBytes * share) / MIB) * MIB;
-  const retentionBytes = Math.min(retentionSizeBytes ?? Infinity, fitsBytes);
   const limits = [...memory, ...volumeLimits(dataBytes, faster(shortestLayout(dataBytes), timeLapse))];
-  const load = inEarnest(resources.load, timeLapse) ?? keptLoad(retentionBytes, retentionMs);
-  const chosen = isCrowded(load, limits)
-    ? shortestLayout(dataBytes)
-    : layoutFor({ dataBytes, retentionBytes, retentionMs, load });
-  const layout = resources.layout ?? faster(chosen, timeLapse);
+  const { retentionBytes, layout } = use(
+    { ...resources, load: inEarnest(resources.load, timeLapse) },
+    dataBytes,
+    limits,
+  );
+  const inForce = faster(layout, timeLapse);
   return {
     goMemLimitBytes,
     retentionSizeBytes: retentionBytes,
-    flags: flagsOf(layout),
-    layout,
+    flags: flagsOf(inForce),
+    layout: inForce,
     limits,
     problems,
-    refusal: noMemory ?? (fitsBytes < LEAST_RETENTION_BYTES ? noRoomOnVolume(dataBytes, share) : undefined),
+    refusal: noMemory ?? noRoomOnVolume(dataBytes),
   };
+}
+
+/** How the volume is used: of what leaves room for a new block and a merge the largest retention, with the blocks for it. */
+function use(
+  { retentionSizeBytes = Infinity, retentionMs = USUAL_RETENTION_MS, load: known, layout: given }: Resources,
+  dataBytes: number,
+  limits: readonly Limit[],
+): { readonly retentionBytes: number; readonly layout: Layout } {
+  const retentionOf = (share: number): number => Math.floor((dataBytes * share) / MIB) * MIB;
+  const choose = (share: number): { wanted: Wanted; layout: Layout } => {
+    const retentionBytes = Math.min(retentionSizeBytes, retentionOf(share));
+    const load = known ?? keptLoad(retentionBytes, retentionMs);
+    const wanted = { dataBytes, retentionBytes, retentionMs, load };
+    return { wanted, layout: given ?? (isCrowded(load, limits) ? shortestLayout(dataBytes) : layoutFor(wanted)) };
+  };
+  const least = leastShare(dataBytes);
+  const choices = RETENTION_SHARES.filter((share) => share > least).map(choose);
+  const { wanted, layout } = choices.find((choice) => holdsPeak(choice.wanted, choice.layout)) ?? choose(least);
+  return { retentionBytes: wanted.retentionBytes, layout };
 }
 
 /** More series than are scraped at once are old ones, which the head holds until it is cut: the sooner, the better. */
@@ -196,7 +219,9 @@ export function isOutgrown(resources: Resources, layout: Layout, load: Load): bo
   const { dataBytes } = divide(resources);
   if (dataBytes === undefined || retentionBytes === undefined) return false;
   if (isCrowded(load, limits)) return layout.rangeMs > shortestLayout(dataBytes).rangeMs;
-  return !isHeld({ dataBytes, retentionBytes, retentionMs: Infinity, load }, layout);
+  const wanted = { dataBytes, retentionBytes, retentionMs: Infinity, load };
+  const isLeast = retentionBytes <= dataBytes * leastShare(dataBytes);
+  return !isHeld(wanted, layout) || !(isLeast || holdsPeak(wanted, layout));
 }
 
 /** How much of a budget so many series and samples a second take: above 1 it does not fit. */
@@ -211,18 +236,18 @@ export function seriesAt(limits: readonly Limit[], intervalMs: number): number {
 
 /** How many series the retention keeps as long as it is wanted, when all are scraped at this interval. */
 export function seriesKept(resources: Resources, intervalMs: number): number {
-  const { limits, retentionSizeBytes: retentionBytes } = budgetOf(resources);
-  const { dataBytes } = divide(resources);
-  const most = seriesAt(limits, intervalMs);
-  if (retentionBytes === undefined || dataBytes === undefined) return most;
   const { retentionMs = USUAL_RETENTION_MS } = resources;
+  const most = seriesAt(budgetOf(resources).limits, intervalMs);
   const isKept = (series: number): boolean => {
     const load = {
       series: series + STORED_OWN_SERIES,
       samplesPerSecond: (series * 1000) / intervalMs + STORED_OWN_SERIES / STORED_OWN_INTERVAL_S,
     };
-    return bytesFor(load, retentionMs, layoutFor({ dataBytes, retentionBytes, retentionMs, load })) <= retentionBytes;
+    const { layout, retentionSizeBytes } = budgetOf({ ...resources, load });
+    if (layout === undefined || retentionSizeBytes === undefined) return true;
+    return bytesFor(load, retentionMs, layout) <= retentionSizeBytes;
   };
+  if (!Number.isFinite(most)) return most;
   let [kept, tooMany] = [0, most + 1];
   while (tooMany - kept > 1) {
     const series = Math.floor((kept + tooMany) / 2);
@@ -260,7 +285,7 @@ function volumeLimits(dataBytes: number, { rangeMs, chunkSegmentMib }: Layout): 
   );
   const passing = limitOf(
     'volume',
-    dataBytes * (PEAK_SHARE - retentionShare(dataBytes)) - chunkSegmentMib * MIB,
+    dataBytes * (PEAK_SHARE - leastShare(dataBytes)) - chunkSegmentMib * MIB,
     INDEX_BYTES_PER_SERIES + INDEX_BYTES_PER_CHUNK + WAL_BYTES_PER_SERIES + HEAD_CHUNK_BYTES,
     seconds * (WAL_BYTES_PER_SAMPLE + CHUNK_BYTES_PER_SAMPLE * 2),
   );
@@ -281,8 +306,8 @@ function limitOf(of: Limit['of'], bytes: number, bytesPerSeries: number, bytesPe
   };
 }
 
-function retentionShare(dataBytes: number): number {
-  return dataBytes < LARGE_FROM_BYTES ? RETENTION_SHARE.small : RETENTION_SHARE.large;
+function leastShare(dataBytes: number): number {
+  return dataBytes < LARGE_FROM_BYTES ? LEAST_RETENTION_SHARE.small : LEAST_RETENTION_SHARE.large;
 }
 
 function flagsOf({ rangeMs, longestMs, chunkSegmentMib, walSegmentMib }: Layout): string[] {
@@ -307,7 +332,9 @@ function noRoomInMemory(limitBytes: number, tmpfsBytes: number, usedTmpfsBytes: 
   return `Prometheus cannot run in ${mib(limitBytes)} of memory: the agent takes ${mib(AGENT_BYTES)}${data}, which leaves ${mib(leftBytes)}, but ${needed}; choose a plan with more memory`;
 }
 
-function noRoomOnVolume(dataBytes: number, share: number): string {
+function noRoomOnVolume(dataBytes: number): string | undefined {
+  const share = leastShare(dataBytes);
+  if (dataBytes * share >= LEAST_RETENTION_BYTES) return undefined;
   const least = LEAST_RETENTION_BYTES / share;
   return `Prometheus cannot store in ${mib(dataBytes)}: retention.size is ${Math.round(share * 100)} % of it and needs at least ${mib(LEAST_RETENTION_BYTES)}; choose a volume of ${mib(least)} or more`;
 }

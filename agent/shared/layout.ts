@@ -65,10 +65,9 @@ const SHORTEST = [
   { belowBytes: 512 * MIB, rangeMs: 10 * MINUTE_MS, chunkSegmentMib: 4 },
   { belowBytes: 1 * GIB, rangeMs: 15 * MINUTE_MS, chunkSegmentMib: 8 },
   { belowBytes: 2 * GIB, rangeMs: 20 * MINUTE_MS, chunkSegmentMib: 16 },
-  { belowBytes: 4 * GIB, rangeMs: 30 * MINUTE_MS, chunkSegmentMib: 32 },
-  { belowBytes: 8 * GIB, rangeMs: 60 * MINUTE_MS, chunkSegmentMib: 64 },
+  { belowBytes: 4 * GIB, rangeMs: SAFE_RANGE_MS, chunkSegmentMib: 32 },
 ] as const;
-const LARGEST = { rangeMs: 120 * MINUTE_MS, chunkSegmentMib: 64 } as const;
+const LARGEST = { rangeMs: SAFE_RANGE_MS, chunkSegmentMib: 64 } as const;
 /** The least that Prometheus takes; and its default of 128 MiB, where a range fills several of those. */
 const WAL_SEGMENT_MIB = { small: 10, large: 128 } as const;
 const LARGE_FROM_BYTES = 4 * GIB;
@@ -112,6 +111,11 @@ export function isHeld(wanted: Wanted, layout: Layout): boolean {
   const { rangeMs, longestMs } = layout;
   const isShortest = rangeMs <= shortestLayout(wanted.dataBytes).rangeMs;
   return (isShortest || holdsRange(wanted, layout)) && (longestMs <= rangeMs || holdsMerged(wanted, layout));
+}
+
+/** Whether a new block and a merge fit above a retention. */
+export function holdsPeak({ dataBytes, retentionBytes, load }: Wanted, layout: Layout): boolean {
+  return retentionBytes * (1 + LONGEST_SHARE) + passingBytes(load, layout) <= dataBytes * PEAK_SHARE;
 }
 
 function holdsRange({ dataBytes, retentionBytes, load }: Wanted, layout: Layout): boolean {

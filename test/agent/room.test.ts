@@ -77,7 +77,9 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     assert.ok(room !== undefined && room.load > 0.5 && room.load <= 1, `load ${room?.load}`);
     assert.equal(await agent.metric('tsuru_agent_budget_load_ratio'), room.load);
     assert.equal(await agent.metric('tsuru_agent_volume_size_bytes'), 64 * MIB);
-    assert.equal(await agent.metric('tsuru_agent_retention_size_bytes'), 35 * MIB);
+    // The least as soon as blocks are made for this load, which is measured for a minute first.
+    const retentionMib = Number(await agent.metric('tsuru_agent_retention_size_bytes')) / MIB;
+    assert.ok(retentionMib >= 35 && retentionMib <= 44, `${retentionMib} MiB`);
     assert.equal(await agent.metric('tsuru_agent_guard_steps'), 0);
     // What a container on a read-only disk with its data in memory is promised.
     const io = await readFile(`/proc/${await pidOf(instance)}/io`, 'utf8');
@@ -107,20 +109,24 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     await using instance = await startSmallInstance({ volumeMib: 64, apps: { blog: [2, 150] } });
     const { agent, prometheus, path } = instance;
     await prometheus.untilTargets('both up', (all) => all.length === 2 && all.every(({ health }) => health === 'up'));
+    const before = Number(await agent.metric('tsuru_agent_retention_size_bytes')) / MIB;
+    const half = Math.floor(before / 2);
     const filler = join(path, 'filler');
     await writeFile(filler, Buffer.alloc(58 * MIB));
     await until('the first step', async () => (await agent.status()).room?.steps === 1);
     assert.equal(await agent.metric('tsuru_agent_guard_steps'), 1);
-    assert.equal(await agent.metric('tsuru_agent_retention_size_bytes'), 17 * MIB);
+    assert.equal(await agent.metric('tsuru_agent_retention_size_bytes'), half * MIB);
     const { problems } = await agent.status();
     const sentence = problems.find((problem) => problem.startsWith('the data take 9'));
     assert.match(
       sentence ?? '',
-      /of 64 MiB: older blocks are deleted down to 17 MiB and apps are scraped 2 times less/,
+      new RegExp(`of 64 MiB: older blocks are deleted down to ${half} MiB and apps are scraped 2 times less`),
     );
     assert.ok(agent.log().some(({ msg }) => String(msg).startsWith('the data take 9')));
     await until('the retention in Prometheus', async () =>
-      /17(\.0+)?MiB/.test(String((await prometheus.get('/api/v1/status/runtimeinfo'))['storageRetention'])),
+      new RegExp(`^${half}(\\.0+)?MiB| or ${half}(\\.0+)?MiB`).test(
+        String((await prometheus.get('/api/v1/status/runtimeinfo'))['storageRetention']),
+      ),
     );
     const slower = (all: readonly { interval: string; health: string }[]): boolean =>
       all.length === 2 && all.every(({ interval, health }) => interval === '2s' && health === 'up');

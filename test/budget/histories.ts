@@ -62,7 +62,7 @@ function jump(volumeMib: number, days: number): HistoryCase {
       goesOn: true,
       end: 'SIGKILL',
     },
-    { name: 'with other blocks, after kill -9', hours: 0.75, flags: full, written: [scraped(most)] },
+    { name: 'with other blocks, after kill -9', hours: 0.4, flags: full, written: [scraped(most)] },
   ];
   return { volumeMib, storage: {}, phases };
 }
@@ -83,9 +83,25 @@ function ahead(volumeMib: number, share: number): HistoryCase {
   };
 }
 
+/** Few series with the shortest blocks, killed again and again: is every sample found that was taken? */
+function kills(volumeMib: number, aheadMs: number): HistoryCase {
+  const resources = resourcesOf(volumeMib, 15);
+  const flags = flagsFor(resources, loadOf(seriesAt(budgetOf(resources).limits, INTERVAL_MS)));
+  const written = [scraped(1_500), ...(aheadMs === 0 ? [] : [{ ...scraped(10), aheadMs }])];
+  return {
+    volumeMib,
+    storage: aheadMs === 0 ? {} : { tsdb: { out_of_order_time_window: '70m' } },
+    phases: [0.31, 0.17, 0.23, 0.11, 0.29].map((hours, index) => ({
+      name: `${volumeMib} MiB, killed ${index} times, clocks ${aheadMs / 60_000} min apart`,
+      ...{ hours, flags, written, counts: true, end: 'SIGKILL' },
+    })),
+  };
+}
+
 /** What is written into a real Prometheus by its own timestamps: days in minutes. */
 export const HISTORIES = {
   promise: [promise(256, 7)],
   jump: [jump(256, 7), jump(64, 2)],
   ahead: [ahead(64, 1), ahead(128, 1)],
+  kills: [kills(64, 0), kills(64, 570_000)],
 } as const satisfies Readonly<Record<string, readonly HistoryCase[]>>;

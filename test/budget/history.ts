@@ -13,6 +13,8 @@ import { usageOf } from './usage.ts';
 import { createBatch, type Batch } from './writer.ts';
 
 const LOOK_EVERY_MS = 200;
+/** No clock is further ahead. */
+const AHEAD_MS = 10 * 60_000;
 const MB = 1e6;
 
 /** Series that are written at an interval, by how much their clock is ahead. */
@@ -33,8 +35,10 @@ export interface Phase {
   readonly written: readonly Written[];
   /** How the Prometheus of this phase ends. */
   readonly end?: 'SIGKILL';
-  /** From here on: the same process as before. */
+  /** The same process as before goes on. */
   readonly goesOn?: boolean;
+  /** Whether all samples are counted at the end. */
+  readonly counts?: boolean;
 }
 
 export interface HistoryCase {
@@ -58,8 +62,12 @@ export interface PhaseOutcome {
   readonly blockSamples: number;
   /** From the first sample of the first block to the last that was written. */
   readonly keptHours: number;
+  /** Samples that were written in this phase and taken, and those that were refused. */
   readonly written: number;
   readonly refused: number;
+  /** Samples of all phases that a query finds at its end, and that were taken until then; only of phases that ask. */
+  readonly found: number | undefined;
+  readonly taken: number;
   readonly fullLines: number;
   readonly died: boolean;
   readonly heapMb: number;
@@ -81,6 +89,8 @@ export async function runHistory(test: HistoryCase, onOutcome: (outcome: PhaseOu
   await writeFile(config, JSON.stringify({ storage: test.storage }));
   const hours = test.phases.reduce((sum, phase) => sum + phase.hours, 0);
   let nowMs = Math.floor(Date.now() / 7_200_000) * 7_200_000 - Math.ceil(hours) * 3_600_000;
+  const beginMs = nowMs;
+  let taken = 0;
   let running: { program: Program; url: string; client: Client } | undefined;
   stack.defer(async () => {
     await running?.client.destroy();
@@ -107,6 +117,8 @@ export async function runHistory(test: HistoryCase, onOutcome: (outcome: PhaseOu
     const endMs = nowMs + phase.hours * 3_600_000;
     const { written, refused } = await write(client, phase, nowMs, endMs, () => program.exited);
     nowMs = endMs;
+    taken += written;
+    const found = phase.counts === true ? await count(url, beginMs, endMs + AHEAD_MS) : undefined;
     // A compaction that has begun ends.
     await wait(3_000);
     isOver.abort();
@@ -128,6 +140,8 @@ export async function runHistory(test: HistoryCase, onOutcome: (outcome: PhaseOu
       keptHours: (nowMs - Math.min(...blocks.map(({ fromMs }) => fromMs))) / 3_600_000,
       written,
       refused,
+      found,
+      taken,
       fullLines: program.lines.filter((line) => line.includes('no space left')).length,
       died: program.exited,
       heapMb: (sampleOf(page, 'go_memstats_heap_alloc_bytes') ?? NaN) / MB,
@@ -224,6 +238,14 @@ async function blocksOf(data: string): Promise<readonly BlockMeta[]> {
     const meta = asObject(JSON.parse(text), 'meta.json');
     return [{ fromMs: Number(meta['minTime']), samples: Number(asObject(meta['stats'], 'stats')['numSamples']) }];
   });
+}
+
+/** All samples between two times, as a query finds them. */
+async function count(url: string, fromMs: number, toMs: number): Promise<number> {
+  const seconds = Math.ceil((toMs - fromMs) / 1000);
+  const query = encodeURIComponent(`sum(count_over_time({job="my-app"}[${seconds}s]))`);
+  const answer = await get(`${url}/api/v1/query?query=${query}&time=${toMs / 1000}`);
+  return Number(/"value":\[[^,]+,"(\d+)"/.exec(answer)?.[1]);
 }
 
 async function get(url: string): Promise<string> {

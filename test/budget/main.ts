@@ -1,5 +1,5 @@
 // Measures how full a tmpfs gets with the flags of the budget: "node test/budget/main.ts", as root, about 25 minutes. Other loads are given
-// as JSON lines on stdin with --stdin. With --history promise, jump or ahead, days are written by their own timestamps instead of scraped.
+// as JSON lines on stdin with --stdin. With --history promise, jump, ahead or kills, days are written by their own timestamps instead of scraped.
 // The Prometheus that is first on the PATH is measured.
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -53,6 +53,7 @@ function phaseRow(outcome: PhaseOutcome): string[] {
     `${outcome.blocks}, ${mb(outcome.blocksMb)}`,
     ((outcome.blocksMb * 1e6) / outcome.blockSamples).toFixed(2),
     `${(outcome.keptHours / 24).toFixed(2)} days`,
+    outcome.found === undefined ? '-' : String(outcome.taken - outcome.found),
     outcome.died ? 'died' : String(failed),
   ];
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { budgetOf, loadOf, seriesAt, type Budget, type Resources } from '../../../agent/shared/budget.ts';
+import { budgetOf, isOutgrown, loadOf, seriesAt, type Budget, type Resources } from '../../../agent/shared/budget.ts';
+import type { Load } from '../../../agent/shared/layout.ts';
 
 const MIB = 2 ** 20;
 
@@ -39,8 +40,9 @@ describe('the budget of an instance', () => {
   });
 
   it('keeps the retention well below the volume, also where more is wanted', () => {
-    assert.equal(budget(512, 64).retentionSizeBytes, 35 * MIB);
-    assert.equal(budget(512, 64, { retentionSizeBytes: 60 * MIB }).retentionSizeBytes, 35 * MIB);
+    assert.equal(budget(512, 64).retentionSizeBytes, 44 * MIB);
+    assert.equal(budget(512, 64, { load: { series: 20_000, samplesPerSecond: 1_300 } }).retentionSizeBytes, 35 * MIB);
+    assert.equal(budget(512, 64, { retentionSizeBytes: 60 * MIB }).retentionSizeBytes, 44 * MIB);
     assert.equal(budget(512, 64, { retentionSizeBytes: 20 * MIB }).retentionSizeBytes, 20 * MIB);
   });
 
@@ -59,7 +61,7 @@ describe('the budget of an instance', () => {
     assert.deepEqual(problems, [
       '230 MiB of memory are too few: the agent takes 128 MiB, Prometheus at least 59 MiB, the tmpfs with the data 64 MiB, together 251 MiB; choose a plan with more memory',
     ]);
-    assert.equal(retentionSizeBytes, 28 * MIB);
+    assert.equal(retentionSizeBytes, 35 * MIB);
     assert.equal(refusal, undefined);
     assert.deepEqual(budget(512, 64).problems, []);
   });
@@ -67,7 +69,7 @@ describe('the budget of an instance', () => {
   it('uses half of the memory for a tmpfs that has no size of its own, or one above the memory', () => {
     for (const volumeMib of [500, 4096, undefined]) {
       const { goMemLimitBytes, retentionSizeBytes, refusal } = budget(500, volumeMib);
-      assert.equal(retentionSizeBytes, 102 * MIB);
+      assert.equal(retentionSizeBytes, 130 * MIB);
       assert.equal(goMemLimitBytes, Math.floor(186 * MIB * 0.9));
       assert.equal(refusal, undefined);
     }
@@ -120,6 +122,38 @@ describe('the budget of an instance', () => {
     assert.equal(seriesAt([], 15_000), Infinity);
     const disk = { volume: { kind: 'disk', sizeBytes: undefined } } as const;
     assert.equal(budget(512, undefined, { ...disk, retentionSizeBytes: 7 }).retentionSizeBytes, 7);
+  });
+
+  it('leaves blocks alone that were just made for a load, at any load: else Prometheus would be restarted again and again', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 30, max: 32_768 }),
+        fc.double({ min: 0, max: 1.2, noNaN: true }),
+        fc.integer({ min: 1, max: 1_000 }),
+        (volumeMib, share, days) => {
+          const retentionMs = days * 86_400_000;
+          const series = seriesAt(budget(undefined, volumeMib).limits, 15_000) * share;
+          const times = (factor: number): Load => ({
+            series: series * factor,
+            samplesPerSecond: (series * factor) / 15,
+          });
+          const made = { retentionMs, load: times(1.25) };
+          const { layout } = budget(undefined, volumeMib, made);
+          assert.ok(layout !== undefined);
+          const resources = { memoryLimitBytes: undefined, ...made, layout };
+          const volume = { kind: 'tmpfs', sizeBytes: volumeMib * MIB } as const;
+          assert.equal(isOutgrown({ ...resources, volume }, layout, times(1 / 1.25)), false);
+        },
+      ),
+    );
+  });
+
+  it('takes more of the volume for the retention the lower the load is, and never more than its peak leaves', () => {
+    const shareOf = (series: number): number => {
+      const { retentionSizeBytes = 0 } = budget(undefined, 256, { load: { series, samplesPerSecond: series / 15 } });
+      return Math.round((100 * retentionSizeBytes) / (256 * MIB));
+    };
+    assert.deepEqual([100, 1_000, 20_000, 70_000].map(shareOf), [70, 65, 55, 55]);
   });
 
   it('holds no less with more memory, and loads add up', () => {
