@@ -39,7 +39,7 @@ describe('a bind', () => {
       const { status, body } = await stage.ask('POST', `/resources/my-instance/${path}`, bindBody('my-app'));
       assert.deepEqual([status, body], [201, '{}']);
     }
-    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`, 'prometheus-reader my-app']);
+    assert.deepEqual(await grantsOf(stage), ['prometheus-reader my-app', `prometheus-reader ${APP}`]);
     for (const path of ['bind-app', 'bind-app', 'bind']) {
       assert.equal((await stage.ask('DELETE', `/resources/my-instance/${path}`, bindBody('my-app'))).status, 200);
     }
@@ -55,7 +55,7 @@ describe('a bind', () => {
     const over = setTimeout(unlock, 10_000);
     await expect(stage.bind('my-app'), 200);
     clearTimeout(over);
-    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`, 'prometheus-reader my-app']);
+    assert.deepEqual(await grantsOf(stage), ['prometheus-reader my-app', `prometheus-reader ${APP}`]);
     const metrics = (await stage.ask('GET', '/metrics')).body;
     assert.match(metrics, /^tsuru_broker_grant_retries_total [1-9]/m);
     assert.match(metrics, /^tsuru_broker_grants_waiting 0$/m);

@@ -175,7 +175,7 @@ describe('what an earlier try has left', () => {
     await expect(stage.bind('my-app'), 200);
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     await expect(stage.ask('POST', '/resources', { body: 'name=my-instance&team=shop', headers }), 201);
-    assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`, 'prometheus-reader my-app']);
+    assert.deepEqual(await grantsOf(stage), ['prometheus-reader my-app', `prometheus-reader ${APP}`]);
   });
 
   it('is never touched when it is another team’s', async () => {

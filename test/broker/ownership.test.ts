@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { inOrder } from '../support/in-order.ts';
 import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
 import type { Reply } from '../tsuru/client.ts';
@@ -22,7 +23,7 @@ async function startUp(): Promise<Stage> {
 }
 
 async function jsonOf<T>({ admin }: Stage, path: string): Promise<T> {
-  return JSON.parse((await expect(admin.call('GET', path), 200)).body) as T;
+  return inOrder(JSON.parse((await expect(admin.call('GET', path), 200)).body) as T);
 }
 
 interface Volume {
@@ -244,12 +245,12 @@ describe('an instance whose app was given other tags by its team', () => {
         stage.admin.call('PUT', `/1.0/apps/${APP}`, { json: { tags, description: 'ours', noRestart: true } }),
         200,
       );
-      const given = tags.filter((tag) => tag !== '');
+      const given = inOrder(tags.filter((tag) => tag !== ''));
       assert.deepEqual((await appOf(stage)).tags, given);
 
       assert.equal((await stage.ask('GET', '/resources/my-instance/status')).status, 204);
       await expect(stage.bind('my-app'), 200);
-      assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`, 'prometheus-reader my-app']);
+      assert.deepEqual(await grantsOf(stage), ['prometheus-reader my-app', `prometheus-reader ${APP}`]);
       const info = await stage.info();
       assert.deepEqual(Object.keys(info).sort(), ['Address', 'App', 'Apps', 'Plan', 'User and Password']);
       assert.deepEqual([info['App'], info['Apps'], info['Plan']], [APP, 'my-app', 'small (c0.5m1)']);

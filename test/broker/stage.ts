@@ -133,12 +133,12 @@ export async function partsOf({ admin }: Pick<Stage, 'admin'>): Promise<string[]
   return found.flat();
 }
 
-/** What a token is granted: role and app. */
+/** What a token is granted: role and app, in order. */
 export async function grantsOf({ admin }: Pick<Stage, 'admin'>, id = APP): Promise<string[]> {
   const { status, body } = await admin.call('GET', `/1.7/tokens/${id}`);
   if (status !== 200) return [];
   const { roles = [] } = JSON.parse(body) as { roles?: readonly { Name: string; ContextValue: string }[] };
-  return roles.map(({ Name, ContextValue }) => `${Name} ${ContextValue}`);
+  return roles.map(({ Name, ContextValue }) => `${Name} ${ContextValue}`).sort();
 }
 
 /** The role of instances and the broker's own, and its token. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { inOrder } from '../support/in-order.ts';
 import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
 import { APP, grantsOf, startStage } from './stage.ts';
@@ -16,9 +17,9 @@ describe('through the Tsuru service API,', () => {
         string,
         unknown
       >;
-      assert.deepEqual(app['tags'], [
-        'prometheus-instance=prometheus/my-instance',
+      assert.deepEqual(inOrder(app['tags']), [
         'prometheus-instance=prometheus-my-instance',
+        'prometheus-instance=prometheus/my-instance',
       ]);
       assert.equal(app['teamowner'], 'shop');
       assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
@@ -26,7 +27,7 @@ describe('through the Tsuru service API,', () => {
 
       const units = tsuru.requests.count('PUT', /units/);
       await expect(stage.bind('my-app'), 200);
-      assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`, 'prometheus-reader my-app']);
+      assert.deepEqual(await grantsOf(stage), ['prometheus-reader my-app', `prometheus-reader ${APP}`]);
       assert.equal(tsuru.requests.count('PUT', /units/), units);
 
       const info = await stage.info();

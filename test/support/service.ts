@@ -28,7 +28,11 @@ export function withInstances(images: Images, environment: Readonly<Record<strin
   const words = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   return (name) =>
     name === IMAGE
-      ? { exposes: 8888, processes: { web: { argv: [process.execPath, INSTANCE, ...words] } } }
+      ? {
+          exposes: 8888,
+          healthcheck: { path: '/-/ready' },
+          processes: { web: { argv: [process.execPath, INSTANCE, ...words] } },
+        }
       : images(name);
 }
 

@@ -1,5 +1,5 @@
 /** The items of a list in random order. */
-function shuffled<T>(list: readonly T[], random: () => number = Math.random): T[] {
+export function shuffled<T>(list: readonly T[], random: () => number = Math.random): T[] {
   const items = [...list];
   for (let last = items.length - 1; last > 0; last--) {
     const other = Math.floor(random() * (last + 1));

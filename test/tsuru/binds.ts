@@ -77,13 +77,13 @@ export function boundInstances({ instances }: State, app: string): Instance[] {
   return [...instances.values()].filter(({ apps }) => apps.includes(app));
 }
 
-function boundApp({ pools }: State, app: App): BoundApp {
+function boundApp({ pools, units }: State, app: App): BoundApp {
   const pool = pools.get(app.pool);
   const cluster = pool?.cluster;
   const provisioner = pool?.provisioner ?? '';
   return {
     name: app.name,
-    hosts: appHosts(app),
+    hosts: appHosts(app, units).filter((host) => host !== ''),
     internalHosts: internalHosts(app),
     pool: app.pool,
     provisioner,

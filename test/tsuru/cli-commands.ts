@@ -140,7 +140,7 @@ export function shownInfo(service: string, instance: string, info: Reply, status
     ] as const),
     ...([
       ['Description', Description],
-      ['Tags', Tags.join(', ')],
+      ['Tags', Tags.toSorted().join(', ')],
       ['Plan', PlanName],
     ] as const),
     ...Object.entries(CustomInfo ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),

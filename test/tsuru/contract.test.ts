@@ -46,7 +46,7 @@ describe('the local Tsuru answers as the recorded one:', () => {
   before(async () => {
     broker = await startScriptedBroker(() => ({ status: 201, body: '{}' }));
     // Long enough for requests at the same time to meet a role's lock.
-    tsuru = await startTsuru({ images: demoApp(), locks: { holdMs: 20 } });
+    tsuru = await startTsuru({ images: demoApp(), units: 'recorded', locks: { holdMs: 20 } });
     tsuru.addService(serviceOf(broker));
     tokens.set('<admin-token>', tsuru.adminToken);
   });

@@ -6,8 +6,12 @@ export interface Delays {
   createdMs: number;
   /** At least so long in status starting. */
   startingMs: number;
-  /** Before a crashed process is started again; doubled with each crash. */
+  /** Before a process that ended for the second time is started again; doubled with each end. After its first end it is started at once. */
   restartMs: number;
+  /** A unit that ends is not listed any more, but answers so long. */
+  endingMs: number;
+  /** An evicted unit whose process ended with exit code 0 is listed so long. */
+  evictedMs: number;
   /** Between the last unit's readiness and the writing of internalAddresses. */
   portsMs: number;
   /** A rollout whose new units are not ready after this fails. */

@@ -210,5 +210,5 @@ async function withTwoApps(test: (tsuru: LocalTsuru, admin: Client) => Promise<v
 /** Of each app in the list: its name, how many units it shows, and its error. */
 async function units(admin: Client): Promise<string[]> {
   const apps = JSON.parse((await admin.call('GET', '/1.0/apps?extended=true')).body) as AppJson[];
-  return apps.map((app) => `${app.name} ${app.units.length} ${app.error ?? ''}`);
+  return apps.map((app) => `${app.name} ${app.units.length} ${app.error ?? ''}`).sort();
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { shuffledDeep } from '../support/shuffled.ts';
 import type { Caller } from './callers.ts';
 import { TsuruError } from './errors.ts';
 import type { Views } from './faults.ts';
@@ -59,13 +60,23 @@ export const OK: WholeAnswer = { status: 200, body: '' };
 export const CREATED: WholeAnswer = { status: 201, body: '' };
 const NO_CONTENT: WholeAnswer = { status: 204, body: '' };
 
+/** Tsuru sorts no list but that of events, so every list is in another order each time. */
 export function json(value: unknown, status = 200): WholeAnswer {
+  return sortedJson(shuffledDeep(value), status);
+}
+
+/** JSON with its lists as they are. */
+export function sortedJson(value: unknown, status = 200): WholeAnswer {
   return { status, contentType: 'application/json', body: goJson(value) };
 }
 
 /** Lists with nothing in them are answered without a body. */
 export function list(values: readonly unknown[]): WholeAnswer {
   return values.length === 0 ? NO_CONTENT : json(values);
+}
+
+export function sortedList(values: readonly unknown[]): WholeAnswer {
+  return values.length === 0 ? NO_CONTENT : sortedJson(values);
 }
 
 export function errorAnswer(error: unknown): WholeAnswer {

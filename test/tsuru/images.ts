@@ -25,13 +25,18 @@ export interface UnitPlace {
 export interface Command {
   readonly argv: readonly [string, ...string[]];
   readonly cwd?: string;
-  /** False for a process without a port: it counts as ready soon after its start. */
-  readonly listens?: boolean;
   /**
    * Started as Tsuru starts an image: by a login shell, so its PATH is that of /etc/profile, and as user 1000 where this process
    * is root. Not the default: this machine's files may be for others only.
    */
   readonly asInPod?: boolean;
+  /** The group of user 1000 in the image's /etc/passwd; 0 without an entry, as in a pod. */
+  readonly gid?: number;
+}
+
+/** What tsuru.yaml says of the health of the process web: the path that answers 2xx or 3xx once it is ready. */
+export interface Healthcheck {
+  readonly path: string;
 }
 
 /** Runs inside this process: cheap, for tests with many units. */
@@ -46,6 +51,8 @@ export interface Port {
 }
 
 export interface Image {
+  /** Without it a unit counts as started as soon as its process runs, before it listens. */
+  readonly healthcheck?: Healthcheck;
   /** The port the image EXPOSEs. */
   readonly exposes?: number;
   readonly processes: Readonly<Record<string, ProcessRunner>>;
@@ -62,8 +69,8 @@ export const DEFAULT_PORT = 8888;
 
 /**
  * The images that `npm run local-tsuru` knows: every name runs the demo app, and parts of the name ask for more.
- * `worker` adds a process worker that does not listen, `-port9100` EXPOSEs that port, `crash` ends right after its start,
- * `missing/...` cannot be pulled.
+ * `worker` adds a process worker that does not listen, `-port9100` EXPOSEs that port, `-healthcheck` has one, `crash` ends right after its
+ * start, `missing/...` cannot be pulled.
  */
 export function demoImages(demoApp: readonly [string, ...string[]]): Images {
   return (name) => {
@@ -72,7 +79,8 @@ export function demoImages(demoApp: readonly [string, ...string[]]): Images {
     const web: Command = name.includes('crash') ? { argv: ['/bin/sh', '-c', 'exit 1'] } : { argv: demoApp };
     return {
       exposes: port === undefined ? DEFAULT_PORT : Number(port),
-      processes: name.includes('worker') ? { web, worker: { argv: demoApp, listens: false } } : { web },
+      ...(name.includes('-healthcheck') ? { healthcheck: { path: '/healthz' } } : {}),
+      processes: name.includes('worker') ? { web, worker: { argv: demoApp } } : { web },
     };
   };
 }

@@ -19,7 +19,7 @@ leaves nothing behind.
   --help    this
 
 Any image can be deployed: each one runs the demo app. Parts of its name ask for more: "worker" adds a process worker,
-"-port9100" EXPOSEs that port, "crash" ends at once; "missing/..." cannot be pulled.
+"-port9100" EXPOSEs that port, "-healthcheck" has one, "crash" ends at once; "missing/..." cannot be pulled.
 
 To see how others take trouble (as administrator, with "Authorization: bearer $TSURU_TOKEN"):
   POST /local/faults       {"kind": "units-unknown", "app": "my-app"}, or another kind: app-missing (app), latency (ms), cut,
@@ -28,6 +28,7 @@ To see how others take trouble (as administrator, with "Authorization: bearer $T
   GET, DELETE /local/faults
   POST /local/outage       {"seconds": 10}: nobody listens
   POST /local/units/UNIT/kill
+  POST /local/units/UNIT/evict: as a node that runs out of disk does; another unit takes its place
 `;
 
 const DEMO_APP = fileURLToPath(new URL('../app/main.ts', import.meta.url));

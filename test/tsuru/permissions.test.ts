@@ -189,5 +189,5 @@ async function grant(admin: Client, token: string, { role, type, permission, val
 
 async function names(client: Client): Promise<string[]> {
   const { body } = await client.call('GET', '/1.0/apps');
-  return (JSON.parse(body) as { name: string }[]).map(({ name }) => name);
+  return (JSON.parse(body) as { name: string }[]).map(({ name }) => name).sort();
 }

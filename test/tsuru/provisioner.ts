@@ -24,6 +24,8 @@ export interface Provisioner {
   stop(app: App, process?: string): void;
   /** Ends a unit, and starts another one in its place. */
   replace(app: App, living: LivingUnit): void;
+  /** As a node that runs out of disk: one whose process ends with exit code 0 stays in the list as stopped, with its address. */
+  evict(app: App, living: LivingUnit): Promise<void>;
   /** A one-off unit, as `tsuru app run` starts. */
   runIsolated(app: App): LivingUnit;
   /** Ends all units, also one-off ones, for good. */
@@ -66,6 +68,8 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
       ...(image.address === undefined ? {} : { host: image.address }),
       routable: app.versions.length === 0 || app.versions[0]?.number === version,
       runner,
+      healthcheck: process === 'web' ? image.healthcheck : undefined,
+      closing,
       env: { ...env(), ...appEnv(app) },
       openStorage: () =>
         storage.open(name, volumes, { memory: app.plan.memory, isCommand: typeof runner === 'object' }),
@@ -77,6 +81,11 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
     });
     app.units.add(living);
     return living;
+  }
+
+  function startAnother(app: App, { unit }: LivingUnit): void {
+    const version = app.versions.find(({ number }) => number === unit.version);
+    if (version !== undefined && unit.process !== '') start(app, version, unit.process);
   }
 
   /** Units that end are not listed any more; nobody waits for them but close(). */
@@ -148,9 +157,15 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
     },
 
     replace(app, living) {
-      const version = app.versions.find(({ number }) => number === living.unit.version);
-      if (version !== undefined && living.unit.process !== '') start(app, version, living.unit.process);
+      startAnother(app, living);
       end(app, [living]);
+    },
+
+    async evict(app, living) {
+      startAnother(app, living);
+      const isListed = await living.evict();
+      if (isListed) await delayed(() => delays.evictedMs, closing);
+      app.units.delete(living);
     },
 
     runIsolated(app) {
@@ -168,9 +183,11 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
   };
 }
 
-/** The units that Tsuru manages: not those of `tsuru app run`. */
+/** The units that Tsuru manages: not those of `tsuru app run`, nor evicted ones. */
 function unitsOf(app: App, process?: string): LivingUnit[] {
-  return [...app.units].filter(({ unit }) => unit.process !== '' && (process ?? unit.process) === unit.process);
+  return [...app.units].filter(
+    ({ unit }) => unit.process !== '' && unit.status !== 'stopped' && (process ?? unit.process) === unit.process,
+  );
 }
 
 /** How many units of each process there should be; one of a process that is new. */

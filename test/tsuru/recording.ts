@@ -96,11 +96,11 @@ function withTimesHidden(text: string): string {
   return text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>');
 }
 
-/** Varying values become their type, and lists of objects are sorted: the order of maps in Go is random. */
+/** Varying values become their type, and lists are sorted: Tsuru sorts none. */
 function normal(key: string, value: unknown): unknown {
   if (Array.isArray(value)) {
     const items = value.map((item: unknown) => normal('', item));
-    return items.every(isObject) ? items.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) : items;
+    return items.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
   }
   if (isObject(value)) {
     const isLogOrUnit = 'ProcessName' in value || 'Source' in value;

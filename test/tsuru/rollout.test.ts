@@ -137,17 +137,11 @@ it('runs two versions side by side when asked to, with ports for each', async ()
     await createApp(admin, 'my-app', 'shop/my-app:1');
     await deploy(admin, 'shop/my-app:2', { 'new-version': 'true' });
     const both = await read(admin);
-    assert.deepEqual(
-      both.units.map(({ Version, Routable }) => [Version, Routable]),
-      [
-        [1, true],
-        [2, false],
-      ],
-    );
-    assert.deepEqual(
-      both.internalAddresses?.map(({ Version }) => Version),
-      ['', '1', '2'],
-    );
+    assert.deepEqual(both.units.map(({ Version, Routable }) => [Version, Routable]).sort(), [
+      [1, true],
+      [2, false],
+    ]);
+    assert.deepEqual(both.internalAddresses?.map(({ Version }) => Version).sort(), ['', '1', '2']);
     await deploy(admin, 'shop/my-app:3', { 'override-versions': 'true' });
     const one = await read(admin);
     assert.deepEqual(

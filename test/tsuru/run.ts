@@ -1,9 +1,8 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command, ProcessRunner, UnitPlace } from './images.ts';
+import type { Command, Healthcheck, ProcessRunner, UnitPlace } from './images.ts';
 import type { UnitStorage } from './storage.ts';
 
 /** One life of a unit's process. */
@@ -21,16 +20,26 @@ export interface Running {
 const STOP_MS = 10_000;
 /** The user of every process in a pod, whatever its image says. */
 const POD_UID = 1000;
-/** How often a starting process is asked whether it listens, in ms. */
+/** How often a starting process is asked whether it is healthy, in ms. */
 const PROBE_MS = 25;
-/** A process of which it is known that it does not listen is ready this long after its start, in ms. */
-const NOT_LISTENING_READY_MS = 100;
-/** Kubernetes asks nobody whether they listen: what still runs after this many ms is ready in any case. */
-const READY_ANYWAY_MS = 10_000;
+/** A process without a healthcheck that still runs this long after its start, in ms, is ready: Kubernetes asks nobody whether they listen. */
+const RUNNING_READY_MS = 50;
+/** The longest wait for an answer to a healthcheck, in ms. */
+const PROBE_TIMEOUT_MS = 5_000;
 
-export function run(runner: ProcessRunner, place: UnitPlace, storage: UnitStorage): Running {
+export function run(
+  runner: ProcessRunner,
+  place: UnitPlace,
+  storage: UnitStorage,
+  healthcheck: Healthcheck | undefined,
+): Running {
   if (runner === 'nothing') return endless();
-  return typeof runner === 'function' ? runInside(runner(place)) : runCommand(runner, place, storage);
+  const life = typeof runner === 'function' ? runInside(runner(place)) : runCommand(runner, place, storage);
+  const over = new AbortController();
+  void life.ended.finally(() => {
+    over.abort();
+  });
+  return { ...life, ready: healthcheck === undefined ? life.ready : untilHealthy(place, healthcheck, over.signal) };
 }
 
 function endless(): Running {
@@ -59,10 +68,7 @@ function runInside(starting: Promise<{ close(): Promise<void> }>): Running {
   const failed = starting.then(() => closed).catch((error: unknown) => String(error));
   return {
     pid: undefined,
-    ready: starting.then(
-      () => undefined,
-      () => new Promise<never>(() => undefined),
-    ),
+    ready: Promise.resolve(),
     ended: failed,
     stop: async () => {
       await life.stop();
@@ -82,11 +88,9 @@ function runCommand(command: Command, place: UnitPlace, storage: UnitStorage): R
   // Writing to the stdin of a process that ended is no error of ours.
   child.stdin.on('error', () => undefined);
   const ended = endOf(child);
-  const life = { over: false };
-  void ended.then(() => (life.over = true));
   return {
     pid: child.pid,
-    ready: command.listens === false ? sleep(NOT_LISTENING_READY_MS) : untilItListens(place, life),
+    ready: sleep(RUNNING_READY_MS),
     ended,
     stop: async () => {
       signal(child, 'SIGTERM');
@@ -103,12 +107,12 @@ function runCommand(command: Command, place: UnitPlace, storage: UnitStorage): R
 }
 
 /** Where an image is started as in a pod: by a login shell, which sets PATH anew, and as nobody who may do much. */
-function asTsuruStarts({ argv, asInPod = false }: Command): Command['argv'] {
+function asTsuruStarts({ argv, asInPod = false, gid = 0 }: Command): Command['argv'] {
   if (!asInPod) return argv;
   const shell = ['/bin/sh', '-lc', 'exec "$@"', 'sh', ...argv] as const;
   const isRoot = process.getuid?.() === 0;
   return isRoot
-    ? ['setpriv', `--reuid=${POD_UID}`, `--regid=${POD_UID}`, '--clear-groups', '--pdeathsig=TERM', '--', ...shell]
+    ? ['setpriv', `--reuid=${POD_UID}`, `--regid=${gid}`, '--clear-groups', '--pdeathsig=TERM', '--', ...shell]
     : shell;
 }
 
@@ -139,23 +143,22 @@ function signal({ pid }: ChildProcessWithoutNullStreams, name: 'SIGTERM' | 'SIGK
   }
 }
 
-async function untilItListens({ host, port }: UnitPlace, life: { readonly over: boolean }): Promise<void> {
-  const deadline = performance.now() + READY_ANYWAY_MS;
-  while (!(await acceptsTcp(host, port)) && performance.now() < deadline) {
-    if (life.over) return new Promise<never>(() => undefined);
+/** Never fulfilled when the process ends before. */
+async function untilHealthy({ host, port }: UnitPlace, { path }: Healthcheck, over: AbortSignal): Promise<void> {
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
+  while (!(await isHealthy(url, over))) {
+    if (over.aborted) return new Promise<never>(() => undefined);
     await sleep(PROBE_MS);
   }
 }
 
-function acceptsTcp(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => {
-      resolve(false);
-    });
-  });
+async function isHealthy(url: string, over: AbortSignal): Promise<boolean> {
+  try {
+    const signal = AbortSignal.any([over, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
+    const { status, body } = await fetch(url, { redirect: 'manual', signal });
+    await body?.cancel();
+    return status >= 200 && status < 400;
+  } catch {
+    return false;
+  }
 }

@@ -51,7 +51,7 @@ it('can be closed in the middle of a deploy', async () => {
 
 it('ends what a process of a unit has started, too', async () => {
   const images = () => ({
-    processes: { web: { argv: ['/bin/sh', '-c', 'sleep 60 & echo $!; wait'] as const, listens: false } },
+    processes: { web: { argv: ['/bin/sh', '-c', 'sleep 60 & echo $!; wait'] as const } },
   });
   const tsuru = await startTsuru({ images });
   const admin = createClient(tsuru.url, tsuru.adminToken);

@@ -69,7 +69,16 @@ export interface LocalTsuru extends Listener, UnitControls {
   close(): Promise<void>;
 }
 
-const DELAYS: Delays = { createdMs: 0, startingMs: 0, restartMs: 200, portsMs: 0, deployTimeoutMs: 30_000 };
+/** Where Kubernetes takes minutes for what a test waits for, less; else its own. */
+const DELAYS: Delays = {
+  createdMs: 0,
+  startingMs: 0,
+  restartMs: 10_000,
+  endingMs: 10_000,
+  evictedMs: 600_000,
+  portsMs: 0,
+  deployTimeoutMs: 30_000,
+};
 /** Tsuru's own wait for an app's lock; a role's lock is held as long as a database write takes. */
 const LOCKS: Locks = { appWaitMs: 10_000, holdMs: 5 };
 /** Tsuru's. */
@@ -107,7 +116,7 @@ export async function startTsuru(options: TsuruOptions): Promise<LocalTsuru> {
     ...{ state, events, logs, images: options.images, provisioner, locks, url },
     ...{ broker, calls: createBrokerCalls(broker, state) },
   };
-  const routes = [...tsuruRoutes(world), ...localRoutes(state, faults, outage)];
+  const routes = [...tsuruRoutes(world), ...localRoutes(state, provisioner, faults, outage)];
   const answering = createAnswering({ routes, state, faults, requests, requestIdHeader });
   const answers = new Set<Promise<void>>();
   const listener = await listen(options.port ?? 0, (request, response) => {

@@ -119,6 +119,7 @@ export interface Job {
 
 /** All that the local Tsuru knows; the routes change it. */
 export interface State {
+  readonly units: UnitsLike;
   readonly apps: Map<string, App>;
   readonly roles: Map<string, Role>;
   readonly tokens: Map<string, Token>;
@@ -142,8 +143,16 @@ const ADMIN_EMAIL = 'admin@example.com';
 
 export const DEFAULT_TEAMS = ['ops', 'shop'];
 
-/** What is there from the start; without it, what the recording started from. */
+/**
+ * What units look like: as pods of Kubernetes, in a cluster without a metrics API, or as those of the recording, whose provisioner gave
+ * each a loopback address and its app an address from the start.
+ */
+export type UnitsLike = 'pods' | 'recorded';
+
+/** What is there from the start; without it, what the recording started from, but for the look of its units. */
 export interface Seed {
+  /** 'pods' without it. */
+  readonly units?: UnitsLike;
   readonly teams?: readonly string[];
   readonly pools?: readonly Pool[];
   readonly volumePlans?: Readonly<Record<string, VolumeOptions>>;
@@ -151,6 +160,7 @@ export interface Seed {
 
 export function seedState(adminToken: string, seed: Seed): State {
   return {
+    units: seed.units ?? 'pods',
     apps: new Map(),
     roles: new Map([['AllowAll', { name: 'AllowAll', contextType: 'global', description: '', permissions: [''] }]]),
     tokens: new Map(),

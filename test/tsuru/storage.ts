@@ -61,8 +61,7 @@ export function createStorage(): Storage {
           volume.kind === 'shared' ? join(base, 'volumes', volume.volume) : join(own, 'volumes', String(i));
         placed.push({ ...volume, folder });
         await mkdir(folder, { recursive: true });
-        // As an emptyDir: anyone may write.
-        await chmod(folder, 0o777);
+        await chmod(folder, volume.isOpen ? 0o777 : 0o755);
       }
       const holder = isCommand ? await hold(join(own, 'root'), placed, memory) : { excuse: undefined };
       return {
@@ -110,7 +109,7 @@ async function hold(
   const mounts = volumes.flatMap(({ kind, mountPoint, readOnly, sizeLimit = memory, folder }) => {
     const mode = readOnly ? 'ro' : 'rw';
     return kind === 'memory'
-      ? ['tmpfs', `size=${Math.min(sizeLimit, memory)},mode=0777,${mode}`, mountPoint]
+      ? ['tmpfs', `size=${Math.min(sizeLimit, memory)},mode=1777,${mode}`, mountPoint]
       : [folder, mode, mountPoint];
   });
   const holding = ['unshare', '--mount', '--propagation', 'private', '--', '/bin/sh', HOLD, root, ...mounts];

@@ -8,6 +8,8 @@ export interface UnitControls {
   units(app: string): readonly Readonly<Unit>[];
   /** Ends a unit's process as `kill -9` would: Tsuru counts a restart. */
   kill(unit: string): void;
+  /** Evicts a unit, as a node in need does; another one takes its place. */
+  evict(unit: string): void;
   /** Makes the JSON of a unit say something else: `{Status: 'succeeded', Ready: null}`. */
   overrideUnit(unit: string, fields: Readonly<Record<string, unknown>>): void;
   /** Lists a one-off unit as `tsuru app run` starts, without a process name. */
@@ -26,6 +28,11 @@ export function createUnitControls(state: State, provisioner: Provisioner): Unit
     units: (app) => [...(state.apps.get(app)?.units ?? [])].map(({ unit }) => ({ ...unit })),
     kill: (unit) => {
       find(unit).kill();
+    },
+    evict: (name) => {
+      const living = find(name);
+      const app = state.apps.get(living.unit.app);
+      if (app !== undefined) void provisioner.evict(app, living);
     },
     overrideUnit: (unit, fields) => {
       find(unit).unit.overrides = fields;

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { until } from '../support/until.ts';
 import { createApp, type Client } from './client.ts';
-import type { Image } from './images.ts';
+import type { Command, Image } from './images.ts';
 import { withTsuru } from './worlds.ts';
 
-const PRINT_ENV = 'env; echo "user $(id -u)"; echo "end"; exec sleep 600';
+const PRINT_ENV = 'env; echo "user $(id -u) $(id -g)"; echo "end"; exec sleep 600';
 
 it("gives a process its app's variables and Tsuru's own", async () => {
   await withTsuru({ images: () => imageThatTells({}) }, async (tsuru, admin) => {
@@ -40,18 +40,25 @@ it('tells a process no PORT when its image EXPOSEs another one only', async () =
   });
 });
 
-it('starts a process as in a pod when asked to: by a login shell, and as user 1000 where it may', async () => {
-  await withTsuru({ images: () => imageThatTells({}, true) }, async (_tsuru, admin) => {
-    await createApp(admin, 'my-app', 'x:1');
-    const said = await told(admin);
-    const user = process.getuid?.() === 0 ? 1000 : (process.getuid?.() ?? 0);
-    assert.ok(said.includes(`user ${user}`));
-    assert.ok(said.includes('TSURU_APPNAME=my-app'));
-  });
+it('starts a process as in a pod when asked to: by a login shell, and as user 1000 and group 0 where it may', async () => {
+  for (const [gid, group] of [
+    [{}, 0],
+    // The image's passwd has an entry for user 1000.
+    [{ gid: 1234 }, 1234],
+  ] as const) {
+    await withTsuru({ images: () => imageThatTells({}, { asInPod: true, ...gid }) }, async (_tsuru, admin) => {
+      await createApp(admin, 'my-app', 'x:1');
+      const said = await told(admin);
+      const isRoot = process.getuid?.() === 0;
+      const user = isRoot ? `1000 ${group}` : `${process.getuid?.()} ${process.getgid?.()}`;
+      assert.ok(said.includes(`user ${user}`));
+      assert.ok(said.includes('TSURU_APPNAME=my-app'));
+    });
+  }
 });
 
-function imageThatTells(more: Partial<Image>, asInPod = false): Image {
-  return { ...more, processes: { web: { argv: ['/bin/sh', '-c', PRINT_ENV], listens: false, asInPod } } };
+function imageThatTells(more: Partial<Image>, start: Partial<Command> = {}): Image {
+  return { ...more, processes: { web: { argv: ['/bin/sh', '-c', PRINT_ENV], ...start } } };
 }
 
 /** What the process of my-app has printed, line by line. */

@@ -15,7 +15,9 @@ it('runs every unit as a process that answers on an address of its own', async (
     for (const { host, port, status, ready } of units) {
       assert.deepEqual([port, status, ready], [9100, 'started', true]);
       assert.match(host, /^127\.1\.\d+\.\d+$/);
-      assert.match(await (await fetch(`http://${host}:${port}/metrics`)).text(), /^api_http_requests_total/m);
+      await until('an answer', async () =>
+        /^api_http_requests_total/m.test(await (await fetch(`http://${host}:${port}/metrics`)).text()),
+      );
     }
   });
 });
@@ -25,23 +27,25 @@ it('starts a killed unit again on its address, and counts the restart', async ()
     await createApp(admin, 'my-app', 'shop/my-app:1');
     const [before] = tsuru.units('my-app');
     assert.ok(before !== undefined);
-    tsuru.delays.restartMs = 60_000;
+    // At once after the first end, and then later and later.
     tsuru.kill(before.name);
-    await until('an error', () => tsuru.units('my-app')[0]?.status === 'error');
+    await until('a restart', () => tsuru.units('my-app').some(({ restarts, ready }) => restarts === 1 && ready));
+    tsuru.kill(before.name);
+    await until('an error', () => tsuru.units('my-app')[0]?.restarts === 2);
     const [crashed] = await listed(admin);
     assert.deepEqual(
-      [crashed?.['StatusReason'], crashed?.['Ready'], crashed?.['Restarts'], crashed?.['InternalIP']],
-      ['exitCode: 137', false, 1, before.host],
+      [crashed?.['StatusReason'], crashed?.['Ready'], crashed?.['Status'], crashed?.['InternalIP']],
+      ['exitCode: 137', false, 'error', before.host],
     );
     tsuru.delays.restartMs = 0;
     await until('a ready unit', () => tsuru.units('my-app')[0]?.ready);
     const [after] = tsuru.units('my-app');
     assert.deepEqual(
       [after?.name, after?.host, after?.restarts, after?.status],
-      [before.name, before.host, 1, 'started'],
+      [before.name, before.host, 2, 'started'],
     );
     assert.notEqual(after?.pid, before.pid);
-    assert.equal((await fetch(`http://${before.host}:8888/healthz`)).status, 200);
+    await until('an answer', async () => (await fetch(`http://${before.host}:8888/healthz`)).status === 200);
   });
 });
 
@@ -107,7 +111,6 @@ it('runs units inside this process, or on an address of the image such as ::1', 
     await createApp(admin, 'my-app', 'inside:1');
     const [unit] = await listed(admin);
     assert.deepEqual([unit?.['InternalIP'], unit?.['Status']], ['::1', 'started']);
-    assert.equal((unit?.['Address'] as Record<string, unknown>)['Host'], '[::1]:0');
     tsuru.kill(String(unit?.['Name']));
     await until('a restart', () => tsuru.units('my-app').some(({ restarts, ready }) => restarts === 1 && ready));
   });
@@ -165,10 +168,10 @@ it('lists ports as the image says them: several, UDP, or none', async () => {
       internalAddresses: Record<string, unknown>[];
     };
     assert.deepEqual(
-      internalAddresses.map(({ Process, Protocol, TargetPort }) => [Process, Protocol, TargetPort]),
+      internalAddresses.map(({ Process, Protocol, TargetPort }) => [Process, Protocol, TargetPort]).sort(),
       [
-        ['dns', 'UDP', 53],
         ['dns', 'TCP', 9153],
+        ['dns', 'UDP', 53],
       ],
     );
   });

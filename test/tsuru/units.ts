@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Addresses } from './addresses.ts';
 import { delayed, type Delays } from './delays.ts';
-import type { ProcessRunner } from './images.ts';
+import type { Healthcheck, ProcessRunner } from './images.ts';
 import { run, type Running } from './run.ts';
 import type { UnitStorage } from './storage.ts';
 import { unitEnv } from './unit-env.ts';
 
-type UnitStatus = 'created' | 'starting' | 'started' | 'error';
+/** stopped: evicted, with exit code 0. */
+type UnitStatus = 'created' | 'starting' | 'started' | 'error' | 'stopped';
 
 /** A unit as it is now. Only units.ts and the controls for tests change one. */
 export interface Unit {
@@ -36,11 +37,16 @@ export interface LivingUnit {
   readonly ready: Promise<void>;
   /** As `kill -9` would: Tsuru starts the process again. */
   kill(): void;
+  /** It answers for `endingMs`, and then its process is told to end. */
   stop(): Promise<void>;
+  /** Ends its process at once; resolves with whether that ended with exit code 0, so that the unit is still listed. */
+  evict(): Promise<boolean>;
 }
 
-/** The longest wait before a crashed process is started again, in ms. */
-const RESTART_LIMIT_MS = 5000;
+/** The longest wait before a process that ended is started again, in ms. */
+const RESTART_LIMIT_MS = 300_000;
+/** A process that ran so long, in ms, is started again as if it had ended for the first time. */
+const BACKOFF_RESET_MS = 600_000;
 
 export interface UnitOptions {
   readonly name: string;
@@ -52,6 +58,8 @@ export interface UnitOptions {
   readonly host?: string;
   readonly routable: boolean;
   readonly runner: ProcessRunner;
+  /** Without it the unit is ready as soon as its process runs. */
+  readonly healthcheck: Healthcheck | undefined;
   /** What all units of the app have. */
   readonly env: Readonly<Record<string, string>>;
   /** What is mounted in it, as long as it lives. */
@@ -59,6 +67,8 @@ export interface UnitOptions {
   readonly addresses: Addresses;
   readonly delays: Delays;
   readonly log: (line: string) => void;
+  /** Aborted when the local Tsuru ends: then nothing is waited for. */
+  readonly closing: AbortSignal;
 }
 
 export function startUnit(options: UnitOptions): LivingUnit {
@@ -81,6 +91,7 @@ export function startUnit(options: UnitOptions): LivingUnit {
   };
   const stopped = new AbortController();
   let running: Running | undefined;
+  let lastReason = '';
   let markReady: () => void = () => undefined;
   const ready = new Promise<void>((resolve) => (markReady = resolve));
 
@@ -102,10 +113,13 @@ export function startUnit(options: UnitOptions): LivingUnit {
     const { volumes, excuse } = storage;
     if (excuse !== undefined) options.log(`local Tsuru: volumes are plain folders, for ${excuse}`);
     const env = { ...options.env, ...unitEnv({ process, version, host, port, volumes }) };
+    let ends = 0;
     while (!isStopped()) {
-      Object.assign(unit, { host, status: 'starting', ready: false });
+      // After an end the status is error until the process is ready again.
+      Object.assign(unit, { host, ready: false, ...(unit.restarts === 0 ? { status: 'starting' } : {}) });
       const place = { app, process, version, unit: name, host, port, volumes, log: options.log, env };
-      const life = run(options.runner, place, storage);
+      const startedMs = performance.now();
+      const life = run(options.runner, place, storage, options.healthcheck);
       running = life;
       unit.pid = life.pid;
       const shown = delayed(() => delays.startingMs, stopped.signal);
@@ -114,12 +128,18 @@ export function startUnit(options: UnitOptions): LivingUnit {
       });
       const reason = await life.ended;
       running = undefined;
+      lastReason = reason;
       if (isStopped()) break;
       Object.assign(unit, { status: 'error', reason, ready: false, pid: undefined });
       unit.restarts += 1;
-      const backoff = 2 ** (unit.restarts - 1);
-      await delayed(() => Math.min(delays.restartMs * backoff, RESTART_LIMIT_MS), stopped.signal);
+      ends = performance.now() - startedMs >= BACKOFF_RESET_MS ? 1 : ends + 1;
+      await delayed(() => backoffMs(ends), stopped.signal);
     }
+  }
+
+  /** Also after exit code 0. */
+  function backoffMs(ends: number): number {
+    return ends <= 1 ? 0 : Math.min(delays.restartMs * 2 ** (ends - 2), RESTART_LIMIT_MS);
   }
 
   function isStopped(): boolean {
@@ -141,8 +161,16 @@ export function startUnit(options: UnitOptions): LivingUnit {
     kill: () => running?.kill(),
     stop: async () => {
       stopped.abort();
+      await Promise.race([delayed(() => delays.endingMs, options.closing), running?.ended ?? over]);
       await running?.stop();
       await over;
+    },
+    evict: async () => {
+      stopped.abort();
+      await running?.stop();
+      await over;
+      Object.assign(unit, { status: 'stopped', ready: false, pid: undefined });
+      return ['', 'exitCode: 0'].includes(lastReason);
     },
   };
 }

@@ -19,7 +19,7 @@ const MOUNT_POINT = '/local-tsuru-data';
 /** Tells at its start where its volume is, and stays. */
 const images: Images = () => ({
   processes: {
-    web: { argv: ['/bin/sh', '-c', 'echo "volumes $TSURU_LOCAL_VOLUMES"; exec sleep 600'], listens: false },
+    web: { argv: ['/bin/sh', '-c', 'echo "volumes $TSURU_LOCAL_VOLUMES"; exec sleep 600'] },
   },
 });
 const volumePlans: Readonly<Record<string, VolumeOptions>> = {

@@ -25,6 +25,8 @@ export interface UnitVolume {
   readonly readOnly: boolean;
   /** memory: a tmpfs of the unit's own; disk: a folder of its own; shared: one folder for all units. */
   readonly kind: 'memory' | 'disk' | 'shared';
+  /** Anyone may write to it; else only root may. */
+  readonly isOpen: boolean;
   /** In bytes; undefined: the plan of the app is the limit. Only a tmpfs is held to it. */
   readonly sizeLimit: number | undefined;
 }
@@ -37,6 +39,8 @@ export const DEFAULT_VOLUME_PLANS: Readonly<Record<string, VolumeOptions>> = {
 
 /** Plugins whose volumes are a unit's own and go with it. */
 const OWN_PLUGINS = ['emptyDir', 'ephemeral'];
+/** Storage classes whose drivers open a disk for everyone. Others, as most of those of block disks, leave it to root. */
+const OPEN_CLASSES = ['local-path', 'nfs', 'cifs'];
 
 export function volumesOf(state: State, app: string): UnitVolume[] {
   return [...state.volumes.values()].flatMap((volume) =>
@@ -62,10 +66,12 @@ export function volumeBindsJson(state: State, app: string): Record<string, unkno
 function unitVolume(state: State, volume: Volume, { mountPoint, readOnly }: VolumeBind): UnitVolume {
   const options = { ...volume.options, ...state.volumePlans.get(volume.plan) };
   const { plugin = '', medium, sizeLimit } = options;
+  const isOpen = plugin !== 'ephemeral' || OPEN_CLASSES.includes(options['storage-class'] ?? '');
   return {
     volume: volume.name,
     mountPoint,
     readOnly,
+    isOpen,
     kind: plugin === 'emptyDir' && medium === 'Memory' ? 'memory' : OWN_PLUGINS.includes(plugin) ? 'disk' : 'shared',
     // `capacity` means nothing to an emptyDir, as in Tsuru.
     sizeLimit: sizeLimit === undefined ? undefined : bytesOf(sizeLimit),

@@ -1,12 +1,16 @@
 import { asArray, asObject, type JsonObject } from '../../../agent/shared/shape.ts';
+import { shuffled } from '../../support/shuffled.ts';
 import { readExchanges } from '../../tsuru/recording.ts';
 
-/** Where every unit pretends to listen: nobody does, so that a scrape costs next to nothing. */
-const PORT = 8888;
 /** The second number of the first unit's address: 127.0 and 127.1 are left to others. */
 const FIRST_BLOCK = 2;
+/** Of a node (RFC 5737): nobody's. */
+const NODE_ADDRESS = '192.0.2.10';
+/** What stands in a template for what differs from app to app. */
+const NAME = '<name>';
+const UNITS = '<units>';
 
-/** Apps as a real Tsuru was recorded to tell them, as JSON that is ready to be sent. */
+/** Apps as a real Tsuru was recorded to tell them, as JSON that is ready to be sent. Tsuru sorts no list, so each answer has another order. */
 export interface Apps {
   readonly names: readonly string[];
   /** The answer to `GET /1.0/apps?extended=true`. */
@@ -19,9 +23,8 @@ export interface Apps {
 
 interface BenchApp {
   readonly name: string;
-  units: readonly JsonObject[];
-  /** Its part of the list. */
-  text: string;
+  /** As JSON, each. */
+  units: readonly string[];
 }
 
 export async function createApps(units: number, unitsPerApp: number): Promise<Apps> {
@@ -31,42 +34,39 @@ export async function createApps(units: number, unitsPerApp: number): Promise<Ap
   const apps = Array.from({ length: Math.ceil(units / unitsPerApp) }, (_, index): BenchApp => {
     const name = `bench-${String(index + 1).padStart(4, '0')}`;
     const many = Math.min(unitsPerApp, units - index * unitsPerApp);
-    return written({ name, units: Array.from({ length: many }, () => unitOf(name)), text: '' });
+    return { name, units: Array.from({ length: many }, () => unitOf(name).text) };
   });
-  let list = joined();
+  const listed = JSON.stringify({ ...templates.listed, name: NAME, units: UNITS });
+  const detailed = JSON.stringify({ ...templates.detailed, name: NAME, units: UNITS });
 
-  function unitOf(app: string): JsonObject {
+  function unitOf(app: string): { readonly name: string; readonly text: string } {
     born++;
     const ip = `127.${FIRST_BLOCK + (born >> 16)}.${(born >> 8) & 255}.${born & 255}`;
     const name = `${app}-web-5d8c7f9b6d-${born.toString(36).padStart(5, '0')}`;
-    const address = { ...asObject(templates.unit['Address'], 'Address'), Host: `${ip}:${PORT}` };
-    return { ...templates.unit, ID: name, Name: name, AppName: app, InternalIP: ip, HostAddr: ip, Address: address };
+    // As pods of Kubernetes are told.
+    const address = { Address: null, HostAddr: '', HostPort: '', InternalIP: ip, IP: NODE_ADDRESS };
+    return { name, text: JSON.stringify({ ...templates.unit, ID: name, Name: name, AppName: app, ...address }) };
   }
 
-  function written(app: BenchApp): BenchApp {
-    app.text = JSON.stringify({ ...templates.listed, name: app.name, units: app.units });
-    return app;
-  }
-
-  function joined(): Buffer {
-    return Buffer.from(`[${apps.map(({ text }) => text).join(',')}]\n`);
+  function written(template: string, { name, units }: BenchApp): string {
+    return template
+      .replace(JSON.stringify(NAME), () => JSON.stringify(name))
+      .replace(JSON.stringify(UNITS), () => `[${shuffled(units).join(',')}]`);
   }
 
   return {
     names: apps.map(({ name }) => name),
-    list: () => list,
+    list: () => Buffer.from(`[${shuffled(apps.map((app) => written(listed, app))).join(',')}]\n`),
     details(name) {
       const app = apps.find((candidate) => candidate.name === name);
-      return app && Buffer.from(`${JSON.stringify({ ...templates.detailed, name, units: app.units })}\n`);
+      return app && Buffer.from(`${written(detailed, app)}\n`);
     },
     replaceUnit() {
       const app = apps[replaced++ % apps.length];
       if (app === undefined) throw new Error('there is no app');
       const unit = unitOf(app.name);
-      app.units = [...app.units.slice(1), unit];
-      written(app);
-      list = joined();
-      return String(unit['Name']);
+      app.units = [...app.units.slice(1), unit.text];
+      return unit.name;
     },
   };
 }

@@ -1,4 +1,4 @@
-// A Tsuru that only answers what an agent asks, fast and the same each time: what a bench of the agent needs. It is a program of its own, so
+// A Tsuru that only answers what an agent asks, fast and the same each time but for the order of its lists: what a bench of the agent needs. It is a program of its own, so
 // that none of its work is taken for the agent's, and tells the bench of each answer in a line of JSON.
 import { parseArgs } from 'node:util';
 import type { IncomingMessage, ServerResponse } from 'node:http';

@@ -33,8 +33,8 @@ export function appRoutes(world: World): Route[] {
         return list(
           apps.map((app) =>
             isSimplified
-              ? { ...listedAppJson(app, extended, undefined), units: [] }
-              : listedAppJson(app, extended, views.unitsError(app.name)),
+              ? { ...listedAppJson(state, app, extended, undefined), units: [] }
+              : listedAppJson(state, app, extended, views.unitsError(app.name)),
           ),
         );
       },
@@ -77,7 +77,7 @@ function createApp({ state, events }: World, call: Call): Promise<Answer> {
   return events.run(change, () => {
     const app = newApp(state, call, teamOwner);
     state.apps.set(app.name, app);
-    return Promise.resolve(json({ ip: appHosts(app)[0] ?? '', status: 'success' }, 201));
+    return Promise.resolve(json({ ip: appHosts(app, state.units)[0] ?? '', status: 'success' }, 201));
   });
 }
 

@@ -2,7 +2,7 @@ import type { Caller } from '../callers.ts';
 import { badRequest, forbidden, notFound } from '../errors.ts';
 import { eventJson, readPermission } from '../event-json.ts';
 import type { TsuruEvent } from '../events.ts';
-import { json, list, type Route } from '../http.ts';
+import { sortedJson, sortedList, type Route } from '../http.ts';
 import { permits } from '../permissions.ts';
 import type { World } from '../world.ts';
 
@@ -21,7 +21,7 @@ export function eventRoutes({ events, url }: World): Route[] {
       answer: ({ caller, query }) => {
         const limit = Number(query.get('limit') ?? DEFAULT_LIMIT);
         const found = events.all.filter((event) => isAskedFor(event, query) && mayRead(caller, event));
-        return list(found.toReversed().slice(0, limit).map(shown));
+        return sortedList(found.toReversed().slice(0, limit).map(shown));
       },
     },
     {
@@ -33,7 +33,7 @@ export function eventRoutes({ events, url }: World): Route[] {
         const event = events.all.find((candidate) => candidate.id === id);
         if (event === undefined) throw notFound('event not found');
         if (!mayRead(caller, event)) throw forbidden();
-        return json({ ...shown(event), CustomData: { Start: null, End: null, Other: null } });
+        return sortedJson({ ...shown(event), CustomData: { Start: null, End: null, Other: null } });
       },
     },
   ];
