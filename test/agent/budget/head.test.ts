@@ -30,6 +30,7 @@ function guarded(): {
     metrics: () => (answers.failsMetrics ? failed() : Promise.resolve(answers.metrics)),
     query: () => (answers.failsQuery ? failed() : Promise.resolve(answers.made)),
     version: failed,
+    flags: failed,
     targets: failed,
     reload: failed,
     close: () => Promise.resolve(),
