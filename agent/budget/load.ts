@@ -118,9 +118,12 @@ export async function watchLoad(options: LoadWatchOptions, signal: AbortSignal):
   }
 }
 
+/** @throws when the page does not tell: that is not a load of 0. */
 function readLook(page: string, atMs: number): LoadLook {
-  const samples = ['head_samples_appended_total', 'head_out_of_order_samples_appended_total']
-    .flatMap((name) => [...samplesOf(page, `prometheus_tsdb_${name}`)])
-    .reduce((sum, { value }) => sum + value, 0);
-  return { atMs, samples, series: sampleOf(page, 'prometheus_tsdb_head_series') ?? 0 };
+  const counters = ['head_samples_appended_total', 'head_out_of_order_samples_appended_total'].flatMap((name) => [
+    ...samplesOf(page, `prometheus_tsdb_${name}`),
+  ]);
+  const series = sampleOf(page, 'prometheus_tsdb_head_series');
+  if (counters.length === 0 || series === undefined) throw new Error("Prometheus' metrics do not tell its load");
+  return { atMs, samples: counters.reduce((sum, { value }) => sum + value, 0), series };
 }

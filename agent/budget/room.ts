@@ -28,7 +28,7 @@ export interface RoomStatus {
   readonly goMemLimitBytes: number | undefined;
   readonly volume: 'tmpfs' | 'disk';
   readonly volumeBytes: number | undefined;
-  readonly volumeUsedBytes: number;
+  readonly volumeUsedBytes: number | undefined;
   readonly retentionSizeBytes: number | undefined;
   /** Of what may be scraped, 1 is all. */
   readonly load: number;
@@ -41,7 +41,8 @@ export interface RoomStatus {
 
 export interface RoomOptions {
   readonly memory: MemoryLimit;
-  readonly volume: Volume;
+  /** `usedBytes` is undefined where it could not be read. */
+  readonly volume: Pick<Volume, 'kind' | 'sizeBytes'> & { readonly usedBytes: number | undefined };
   readonly storageFolder: string;
   readonly loadFile: LoadFile;
   /** What was taken in before the agent was started; undefined when that is not known. */

@@ -3,8 +3,8 @@ import { connect } from 'node:net';
 import { canMakeRoom, dropSetAside } from '../budget/free.ts';
 import { readMemoryLimit } from '../budget/limits.ts';
 import { createLoadFile } from '../budget/load.ts';
-import { createRoom, type Room } from '../budget/room.ts';
-import { readVolume, type Volume } from '../budget/volume.ts';
+import { createRoom, type Room, type RoomOptions } from '../budget/room.ts';
+import { readVolume } from '../budget/volume.ts';
 import { isTight, type VolumeLook } from '../budget/watchdog.ts';
 import type { Clock } from '../clock.ts';
 import { hostPort, type Listen } from '../config.ts';
@@ -89,9 +89,9 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
     );
     return undefined;
   });
-  const volume = await readVolume(storageFolder).catch((error: unknown): Volume => {
+  const volume = await readVolume(storageFolder).catch((error: unknown): RoomOptions['volume'] => {
     log.warn(`how large the volume of ${storageFolder} is cannot be told: ${errorText(error)}`);
-    return { kind: 'disk', sizeBytes: undefined, usedBytes: 0 };
+    return { kind: 'disk', sizeBytes: undefined, usedBytes: undefined };
   });
   const memory = await readMemoryLimit();
   const features = featuresOf(version);

@@ -192,4 +192,20 @@ describe('an agent whose volume fills while it runs', () => {
     await until('it scraped', async () => (await agent.status()).apps.length === 2);
     await until('all written', async () => (await agent.status()).lastWrite.ok);
   });
+
+  it('deletes damaged data that were set aside first, the oldest first, and takes no step', async () => {
+    await using full = await prepare();
+    const agent = await start(full);
+    const aside = join(full.data, 'set-aside');
+    await mkdir(aside);
+    const names = Array.from({ length: 14 }, (_, index) => `20260101T0000${10 + index}Z-01HQ0000000000000000000000`);
+    for (const name of names) await writeFile(join(aside, name), PIECE);
+    const losses = await until('the loss', async () => (await lossesOf(agent)) || undefined);
+    assert.match(losses, /deleted \d damaged parts? that had been set aside to make room/);
+    const left = (await readdir(aside)).sort();
+    assert.ok(left.length >= 10 && left.length < names.length, left.join());
+    assert.deepEqual(left, names.slice(-left.length));
+    assert.equal((await agent.status()).room?.steps, 0);
+    assert.equal(await agent.metric('tsuru_agent_prometheus_starts_total'), 1);
+  });
 });

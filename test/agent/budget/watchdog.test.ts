@@ -50,6 +50,14 @@ describe('the watchdog of the volume', () => {
     assert.equal(describeWatch(undone, look(780, 60)), undefined);
   });
 
+  it('undoes nothing while a part of the volume is unknown, and acts at 85 % all the same', () => {
+    const unknown = (seconds: number, mib: number): VolumeLook => ({ ...look(seconds, mib), problem: 'EACCES' });
+    const acted = [look(0, 90), look(90, 60)];
+    assert.equal(after(...acted, unknown(200, 60), look(390, 60), unknown(999, 60)).steps, 1);
+    assert.equal(after(...acted, look(390, 60)).steps, 0);
+    assert.equal(after(unknown(0, 85)).steps, 1);
+  });
+
   it('counts the five minutes anew when there was no room in between', () => {
     assert.equal(after(look(0, 90), look(90, 60), look(300, 75), look(390, 60), look(600, 60)).steps, 1);
   });
