@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { bindApp, unbindApp } from '../instances/bind.ts';
 import { createInstance } from '../instances/create.ts';
+import { statusText } from '../instances/assess.ts';
 import { instanceInfo, instanceStatus } from '../instances/info.ts';
 import type { Doer } from '../instances/instance.ts';
 import type { Parameters } from '../instances/parameters.ts';
@@ -98,7 +99,11 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: `${INSTANCE}/status`,
     summary: 'How an instance fares',
-    answers: { 200: 'what is wrong', 202: 'being deployed', 204: 'up' },
+    answers: {
+      200: 'what is wrong; ends in "it is up" where it scrapes all the same',
+      202: 'being deployed',
+      204: 'up',
+    },
     answer: status,
   },
   {
@@ -175,17 +180,16 @@ async function remove({ context, name, doer }: Asked): Promise<Answer> {
 }
 
 async function status({ context, name }: Asked): Promise<Answer> {
-  if (!isInstanceName(name)) return { status: 200, text: 'no instance can have this name' };
+  if (!isInstanceName(name)) return { status: 200, text: 'not possible: no instance can have this name' };
   const assessment = await instanceStatus(context, name);
   switch (assessment.kind) {
     case 'up':
       return { status: 204, text: '' };
     case 'deploying':
       return { status: 202, text: 'it is being deployed' };
-    case 'trouble':
-      return { status: 200, text: assessment.text };
-    case 'down':
-      return { status: 500, text: assessment.text };
+    default:
+      // Never 500, of which users read "down" and nothing more.
+      return { status: 200, text: statusText(assessment) };
   }
 }
 

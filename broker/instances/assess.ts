@@ -1,105 +1,145 @@
 import { count, shortLine } from '../../agent/shared/text.ts';
+import type { InstanceId } from '../names.ts';
 import type { App } from '../tsuru/app.ts';
 import type { AgentStatus } from './agent-status.ts';
 import type { Facts } from './gather.ts';
 import { deployOf } from './instance.ts';
 
-/** How an instance fares. Texts are one line: what is wrong, and what to do. */
+/**
+ * The state of an instance. Texts are one line, which Tsuru puts behind `Service instance "x" is`: each completes that sentence and names the
+ * command that helps. A degraded instance scrapes and answers, so that its status ends in "it is up" (statusText).
+ */
 export type Assessment =
   | { readonly kind: 'up' }
   | { readonly kind: 'deploying' }
-  | { readonly kind: 'trouble' | 'down'; readonly text: string };
+  | { readonly kind: 'trouble'; readonly text: string }
+  /** With its problems one by one, but for targets that are down. */
+  | { readonly kind: 'degraded'; readonly text: string; readonly problems: readonly string[] };
 
-/** Long enough for the point of a deploy's error. */
-const LONGEST_TEXT = 400;
+/** Two lines of a terminal, with Tsuru's own words before. */
+const LONGEST_STATUS = 200;
+/** Of a problem in it, so that the command behind it fits. */
+const LONGEST_PROBLEM = 110;
+/** Terraform waits for a status that ends so. */
+const IS_UP = '; it is up';
 
-export function assess(facts: Facts, part: string): Assessment {
+/** The whole text of a degraded or broken instance's status. */
+export function statusText({ kind, text }: Exclude<Assessment, { readonly kind: 'up' | 'deploying' }>): string {
+  if (kind === 'trouble') return shortLine(text, LONGEST_STATUS);
+  return `${shortLine(`degraded: ${text}`, LONGEST_STATUS - IS_UP.length)}${IS_UP}`;
+}
+
+export function assess(facts: Facts, part: string, id: InstanceId): Assessment {
   const { app, deploy, agent } = facts;
   if (app.kind === 'unknown') return untold();
   const own = app.value;
-  if (own === undefined)
-    return trouble(
-      `its app ${part} is gone, or is somebody else's now: remove the instance, and add it again, under another name if that is refused`,
-    );
+  if (own === undefined) {
+    const remove = command('remove', id);
+    return trouble(`gone: its app ${part} was removed, or is somebody else's; run ${remove} and add it again`);
+  }
+  if (own.unitsError !== '') return withoutUnitList(own, agent);
   const lastDeploy = deploy.kind === 'known' ? deployOf(own, deploy.value) : undefined;
   const isDeploying = lastDeploy?.isRunning === true;
   const isNeverDeployed = deploy.kind === 'known' && lastDeploy === undefined;
   const deployError = lastDeploy?.error ?? '';
   // The units of a change under way are two for a while, of a first deploy none: what is known of it says which.
   const ready = own.units.filter(({ isReady }) => isReady);
-  if (own.unitsError !== '') return trouble(`Tsuru cannot tell its units at present (${own.unitsError}): try again`);
   if (deploy.kind === 'unknown' && ready.length === 0) return untold();
-  if (own.units.length === 0) return withoutUnits(own, deployError, isDeploying || isNeverDeployed);
-  if (ready.length === 0) return isDeploying ? { kind: 'deploying' } : crashing(own);
+  if (own.units.length === 0) return withoutUnits(own, id, deployError, isDeploying || isNeverDeployed);
+  if (ready.length === 0) return isDeploying ? { kind: 'deploying' } : crashing(own, id);
   if (ready.length > 1 && deploy.kind === 'known' && !isDeploying) {
-    const more = `it has ${ready.length} units, each with data of its own behind one address`;
-    return trouble(`${more}: run "tsuru unit-remove ${ready.length - 1} -a ${part}"`);
+    const more = `${ready.length} units hold separate data behind one address`;
+    return degraded(`${more}; run "tsuru unit-remove ${ready.length - 1} -a ${part}"`);
   }
   if (deployError !== '') {
-    return trouble(`the last deploy failed, an older version runs on: ${lastLine(deployError)}`);
+    return degraded(`the last deploy failed, and the version before runs on (${lastLine(deployError)})`);
   }
   switch (agent?.kind) {
     case undefined:
       return notAsked(facts);
     case 'refused':
-      return trouble(`it does not take its own password: run "tsuru app-restart -a ${part}"`);
+      return trouble(
+        `in need of a restart: it rejects its own password; run "tsuru app-restart -a ${part}" (data in memory are lost)`,
+      );
     case 'unknown':
       return untold();
     case 'silent':
-      return isDeploying
-        ? { kind: 'deploying' }
-        : { kind: 'down', text: shortLine(`it does not answer (${agent.reason})`, LONGEST_TEXT) };
+      if (isDeploying) return { kind: 'deploying' };
+      return trouble(`not answering (${agent.reason}): see "tsuru app-log -a ${part}"`);
     case 'answered':
-      return assessAgent(agent.status);
+      return assessAgent(agent.status, facts, id);
   }
+}
+
+function command(verb: 'update' | 'remove' | 'info', { service, instance }: InstanceId, flags = ''): string {
+  return `"tsuru service-instance-${verb} ${service} ${instance}${flags}"`;
+}
+
+/** The router may lead to a unit that Tsuru cannot list. */
+function withoutUnitList({ unitsError }: App, agent: Facts['agent']): Assessment {
+  const cannot = `Tsuru cannot list its units (${unitsError})`;
+  if (agent?.kind === 'answered' && agent.status.isReady) return degraded(`${cannot}, scraping goes on`);
+  return trouble(`unknown: ${cannot}; try again`);
 }
 
 function notAsked({ address, password }: Facts): Assessment {
-  if (address === '') return trouble('it has no address at which it can be asked: does its pool have a router?');
+  if (address === '')
+    return trouble('unreachable: it has no address; ask an administrator whether its pool has a router');
   if (password.kind === 'unknown') return untold();
-  return trouble('its app has lost its password: remove the instance, and add it again');
+  return degraded('its password was unset; a new one is set within two minutes');
 }
 
-function withoutUnits({ name }: App, deployError: string, isComing: boolean): Assessment {
+function withoutUnits({ name }: App, id: InstanceId, deployError: string, isComing: boolean): Assessment {
   if (isComing) return { kind: 'deploying' };
-  if (deployError !== '') {
-    return trouble(`its deploy failed: ${lastLine(deployError)}; remove it and add it again, or ask an administrator`);
-  }
-  return trouble(`it is stopped: run "tsuru app-start -a ${name}"`);
+  if (deployError === '') return trouble(`stopped: run "tsuru app-start -a ${name}"`);
+  return trouble(`not deployed: ${lastLine(deployError)}; run ${command('update', id)} to try again`);
 }
 
-function crashing({ name, units }: App): Assessment {
+function crashing({ name, units }: App, id: InstanceId): Assessment {
   const reason = units.find((unit) => unit.reason !== '')?.reason ?? '';
   if (/oom/i.test(reason)) {
-    return trouble(
-      'its unit ran out of memory: choose a larger plan, or scrape less ("tsuru service-instance-update")',
-    );
+    return trouble(`out of memory: choose a larger plan with ${command('update', id, ' -p PLAN')}, or bind fewer apps`);
   }
   const why = reason === '' ? (units[0]?.status ?? 'unknown') : reason;
-  return {
-    kind: 'down',
-    text: shortLine(`its unit is not ready (${why}): see "tsuru app-log -a ${name}"`, LONGEST_TEXT),
-  };
+  return trouble(`not ready: its unit reports "${why}"; see "tsuru app-log -a ${name}"`);
 }
 
-function assessAgent({ problems, isReady, syncProblem }: AgentStatus): Assessment {
-  const [first] = problems;
-  if (first !== undefined) {
-    const more = problems.length > 1 ? ` (and ${count(problems.length - 1, 'more problem')})` : '';
-    return trouble(`${first}${more}`);
-  }
-  if (!isReady) return { kind: 'deploying' };
-  // Out of sync for a moment is what every change is: the agent says when it lasts.
-  if (syncProblem === '') return { kind: 'up' };
-  return trouble(`Prometheus has not loaded the newest targets yet (${syncProblem}): it scrapes the ones before`);
+function assessAgent(status: AgentStatus, facts: Facts, id: InstanceId): Assessment {
+  const { problems, isReady, apps } = status;
+  const [problem] = problems;
+  if (!isReady) return problem === undefined ? { kind: 'deploying' } : trouble(`not ready: ${problem}`);
+  const units = apps.flatMap((app) => app.units).filter(({ leftOut }) => leftOut === '');
+  const down = units.filter(({ health }) => health === 'down').length;
+  const own = problemsOf(status, facts);
+  const [first, ...others] = [
+    ...(down > 0 ? [`${down} of ${count(units.length, 'target')} ${down === 1 ? 'is' : 'are'} down`] : []),
+    ...own,
+  ];
+  if (first === undefined) return { kind: 'up' };
+  const more = others.length > 0 ? ` (and ${count(others.length, 'more problem')})` : '';
+  return degraded(`${shortLine(first, LONGEST_PROBLEM)}${more}; see ${command('info', id)}`, own);
+}
+
+/** What is wrong with an instance that scrapes, besides its targets. */
+function problemsOf({ problems, syncProblem }: AgentStatus, { lostGrants }: Facts): readonly string[] {
+  return [
+    ...lostGrants.map((app) => `it may not read ${app}: the grant was taken away, and comes back within two minutes`),
+    ...problems,
+    // Out of sync for a moment is what every change is: the agent says when it lasts.
+    ...(syncProblem === '' ? [] : [`the latest targets are not loaded (${syncProblem}), the ones before are scraped`]),
+  ];
 }
 
 function untold(): Assessment {
-  return trouble('Tsuru cannot tell at present how it fares: try again');
+  return trouble('unknown: Tsuru did not answer in time; try again');
 }
 
 function trouble(text: string): Assessment {
-  return { kind: 'trouble', text: shortLine(text, LONGEST_TEXT) };
+  return { kind: 'trouble', text };
+}
+
+function degraded(text: string, problems: readonly string[] = [text]): Assessment {
+  return { kind: 'degraded', text, problems };
 }
 
 /** Tsuru's report of a deploy is many lines; the reason comes right after this head. */

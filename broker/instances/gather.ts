@@ -1,5 +1,8 @@
+import { compareText } from '../../agent/shared/text.ts';
 import type { DeployEvent } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
+import type { Instance } from '../tsuru/instance.ts';
+import type { Token } from '../tsuru/token.ts';
 import { READER } from '../grants.ts';
 import { askAgent, type AgentAnswer } from './agent-status.ts';
 import { addressOf, isOwn, USERNAME, VARIABLES, type Operation } from './instance.ts';
@@ -8,6 +11,7 @@ import { ownToken } from './token-part.ts';
 /** What could not be asked in time, or failed, is unknown: never taken for nothing. */
 export type Known<T> = { readonly kind: 'known'; readonly value: T } | { readonly kind: 'unknown' };
 
+const UNKNOWN = { kind: 'unknown' } as const;
 /** An instance answers from what it has in memory: in milliseconds, unless it hangs. */
 const AGENT_LIMIT_MS = 2_000;
 const LEAST_AGENT_MS = 500;
@@ -19,7 +23,13 @@ export interface Facts {
   readonly deploy: Known<DeployEvent | undefined>;
   readonly password: Known<string | undefined>;
   readonly username: string;
+  /** As Tsuru lists them; as the token's grants say where the list does not tell. */
   readonly boundApps: Known<readonly string[]>;
+  /** Bound apps that the instance's token may not read, its own among them. */
+  readonly lostGrants: readonly string[];
+  /** What Tsuru stores of the instance. */
+  readonly stored: Known<Instance | undefined>;
+  /** Where people find it: its CNAME, or the router's. */
   readonly address: string;
   /** Undefined: there is nobody to ask yet. */
   readonly agent: AgentAnswer | undefined;
@@ -27,7 +37,7 @@ export interface Facts {
 
 /** Asks Tsuru for everything at once, and the instance as soon as its address and password are there; takes what comes before the signal. */
 export async function gatherFacts(operation: Operation): Promise<Facts> {
-  const { api, names, signal, context } = operation;
+  const { api, id, names, signal, context } = operation;
   const env = known(api.env(names.part, [VARIABLES.username, VARIABLES.password]), signal);
   const app = known(
     api.app(names.part).then((found) => (found !== undefined && isOwn(operation, found) ? found : undefined)),
@@ -35,13 +45,19 @@ export async function gatherFacts(operation: Operation): Promise<Facts> {
   );
   const deploy = known(api.lastDeploy(names.part), signal);
   const token = known(ownToken(operation), signal);
+  const listed = known(
+    api.instances(id.service).then((instances) => instances?.get(id.instance)),
+    signal,
+  );
 
   async function agentOf(): Promise<AgentAnswer | undefined> {
     const [own, variables] = [await app, await env];
     if (own.kind === 'unknown' || own.value === undefined || variables.kind === 'unknown') return undefined;
     const address = addressOf(context.instanceUrl, own.value);
     const password = variables.value?.get(VARIABLES.password);
-    if (address === '' || password === undefined || !own.value.units.some(({ isReady }) => isReady)) return undefined;
+    // While Tsuru cannot list units, the router may still lead to one.
+    const mayAnswer = own.value.unitsError !== '' || own.value.units.some(({ isReady }) => isReady);
+    if (address === '' || password === undefined || !mayAnswer) return undefined;
     const askedMs = context.clock.nowMs();
     const limit = AbortSignal.any([signal, AbortSignal.timeout(AGENT_LIMIT_MS)]);
     const answer = await askAgent(
@@ -55,7 +71,7 @@ export async function gatherFacts(operation: Operation): Promise<Facts> {
   }
 
   const agent = await agentOf();
-  const [ownApp, variables, roles] = [await app, await env, await token];
+  const [ownApp, variables, ownersToken, stored] = [await app, await env, await token, await listed];
   const isThere = ownApp.kind === 'known' && ownApp.value !== undefined;
   return {
     app: ownApp,
@@ -66,19 +82,32 @@ export async function gatherFacts(operation: Operation): Promise<Facts> {
           { kind: 'known', value: isThere ? variables.value?.get(VARIABLES.password) : undefined }
         : variables,
     username: (variables.kind === 'known' ? variables.value?.get(VARIABLES.username) : undefined) ?? USERNAME,
-    boundApps:
-      roles.kind === 'known'
-        ? {
-            kind: 'known',
-            value: (roles.value?.roles ?? [])
-              .filter(({ name, context: appName }) => name === READER && appName !== names.part)
-              .map(({ context: appName }) => appName)
-              .sort(),
-          }
-        : roles,
-    address: ownApp.kind === 'known' && ownApp.value !== undefined ? addressOf(context.instanceUrl, ownApp.value) : '',
+    ...bindsOf(names.part, ownersToken, stored),
+    stored,
+    address:
+      ownApp.kind === 'known' && ownApp.value !== undefined
+        ? addressOf(context.instanceUrl, { ...ownApp.value, address: ownApp.value.cname || ownApp.value.address })
+        : '',
     agent,
   };
+}
+
+function bindsOf(
+  part: string,
+  token: Known<Token | undefined>,
+  stored: Known<Instance | undefined>,
+): Pick<Facts, 'boundApps' | 'lostGrants'> {
+  const granted =
+    token.kind === 'known'
+      ? (token.value?.roles ?? []).filter(({ name }) => name === READER).map(({ context }) => context)
+      : undefined;
+  const bound = stored.kind === 'known' ? stored.value?.apps : undefined;
+  if (bound === undefined) {
+    const apps = granted?.filter((app) => app !== part).sort(compareText);
+    return { boundApps: apps === undefined ? UNKNOWN : { kind: 'known', value: apps }, lostGrants: [] };
+  }
+  const lostGrants = granted === undefined ? [] : [part, ...bound].filter((app) => !granted.includes(app));
+  return { boundApps: { kind: 'known', value: [...bound].sort(compareText) }, lostGrants };
 }
 
 async function known<T>(call: Promise<T>, signal: AbortSignal): Promise<Known<T>> {

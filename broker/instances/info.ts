@@ -3,7 +3,8 @@ import type { Context } from '../context.ts';
 import type { AgentApp, AgentStatus, AgentUnit } from './agent-status.ts';
 import { assess, type Assessment } from './assess.ts';
 import { gatherFacts, type Facts } from './gather.ts';
-import { operationOn, planNameOf, within } from './instance.ts';
+import { notInForce } from './in-force.ts';
+import { operationOn, planNameOf, within, type Operation } from './instance.ts';
 
 /** `tsuru service-info` asks one instance after another: each has 2 s. */
 const INFO_LIMIT_MS = 1_600;
@@ -22,25 +23,28 @@ export interface Label {
 /** What users see of an instance: whatever could be learnt in time. */
 export async function instanceInfo(context: Context, name: string): Promise<readonly Label[]> {
   const operation = operationOn(context, name, within(context, INFO_LIMIT_MS));
-  return labelsOf(await gatherFacts(operation), operation.names.part);
+  return labelsOf(await gatherFacts(operation), operation);
 }
 
 /** How an instance fares. */
 export async function instanceStatus(context: Context, name: string): Promise<Assessment> {
   const operation = operationOn(context, name, within(context, STATUS_LIMIT_MS));
-  return assess(await gatherFacts(operation), operation.names.part);
+  return assess(await gatherFacts(operation), operation.names.part, operation.id);
 }
 
-function labelsOf(facts: Facts, part: string): readonly Label[] {
+/** Labels that the client has itself (Apps, Plan, Status ...) would be there twice. */
+function labelsOf(facts: Facts, { context, id, names: { part } }: Operation): readonly Label[] {
   const app = facts.app.kind === 'known' ? facts.app.value : undefined;
   const status = facts.agent?.kind === 'answered' ? facts.agent.status : undefined;
+  const stored = facts.stored.kind === 'known' ? facts.stored.value : undefined;
   const password = facts.password.kind === 'known' ? facts.password.value : undefined;
   const values: readonly (readonly [string, string])[] = [
     ['Address', facts.address],
     ['App', app === undefined ? '' : part],
-    ['Apps', appsText(facts.boundApps, status)],
-    ['Plan', app === undefined ? '' : planText(planNameOf(app), app.plan)],
-    ['Problems', problemsText(assess(facts, part), status)],
+    ['In force', app === undefined ? '' : planText(planNameOf(app), app.plan)],
+    ['Not in force', app === undefined || stored === undefined ? '' : notInForce(context.plans, id, app, stored)],
+    ['Problems', problemsText(assess(facts, part, id), status)],
+    ['Units up', appsText(facts.boundApps, status)],
     ['User and Password', password === undefined ? '' : `${facts.username} / ${password}`],
   ];
   return values
@@ -79,12 +83,23 @@ function wronglyOut(units: readonly AgentUnit[]): readonly AgentUnit[] {
 }
 
 function problemsText(assessment: Assessment, status: AgentStatus | undefined): string {
-  const own =
-    assessment.kind === 'up' ? [] : [assessment.kind === 'deploying' ? 'it is being deployed' : assessment.text];
   const ofUnits = (status?.apps ?? []).flatMap(({ units, problems }) => [
     ...units.filter(({ health }) => health === 'down').map(({ name, lastError }) => `${name}: ${lastError || 'down'}`),
     ...wronglyOut(units).map(({ name, leftOut }) => `${name} is not scraped: ${leftOut}`),
     ...problems,
   ]);
-  return listNames([...own, ...ofUnits], SHOWN_PROBLEMS);
+  return listNames([...problemsIn(assessment), ...ofUnits], SHOWN_PROBLEMS);
+}
+
+function problemsIn(assessment: Assessment): readonly string[] {
+  switch (assessment.kind) {
+    case 'up':
+      return [];
+    case 'deploying':
+      return ['it is being deployed'];
+    case 'degraded':
+      return assessment.problems;
+    case 'trouble':
+      return [assessment.text];
+  }
 }

@@ -4,6 +4,7 @@ import { refusal } from '../refusals.ts';
 import type { Plan } from '../plans/plan.ts';
 import type { AppChange } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
+import { wayOut } from './in-force.ts';
 import {
   ANSWER_LIMIT_MS,
   changedAnnotations,
@@ -73,26 +74,20 @@ export async function updateInstance(
   }
 }
 
-/** Names that a shell takes as they are; others are slips that the sentence shows already. */
-const SHOWN_NAME = /^[\w.-]{1,60}$/;
-
 /**
  * Tsuru stores plan and parameters before it asks the broker, and the client sends them with each later update: a refusal tells how to end that.
  * `planBefore` is the plan to go back to; '': the plan is not new.
  */
 function withWayOut(error: unknown, { service }: Context, instance: string, planBefore: string): unknown {
   if (!(error instanceof BrokerError) || error.status !== 400) return error;
-  const flags = [
-    ...(error instanceof ParametersRefused
-      ? error.names.filter((name) => SHOWN_NAME.test(name)).map((name) => `--remove-param ${name}`)
-      : []),
-    ...(planBefore === '' || error instanceof ParametersRefused ? [] : [`-p ${planBefore}`]),
-  ];
-  if (flags.length === 0) return error;
-  const command = `tsuru service-instance-update ${service} ${instance} ${flags.join(' ')}`;
+  const command =
+    error instanceof ParametersRefused
+      ? wayOut({ service, instance }, error.names, '')
+      : wayOut({ service, instance }, [], planBefore);
+  if (command === undefined) return error;
   return new BrokerError(
     error.status,
-    `${error.message} Tsuru keeps what was refused and sends it with each update: give another value, or run "${command}".`,
+    `${error.message} Tsuru keeps what was refused and sends it with each update: give another value, or run ${command}.`,
     error.cause,
   );
 }

@@ -1,3 +1,4 @@
+import { compareText } from '../../agent/shared/text.ts';
 import { asArray, asObject, asOptionalText, isObject, type JsonObject } from '../../agent/shared/shape.ts';
 
 /** An instance's app, as far as the broker wants to know it. */
@@ -16,6 +17,8 @@ export interface App {
   readonly unitsError: string;
   /** Of the router; '' without one. */
   readonly address: string;
+  /** The first of the names that its owner gave it; '' without any. */
+  readonly cname: string;
   readonly deploys: number;
 }
 
@@ -51,6 +54,11 @@ export function readApp(value: unknown): App {
     units: listOf(app['units'], 'units').map(readUnit).filter(isNoOneOff),
     unitsError: /unable to list app units[^\n]*/.exec(error)?.[0] ?? '',
     address: asOptionalText(app['ip'], 'ip'),
+    // The order of Tsuru's list says nothing.
+    cname:
+      listOf(app['cname'], 'cname')
+        .map((name) => asOptionalText(name, 'a cname'))
+        .sort(compareText)[0] ?? '',
     deploys: typeof app['deploys'] === 'number' ? app['deploys'] : 0,
   };
 }

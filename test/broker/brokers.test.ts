@@ -72,7 +72,7 @@ describe('a broker that is killed', () => {
       await killedAt(stage, method, path, () => stage.update('my-instance', { plan: 'medium' }));
       // Tsuru has kept the new plan, and would find nothing new in the same again.
       await expect(stage.update('my-instance', { plan: 'medium', description: 'again' }), 200);
-      assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+      assert.equal((await stage.info())['In force'], 'medium (c1m4)');
       assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
     });
   }
@@ -113,7 +113,7 @@ describe('a deploy', () => {
     const other = await stage.startBroker();
     await until('the reason', async () => {
       const { status, body } = await askBroker(other.url, 'GET', '/resources/my-instance/status');
-      return status === 200 && /its deploy failed: .+; remove it and add it again/.test(body);
+      return status === 200 && /^not deployed: .+; run "tsuru service-instance-update/.test(body);
     });
   });
 

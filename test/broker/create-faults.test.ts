@@ -95,7 +95,7 @@ describe('what an earlier try has left', () => {
       await expect(stage.add('my-instance', { plan: 'medium', 'parameters.scrape_interval': '30s' }), 201);
       await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
       assert.deepEqual(await partsOf(stage), ALL);
-      assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+      assert.equal((await stage.info())['In force'], 'medium (c1m4)');
       const volume = (await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body;
       assert.match(volume, /"sizeLimit":"1000Mi"/);
       const app = (await stage.admin.call('GET', `/1.0/apps/${APP}`)).body;

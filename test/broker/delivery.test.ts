@@ -49,7 +49,7 @@ const WISHES: readonly Wish[] = [
     ask: (stage, attempt) => stage.update('my-instance', { plan: 'medium', description: `attempt ${attempt}` }),
     async demandDone(stage) {
       await untilUp(stage);
-      assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+      assert.equal((await stage.info())['In force'], 'medium (c1m4)');
       assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
     },
   },

@@ -90,7 +90,7 @@ describe('a volume that is bound to another app as well', () => {
     assert.deepEqual(volumeChanges(stage), ['POST /1.4/volumes']);
     assert.deepEqual(await volumeOf(stage), before);
     assert.deepEqual(await partsOf(stage), ALL);
-    assert.equal((await stage.info())['Plan'], 'small (c0.5m1)');
+    assert.equal((await stage.info())['In force'], 'small (c0.5m1)');
   });
 
   it('is not touched by an update of the plan, which is refused before anything is changed', async () => {
@@ -252,13 +252,13 @@ describe('an instance whose app was given other tags by its team', () => {
       await expect(stage.bind('my-app'), 200);
       assert.deepEqual(await grantsOf(stage), ['prometheus-reader my-app', `prometheus-reader ${APP}`]);
       const info = await stage.info();
-      assert.deepEqual(Object.keys(info).sort(), ['Address', 'App', 'Apps', 'Plan', 'User and Password']);
-      assert.deepEqual([info['App'], info['Apps'], info['Plan']], [APP, 'my-app', 'small (c0.5m1)']);
+      assert.deepEqual(Object.keys(info).sort(), ['Address', 'App', 'In force', 'Units up', 'User and Password']);
+      assert.deepEqual([info['App'], info['Units up'], info['In force']], [APP, 'my-app', 'small (c0.5m1)']);
       await expect(stage.unbind('my-app'), 200);
       assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
 
       await expect(stage.update('my-instance', { plan: 'medium', 'parameters.scrape_interval': '30s' }), 200);
-      assert.equal((await stage.info())['Plan'], 'medium (c1m4)');
+      assert.equal((await stage.info())['In force'], 'medium (c1m4)');
       await demandUp(stage);
       // They are the team's business.
       assert.deepEqual((await appOf(stage)).tags, given);

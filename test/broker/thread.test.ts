@@ -31,10 +31,10 @@ describe('through the Tsuru service API,', () => {
       assert.equal(tsuru.requests.count('PUT', /units/), units);
 
       const info = await stage.info();
-      assert.deepEqual(Object.keys(info).sort(), ['Address', 'App', 'Apps', 'Plan', 'User and Password']);
+      assert.deepEqual(Object.keys(info).sort(), ['Address', 'App', 'In force', 'Units up', 'User and Password']);
       assert.equal(info['App'], APP);
-      assert.equal(info['Apps'], 'my-app');
-      assert.equal(info['Plan'], 'small (c0.5m1)');
+      assert.equal(info['Units up'], 'my-app');
+      assert.equal(info['In force'], 'small (c0.5m1)');
       assert.match(info['User and Password'] ?? '', /^prometheus \/ [\w-]{24}$/);
 
       await expect(stage.unbind('my-app'), 200);

@@ -6,7 +6,7 @@ import type { App, Unit } from '../../../broker/tsuru/app.ts';
 const UNIT: Unit = { name: 'u1', status: 'started', reason: '', isReady: true, address: '10.0.0.1:8888' };
 const appAt = (address: string, units: readonly Unit[] = [UNIT]): App => ({
   ...{ name: 'prometheus-x', pool: 'dev', cluster: '', team: 'shop', plan: 'c1m1', tags: [] },
-  ...{ annotations: new Map(), units, unitsError: '', address, deploys: 1 },
+  ...{ annotations: new Map(), units, unitsError: '', address, cname: '', deploys: 1 },
 });
 
 describe('the address of an instance', () => {

@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { assess } from '../../../broker/instances/assess.ts';
+import { assess, statusText } from '../../../broker/instances/assess.ts';
+import type { AgentApp, AgentStatus, AgentUnit } from '../../../broker/instances/agent-status.ts';
 import type { Facts } from '../../../broker/instances/gather.ts';
 import type { App, Unit } from '../../../broker/tsuru/app.ts';
 
 const UNIT: Unit = { name: 'u1', status: 'started', reason: '', isReady: true, address: '10.0.0.1:8888' };
 const APP: App = {
   ...{ name: 'prometheus-x', pool: 'dev', cluster: '', team: 'shop', plan: 'c1m1', tags: [] },
-  ...{ annotations: new Map(), units: [UNIT], unitsError: '', address: 'x.example.com', deploys: 1 },
+  ...{ annotations: new Map(), units: [UNIT], unitsError: '', address: 'x.example.com', cname: '', deploys: 1 },
 };
 const WELL: Facts = {
   app: { kind: 'known', value: APP },
   deploy: { kind: 'known', value: { id: '1', isRunning: false, error: '' } },
   ...{ password: { kind: 'known', value: 'secret' }, username: 'prometheus', boundApps: { kind: 'known', value: [] } },
+  ...{ lostGrants: [], stored: { kind: 'unknown' } },
   address: 'http://x.example.com',
   agent: { kind: 'answered', status: { isReady: true, problems: [], syncProblem: '', apps: [] } },
 };
@@ -31,99 +33,130 @@ const failed = {
   },
 } as const;
 
-describe('an instance', () => {
-  for (const [what, facts, kind, words] of [
-    ['is up when all is well', WELL, 'up', /^$/],
-    ['is unknown when Tsuru does not tell its app', { ...WELL, app: UNKNOWN }, 'trouble', /cannot tell at present/],
-    [
-      'is gone without an app',
-      { ...WELL, app: { kind: 'known', value: undefined } },
-      'trouble',
-      /remove the instance, and add it again/,
-    ],
-    [
-      'is unknown when its units are',
-      withApp({ units: [], unitsError: 'unable to list app units: timeout' }),
-      'trouble',
-      /cannot tell its units/,
-    ],
-    [
-      'is being deployed while the deploy runs and nothing is ready',
-      { ...withUnits({ isReady: false, status: 'starting' }), deploy: deploying },
-      'deploying',
-      /^$/,
-    ],
-    [
-      'is being deployed before its first deploy',
-      { ...withApp({ units: [] }), deploy: { kind: 'known', value: undefined } },
-      'deploying',
-      /^$/,
-    ],
-    [
-      'tells why its first deploy failed',
-      { ...withApp({ units: [] }), deploy: failed },
-      'trouble',
-      /^its deploy failed: no room for it; remove it/,
-    ],
-    [
-      'tells that an older version runs on',
-      { ...WELL, deploy: failed },
-      'trouble',
-      /an older version runs on: no room for it$/,
-    ],
-    ['is stopped without units', withApp({ units: [] }), 'trouble', /tsuru app-start -a prometheus-x/],
-    [
-      'tells that memory ran out',
-      withUnits({ isReady: false, status: 'error', reason: 'OOMKilled' }),
-      'trouble',
-      /ran out of memory: choose a larger plan/,
-    ],
-    [
-      'is down with the reason when it crashes',
-      withUnits({ isReady: false, status: 'error', reason: 'exitCode: 1' }),
-      'down',
-      /\(exitCode: 1\).+tsuru app-log -a prometheus-x/,
-    ],
-    ['has one unit too many', withUnits({}, { name: 'u2' }), 'trouble', /tsuru unit-remove 1 -a prometheus-x/],
-    ['may have two units while it is deployed', { ...withUnits({}, { name: 'u2' }), deploy: deploying }, 'up', /^$/],
-    ['cannot be asked without an address', { ...WELL, address: '', agent: undefined }, 'trouble', /no address/],
-    [
-      'cannot be asked while its password is unknown',
-      { ...WELL, password: UNKNOWN, agent: undefined },
-      'trouble',
-      /cannot tell at present/,
-    ],
-    [
-      'cannot be asked when its password is gone',
-      { ...WELL, password: { kind: 'known', value: undefined }, agent: undefined },
-      'trouble',
-      /lost its password/,
-    ],
-    [
-      'does not take its own password',
-      { ...WELL, agent: { kind: 'refused' } },
-      'trouble',
-      /tsuru app-restart -a prometheus-x/,
-    ],
-    [
-      'is down when it is silent',
-      { ...WELL, agent: { kind: 'silent', reason: 'ECONNREFUSED' } },
-      'down',
-      /ECONNREFUSED/,
-    ],
-    [
-      'is being deployed when it is silent meanwhile',
-      { ...WELL, deploy: deploying, agent: { kind: 'silent', reason: 'x' } },
-      'deploying',
-      /^$/,
-    ],
-  ] as readonly (readonly [string, Facts, string, RegExp])[]) {
+const answered = (status: Partial<AgentStatus>): Facts => ({
+  ...WELL,
+  agent: { kind: 'answered', status: { isReady: true, problems: [], syncProblem: '', apps: [], ...status } },
+});
+const unit = (health: string): AgentUnit => ({ name: 'u', leftOut: '', isRightlyOut: false, health, lastError: '' });
+const shop = (...healths: readonly string[]): AgentApp => ({
+  ...{ name: 'shop', isKnown: true, problems: [] },
+  units: healths.map(unit),
+});
+const UPDATE = 'tsuru service-instance-update prometheus x';
+
+/** What is known, and what a user reads behind `Service instance "x" is`. */
+const TABLE: readonly (readonly [what: string, facts: Facts, read: string])[] = [
+  ['all is well', WELL, 'up'],
+  ['Tsuru does not tell its app', { ...WELL, app: UNKNOWN }, 'unknown: Tsuru did not answer in time; try again'],
+  [
+    'its app is gone',
+    { ...WELL, app: { kind: 'known', value: undefined } },
+    'gone: its app prometheus-x was removed, or is somebody else\'s; run "tsuru service-instance-remove prometheus x" and add it again',
+  ],
+  [
+    'Tsuru cannot list its units, and the agent answers',
+    withApp({ units: [], unitsError: 'unable to list app units: timeout' }),
+    'degraded: Tsuru cannot list its units (unable to list app units: timeout), scraping goes on; it is up',
+  ],
+  [
+    'Tsuru cannot list its units, and nobody answers',
+    { ...withApp({ units: [], unitsError: 'unable to list app units: timeout' }), agent: undefined },
+    'unknown: Tsuru cannot list its units (unable to list app units: timeout); try again',
+  ],
+  [
+    'its deploy runs and nothing is ready',
+    { ...withUnits({ isReady: false, status: 'starting' }), deploy: deploying },
+    'pending',
+  ],
+  ['it was never deployed', { ...withApp({ units: [] }), deploy: { kind: 'known', value: undefined } }, 'pending'],
+  [
+    'its first deploy failed',
+    { ...withApp({ units: [] }), deploy: failed },
+    `not deployed: no room for it; run "${UPDATE}" to try again`,
+  ],
+  [
+    'a later deploy failed',
+    { ...WELL, deploy: failed },
+    'degraded: the last deploy failed, and the version before runs on (no room for it); it is up',
+  ],
+  ['it has no units', withApp({ units: [] }), 'stopped: run "tsuru app-start -a prometheus-x"'],
+  [
+    'memory ran out',
+    withUnits({ isReady: false, status: 'error', reason: 'OOMKilled' }),
+    `out of memory: choose a larger plan with "${UPDATE} -p PLAN", or bind fewer apps`,
+  ],
+  [
+    'it crashes',
+    withUnits({ isReady: false, status: 'error', reason: 'exitCode: 1' }),
+    'not ready: its unit reports "exitCode: 1"; see "tsuru app-log -a prometheus-x"',
+  ],
+  [
+    'it has one unit too many',
+    withUnits({}, { name: 'u2' }),
+    'degraded: 2 units hold separate data behind one address; run "tsuru unit-remove 1 -a prometheus-x"; it is up',
+  ],
+  ['it has two units while it is deployed', { ...withUnits({}, { name: 'u2' }), deploy: deploying }, 'up'],
+  [
+    'it has no address',
+    { ...WELL, address: '', agent: undefined },
+    'unreachable: it has no address; ask an administrator whether its pool has a router',
+  ],
+  [
+    'its password is unknown',
+    { ...WELL, password: UNKNOWN, agent: undefined },
+    'unknown: Tsuru did not answer in time; try again',
+  ],
+  [
+    'its password was unset',
+    { ...WELL, password: { kind: 'known', value: undefined }, agent: undefined },
+    'degraded: its password was unset; a new one is set within two minutes; it is up',
+  ],
+  [
+    'it rejects its password',
+    { ...WELL, agent: { kind: 'refused' } },
+    'in need of a restart: it rejects its own password; run "tsuru app-restart -a prometheus-x" (data in memory are lost)',
+  ],
+  [
+    'it is silent',
+    { ...WELL, agent: { kind: 'silent', reason: 'ECONNREFUSED' } },
+    'not answering (ECONNREFUSED): see "tsuru app-log -a prometheus-x"',
+  ],
+  [
+    'it is silent while it is deployed',
+    { ...WELL, deploy: deploying, agent: { kind: 'silent', reason: 'x' } },
+    'pending',
+  ],
+  ['the agent is not ready', answered({ isReady: false }), 'pending'],
+  [
+    'the agent is not ready and says why',
+    answered({ isReady: false, problems: ['Prometheus replays its log'] }),
+    'not ready: Prometheus replays its log',
+  ],
+  [
+    'targets are down',
+    answered({ apps: [shop('up', 'down', 'up'), shop('down', 'unknown')] }),
+    'degraded: 2 of 5 targets are down; see "tsuru service-instance-info prometheus x"; it is up',
+  ],
+  [
+    'a grant was taken away and a target is down',
+    { ...answered({ apps: [shop('down')] }), lostGrants: ['pay'] },
+    'degraded: 1 of 1 target is down (and 1 more problem); see "tsuru service-instance-info prometheus x"; it is up',
+  ],
+  [
+    'a problem is long',
+    answered({ problems: ['x'.repeat(500)] }),
+    `degraded: ${'x'.repeat(109)}…; see "tsuru service-instance-info prometheus x"; it is up`,
+  ],
+];
+
+describe('the status of an instance reads as the end of a sentence when', () => {
+  for (const [what, facts, read] of TABLE) {
     it(what, () => {
-      const assessment = assess(facts, 'prometheus-x');
-      assert.equal(assessment.kind, kind);
-      const text = 'text' in assessment ? assessment.text : '';
-      assert.match(text, words);
-      assert.ok(text.length <= 400 && !text.includes('\n'));
+      const assessment = assess(facts, 'prometheus-x', { service: 'prometheus', instance: 'x' });
+      const { kind } = assessment;
+      const text = kind === 'up' ? 'up' : kind === 'deploying' ? 'pending' : statusText(assessment);
+      assert.equal(text, read);
+      assert.ok(text.length <= 200);
     });
   }
 });

@@ -59,10 +59,10 @@ const appOf = (name: string, units: readonly unknown[], problems: readonly strin
 });
 
 describe('the info of an instance', () => {
-  it('has six labels at most, in the order of the alphabet, each with something to say', async () => {
+  it('has seven labels at most, in the order of the alphabet, each with something to say', async () => {
     await using told = await startTold('my-app');
     const labels = await told.labelsOf({ ...WELL, problems: ['one'], apps: [appOf('my-app', [up('u1')])] });
-    const names = ['Address', 'App', 'Apps', 'Plan', 'Problems', 'User and Password'];
+    const names = ['Address', 'App', 'In force', 'Problems', 'Units up', 'User and Password'];
     assert.deepEqual(
       labels.map(({ label }) => label),
       names,
@@ -75,7 +75,7 @@ describe('the info of an instance', () => {
     );
     const values = new Map(well.map(({ label, value }) => [label, value]));
     assert.deepEqual(
-      [values.get('App'), values.get('Apps'), values.get('Plan')],
+      [values.get('App'), values.get('Units up'), values.get('In force')],
       [APP, 'my-app 1/1', 'small (c0.5m1)'],
     );
   });
@@ -86,21 +86,52 @@ describe('the info of an instance', () => {
     const [first = '', second = ''] = names;
     const known = [appOf(first, [up('u1'), up('u2')]), appOf(second, [up('u3'), down('u4')])];
     assert.equal(
-      await told.valueOf('Apps', { ...WELL, apps: known }),
+      await told.valueOf('Units up', { ...WELL, apps: known }),
       'app-01 2/2, app-02 1/2 !, app-03, app-04, app-05, app-06, app-07, app-08, app-09, app-10 and 2 more',
     );
     await expect(told.stage.unbind('app-12'), 200);
-    assert.match(await told.valueOf('Apps', WELL), /, app-10 and 1 more$/);
+    assert.match(await told.valueOf('Units up', WELL), /, app-10 and 1 more$/);
     await expect(told.stage.unbind('app-11'), 200);
-    assert.equal(await told.valueOf('Apps', WELL), names.slice(0, 10).join(', '));
+    assert.equal(await told.valueOf('Units up', WELL), names.slice(0, 10).join(', '));
   });
 
-  it("names ten of the apps that the agent tells, too, while Tsuru does not tell the token's", async () => {
+  it('names ten of the apps that the agent tells, too, while Tsuru tells neither binds nor grants', async () => {
     await using told = await startTold();
-    told.stage.tsuru.faults.add({ kind: 'status', status: 500, method: 'GET', path: `/tokens/${APP}` });
+    for (const path of [`/tokens/${APP}`, '/services/instances'])
+      told.stage.tsuru.faults.add({ kind: 'status', status: 500, method: 'GET', path });
     const apps = appsNamed(13).map((name) => appOf(name, [up('u1')]));
     const ten = appsNamed(10).map((name) => `${name} 1/1`);
-    assert.equal(await told.valueOf('Apps', { ...WELL, apps }), `${ten.join(', ')} and 3 more`);
+    assert.equal(await told.valueOf('Units up', { ...WELL, apps }), `${ten.join(', ')} and 3 more`);
+  });
+
+  it('tells what Tsuru stores and is not in force, and the command that ends it', async () => {
+    await using told = await startTold();
+    const { stage } = told;
+    assert.equal(await told.valueOf('Not in force', WELL), '');
+    await stage.update('my-instance', { 'parameters.retention': 'banana', 'parameters.query_timeout': '1m' });
+    const command = 'tsuru service-instance-update prometheus my-instance';
+    assert.equal(
+      await told.valueOf('Not in force', WELL),
+      `retention: give another value, or run "${command} --remove-param retention"`,
+    );
+    await stage.update('my-instance', { plan: 'smal' });
+    assert.equal(
+      await told.valueOf('Not in force', WELL),
+      `plan smal: give another value, or run "${command} -p small"`,
+    );
+    await expect(stage.update('my-instance', { plan: 'small', 'parameters.retention': '2d' }), 200);
+    assert.equal(await told.valueOf('Not in force', WELL), '');
+  });
+
+  it('tells of a grant that was taken away, and keeps the app in its list', async () => {
+    await using told = await startTold('my-app');
+    const path = `/1.6/roles/prometheus-reader/token/${APP}?context=my-app`;
+    await expect(told.stage.admin.call('DELETE', path), 200);
+    assert.equal(
+      await told.valueOf('Problems', WELL),
+      'it may not read my-app: the grant was taken away, and comes back within two minutes',
+    );
+    assert.equal(await told.valueOf('Units up', WELL), 'my-app');
   });
 
   it('tells three problems, its own first, and counts the others', async () => {
@@ -111,7 +142,7 @@ describe('the info of an instance', () => {
     assert.equal(await told.valueOf('Problems', { ...WELL, apps }), `${problems} and 1 more`);
     assert.equal(
       await told.valueOf('Problems', { ...WELL, problems: ['own', 'other'], apps }),
-      'own (and 1 more problem), u1: refused, u2: down and 2 more',
+      'own, other, u1: refused and 3 more',
     );
     const [unit] = units;
     assert.equal(
@@ -125,9 +156,9 @@ describe('the info of an instance', () => {
     const left = (reason: string) => appOf('my-app', [up('u1'), { unit: 'u2', leftOut: 'so be it', reason }]);
     const later = { ...WELL, apps: [left('a_later_one')] };
     assert.equal(await told.valueOf('Problems', later), 'u2 is not scraped: so be it');
-    assert.equal(await told.valueOf('Apps', later), 'my-app 1/1 !');
+    assert.equal(await told.valueOf('Units up', later), 'my-app 1/1 !');
     assert.equal(await told.valueOf('Problems', { ...WELL, apps: [left('stopped')] }), '');
-    assert.equal(await told.valueOf('Apps', { ...WELL, apps: [left('stopped')] }), 'my-app 1/1');
+    assert.equal(await told.valueOf('Units up', { ...WELL, apps: [left('stopped')] }), 'my-app 1/1');
   });
 
   it('has 200 characters in a value at most, and says where it is cut', async () => {
@@ -138,7 +169,7 @@ describe('the info of an instance', () => {
       await told.valueOf('Problems', { ...WELL, problems: ['x'.repeat(LONGEST + 1)] }),
       `${'x'.repeat(LONGEST - 1)}…`,
     );
-    assert.equal(await told.valueOf('Apps', WELL), `${long.join(', ').slice(0, LONGEST - 1)}…`);
+    assert.equal(await told.valueOf('Units up', WELL), `${long.join(', ').slice(0, LONGEST - 1)}…`);
   });
 
   it("has blanks for the line breaks of an agent's texts", async () => {
@@ -148,7 +179,7 @@ describe('the info of an instance', () => {
     assert.equal(await told.valueOf('Problems', { ...WELL, problems: ['\nx\ny\n'] }), 'x y');
     assert.equal(
       await told.valueOf('Problems', { ...WELL, sync: { problem: 'x\ny' } }),
-      'Prometheus has not loaded the newest targets yet (x y): it scrapes the ones before',
+      'the latest targets are not loaded (x y), the ones before are scraped',
     );
     const info = await told.stage.info();
     assert.ok(Object.values(info).every((value) => !value.includes('\n')));
@@ -180,7 +211,7 @@ describe('the info of an instance', () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(status, fc.jsonValue()), async (any) => {
         const labels = await told.labelsOf(any);
-        assert.ok(labels.length <= 6);
+        assert.ok(labels.length <= 7);
         for (const { label, value } of labels) {
           assert.ok(label !== '' && value.length <= LONGEST, JSON.stringify({ label, value }));
           assert.doesNotMatch(value, /[\r\n\u2028\u2029]/);

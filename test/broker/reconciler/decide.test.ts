@@ -25,7 +25,7 @@ const VALUES = new Map([
 function app(annotations: Readonly<Record<string, string>> = {}, more: Partial<App> = {}): App {
   return {
     ...{ name: OWN, pool: 'dev', cluster: '', team: 'shop', plan: 'c1m1', tags: [], units: [UNIT] },
-    ...{ unitsError: '', address: '', deploys: 1, annotations: new Map(Object.entries(annotations)) },
+    ...{ unitsError: '', address: '', cname: '', deploys: 1, annotations: new Map(Object.entries(annotations)) },
     ...more,
   };
 }
