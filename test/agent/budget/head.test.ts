@@ -32,6 +32,7 @@ function guarded(): {
     version: failed,
     flags: failed,
     targets: failed,
+    flags: failed,
     reload: failed,
     close: () => Promise.resolve(),
   };
