@@ -1,5 +1,5 @@
 import { budgetOf, seriesAt, seriesKept, type Resources } from '../../agent/shared/budget.ts';
-import type { Load } from '../../agent/shared/layout.ts';
+import { SAFE_RANGE_MS, type Load } from '../../agent/shared/layout.ts';
 import { formatBytes } from '../../agent/shared/settings/bytes.ts';
 import type { HistoryCase, Phase, Written } from './history.ts';
 
@@ -83,6 +83,17 @@ function ahead(volumeMib: number, share: number): HistoryCase {
   };
 }
 
+/** The most that is written in blocks of half an hour, while one clock is ahead: nothing is out of order, in any version. */
+function safe(volumeMib: number): HistoryCase {
+  const resources = resourcesOf(volumeMib, 15);
+  let series = 100;
+  while ((budgetOf({ ...resources, load: loadOf(series + 100) }).layout?.rangeMs ?? 0) >= SAFE_RANGE_MS) series += 100;
+  const flags = flagsFor(resources, loadOf(series));
+  const written = [scraped(series), { ...scraped(1), aheadMs: 585_000 }];
+  const name = `${volumeMib} MiB, ${series} series, one 9 min 45 s ahead`;
+  return { volumeMib, storage: {}, phases: [{ name, hours: 3, flags, written, end: 'SIGKILL' }] };
+}
+
 /** Few series with the shortest blocks, killed again and again: is every sample found that was taken? */
 function kills(volumeMib: number, aheadMs: number): HistoryCase {
   const resources = resourcesOf(volumeMib, 15);
@@ -102,6 +113,7 @@ function kills(volumeMib: number, aheadMs: number): HistoryCase {
 export const HISTORIES = {
   promise: [promise(256, 7)],
   jump: [jump(256, 7), jump(64, 2)],
+  safe: [safe(64)],
   ahead: [ahead(64, 1), ahead(128, 1)],
   kills: [kills(64, 0), kills(64, 570_000)],
 } as const satisfies Readonly<Record<string, readonly HistoryCase[]>>;

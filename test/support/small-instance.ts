@@ -53,7 +53,7 @@ export async function startSmallInstance({
 }
 
 /** Words in front of a command by which it sees that much memory: as LXC does it, with a file over `/proc/meminfo`. */
-async function seeming(memoryMib: number, folder: string): Promise<string[]> {
+export async function seeming(memoryMib: number, folder: string): Promise<string[]> {
   const file = join(folder, 'meminfo');
   const kib = memoryMib * 1024;
   await writeFile(file, `MemTotal: ${kib} kB\nMemFree: ${kib} kB\nMemAvailable: ${kib} kB\n`);
