@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { discover, type Discovery } from '../../../agent/discovery/discover.ts';
+import type { TargetHealth } from '../../../agent/prometheus/client.ts';
+import { judge, type ProcessState } from '../../../agent/redirects/judge.ts';
+import { keyOf, withLearntPaths, type Learnt, type LearntPaths } from '../../../agent/redirects/learnt.ts';
+
+const REDIRECT = 'server returned HTTP status 307 Temporary Redirect';
+const KEY = keyOf('shop', 'web');
+
+/** An app with a process of two units. */
+function discovery(annotations: Readonly<Record<string, string>> = {}): Discovery {
+  const unit = (name: string, internalIp: string) => ({
+    ...{ id: name, name, process: 'web', status: 'started', version: '7', internalIp, hostPort: '' },
+  });
+  const known = {
+    app: { name: 'shop', pool: 'p', team: 't', annotations, labels: {} },
+    units: [unit('u1', '10.0.0.1'), unit('u2', '10.0.0.2')],
+    details: {
+      platform: '',
+      ports: [{ process: 'web', protocol: 'TCP', targetPort: 80, version: '' }],
+      processes: {},
+    },
+  };
+  return discover(new Map([['shop', known]]), {
+    scrape: { intervalMs: 15_000, timeoutMs: 10_000 },
+    targetsPerApp: 10,
+  });
+}
+
+function learnt(path: string, from = '/metrics', query: Readonly<Record<string, string>> = {}): LearntPaths {
+  const one: Learnt = { app: 'shop', process: 'web', from, to: { path, query }, asked: [from] };
+  return new Map([[KEY, one]]);
+}
+
+/** What Prometheus tells of both units, where it asks for `path`. */
+function told(path: string, ...errors: readonly (string | undefined)[]): TargetHealth[] {
+  return errors.map((error, index) => ({
+    health: error === undefined ? 'up' : error === '' ? 'unknown' : 'down',
+    lastError: error ?? '',
+    lastScrape: '',
+    discovered: {
+      __address__: `10.0.0.${index + 1}:80`,
+      __metrics_path__: path.split('?')[0],
+      __meta_tsuru_app: 'shop',
+      __meta_tsuru_unit: `u${index + 1}`,
+      ...Object.fromEntries(
+        [...new URLSearchParams(path.split('?')[1])].map(([name, value]) => [`__param_${name}`, value]),
+      ),
+    },
+  }));
+}
+
+function faresOf(of: Discovery, paths: LearntPaths, health: readonly TargetHealth[]): ProcessState['fares'] {
+  const [state, ...others] = judge(of, paths, health);
+  assert.ok(state !== undefined && others.length === 0);
+  assert.deepEqual([state.key, state.app, state.process, state.version], [KEY, 'shop', 'web', '7']);
+  return state.fares;
+}
+
+describe('how a process fares', () => {
+  const none: LearntPaths = new Map();
+  const table: readonly (readonly [
+    what: string,
+    paths: LearntPaths,
+    health: TargetHealth[],
+    kind: ProcessState['fares']['kind'],
+  ])[] = [
+    ['both redirect', none, told('/metrics', REDIRECT, REDIRECT), 'redirects'],
+    ['one redirects, one is refused', none, told('/metrics', 'connection refused', REDIRECT), 'redirects'],
+    ['one redirects, one is up', none, told('/metrics', REDIRECT, undefined), 'up'],
+    ['one redirects, of one nothing is known', none, told('/metrics', REDIRECT, ''), 'redirects'],
+    ['both are down for another reason', none, told('/metrics', 'connection refused', 'timeout'), 'other'],
+    [
+      'both answer 404 without a learnt path',
+      none,
+      told('/metrics', 'server returned HTTP status 404 Not Found'),
+      'other',
+    ],
+    ['nothing is told', none, [], 'other'],
+    ['the path of the job redirects', none, told('/of-the-job', REDIRECT), 'redirects'],
+    ['what is told is of the path before', learnt('/metrics/'), told('/metrics', REDIRECT, REDIRECT), 'other'],
+    [
+      'what is told is without the learnt query',
+      learnt('/metrics', '/metrics', { a: 'b' }),
+      told('/metrics', REDIRECT),
+      'other',
+    ],
+    ['the job adds a parameter', learnt('/metrics/'), told('/metrics/?c=d', REDIRECT), 'redirects'],
+    ['the learnt path redirects', learnt('/metrics/'), told('/metrics/', REDIRECT), 'redirects'],
+    [
+      'the learnt path works',
+      learnt('/metrics/'),
+      told('/metrics/', undefined, 'server returned HTTP status 404'),
+      'up',
+    ],
+    [
+      'the learnt path is missing',
+      learnt('/gone'),
+      told('/gone', 'server returned HTTP status 404 Not Found'),
+      'wrong',
+    ],
+    ['the learnt path is a page', learnt('/login'), told('/login', 'expected a valid start token, got "<"'), 'wrong'],
+    [
+      'the learnt path is a page in Prometheus 2',
+      learnt('/login'),
+      told('/login', '"INVALID" is not a valid start token'),
+      'wrong',
+    ],
+    [
+      'the learnt path has another type',
+      learnt('/login'),
+      told('/login', 'unsupported Content-Type "text/html"'),
+      'wrong',
+    ],
+    ...[
+      '401 Unauthorized',
+      '403 Forbidden',
+      '408 Request Timeout',
+      '429 Too Many Requests',
+      '500 Internal',
+      '503 Busy',
+    ].map(
+      (status) =>
+        [
+          `the learnt path answers ${status}`,
+          learnt('/a'),
+          told('/a', `server returned HTTP status ${status}`),
+          'other',
+        ] as const,
+    ),
+    ['the learnt path exposes too much', learnt('/a'), told('/a', 'sample limit exceeded'), 'other'],
+    ['a path was learnt for another annotation', learnt('/a', '/stats'), told('/metrics', REDIRECT), 'redirects'],
+  ];
+  for (const [what, paths, health, kind] of table) {
+    it(`is ${kind} when ${what}`, () => {
+      assert.equal(faresOf(discovery(), paths, health).kind, kind);
+    });
+  }
+
+  it('is told with the URL that Prometheus asked', () => {
+    const fares = faresOf(discovery({ 'prometheus.io/path': '/stats?a=b' }), new Map(), told('/stats?a=b', REDIRECT));
+    assert.ok(fares.kind === 'redirects');
+    assert.equal(fares.url.href, 'http://10.0.0.1/stats?a=b');
+    assert.equal(fares.place, '/stats?a=b');
+  });
+});
+
+describe('a learnt path', () => {
+  it('is the path of all targets of its process, with its parameters in place of the annotated ones', () => {
+    const annotated = discovery({ 'prometheus.io/path': '/stats?old=1' });
+    const { groups, apps } = withLearntPaths(annotated, learnt('/stats/', '/stats?old=1', { format: 'text' }));
+    assert.equal(groups.length, 2);
+    for (const { labels } of groups) {
+      assert.deepEqual(
+        [labels['__metrics_path__'], labels['__param_format'], labels['__param_old']],
+        ['/stats/', 'text', undefined],
+      );
+    }
+    assert.deepEqual(
+      apps[0]?.texts,
+      groups.map((group) => JSON.stringify(group)),
+    );
+  });
+
+  it('changes nothing where it was learnt for another path, process or app', () => {
+    const plain = discovery();
+    const others: LearntPaths[] = [
+      new Map(),
+      learnt('/a', '/other'),
+      new Map([
+        [
+          keyOf('shop', 'worker'),
+          { app: 'shop', process: 'worker', from: '/metrics', to: { path: '/a', query: {} }, asked: [] },
+        ],
+      ]),
+    ];
+    for (const paths of others) assert.equal(withLearntPaths(plain, paths), plain);
+  });
+});
