@@ -32,7 +32,6 @@ function guarded(): {
     version: failed,
     flags: failed,
     targets: failed,
-    flags: failed,
     reload: failed,
     close: () => Promise.resolve(),
   };
