@@ -36,6 +36,7 @@ import { serve } from './server.ts';
 import { createInstanceSettings } from './settings.ts';
 import type { Log } from './shared/log.ts';
 import { createPromtool } from './shared/promtool.ts';
+import { queryLimitsOf } from './shared/query-limits.ts';
 import { SETTINGS_ANNOTATION } from './shared/settings/settings.ts';
 import { count } from './shared/text.ts';
 import { createTsuruClient } from './shared/tsuru.ts';
@@ -381,6 +382,9 @@ export async function startAgent(
           log,
           metrics: createGatewayMetrics(registry),
           nowMs: clock.nowMs,
+          ...(own === undefined
+            ? {}
+            : { limits: { queriesAtOnce: queryLimitsOf(own.room.budget().goMemLimitBytes, Infinity).ofUsers } }),
         });
   if (gateway !== undefined) log.info({ listen: gateway.url }, 'the public port is open');
   const stopped = Promise.all([

@@ -9,6 +9,7 @@ import type { ListedApp } from './poll/answers.ts';
 import type { SettingsOutcome } from './settings.ts';
 import type { SyncStatus } from './prometheus/prover.ts';
 import { lineText, type LogLine } from './prometheus/child.ts';
+import { unfinishedQueries } from './prometheus/unfinished-queries.ts';
 import type { ReloadOutcome } from './prometheus/reload.ts';
 import type { SupervisorEvent } from './prometheus/supervisor.ts';
 import type { Log } from './shared/log.ts';
@@ -31,6 +32,8 @@ export interface Progress {
     readonly startedAtMs?: number;
     readonly crashes: number;
     readonly lastCrash?: { readonly atMs: number; readonly text: string; readonly lines: readonly string[] };
+    /** The queries that ran when it ended. */
+    readonly unfinished?: { readonly atMs: number; readonly text: string };
     /** What was lost to bring it up again. */
     readonly losses: readonly { readonly atMs: number; readonly text: string }[];
   };
@@ -283,7 +286,17 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       trouble('no-room', short.length === 0 ? undefined : short.join('; '), "the data's volume has room for a start");
     },
     onLost: loseOnFull,
-    onPrometheusLine({ level, message, fields: { component: part, ...fields } }) {
+    onPrometheusLine(line) {
+      const {
+        level,
+        message,
+        fields: { component: part, ...fields },
+      } = line;
+      const text = unfinishedQueries(line);
+      if (text !== undefined) {
+        progress = { ...progress, supervised: { ...progress.supervised, unfinished: { atMs: wallMs(), text } } };
+        log.warn(text);
+      }
       log[level]({ component: 'prometheus', ...(part === undefined ? {} : { part }), ...fields }, message);
     },
   };

@@ -123,7 +123,7 @@ export function statusOf(input: StatusInput): Status {
     ready: input.onDisk && readiness.ready,
     problems: [
       ...input.troubles.map(({ text, sinceMs }) => `${text} (since ${time(sinceMs)})`),
-      ...input.progress.supervised.losses
+      ...[...listOf(input.progress.supervised.unfinished), ...input.progress.supervised.losses]
         .filter(({ atMs }) => input.wallMs - atMs < LOSS_TOLD_MS)
         .map(({ text, atMs }) => `${text} (at ${time(atMs)})`),
       ...(readiness.ready ? [] : [`Prometheus is not ready: ${readiness.reason}`]),
@@ -158,6 +158,10 @@ export function statusOf(input: StatusInput): Status {
     ...(input.room === undefined ? {} : { room: input.room }),
     apps: (discovery?.apps ?? []).map((app) => appStatus(app, input)),
   };
+}
+
+function listOf<T>(value: T | undefined): readonly T[] {
+  return value === undefined ? [] : [value];
 }
 
 function processStatus({ startedAtMs, crashes, lastCrash, losses }: Progress['supervised']): ProcessStatus {

@@ -16,7 +16,7 @@ export const LIMITS = {
   requestMs: 30_000,
   /** How long an idle connection is kept: longer than routers keep theirs (60 s), so that they never use one that is being closed. */
   keepAliveMs: 65_000,
-  /** Prometheus answers 20 queries at once, the rest waits in it unseen: 4 of them stay for its rules. */
+  /** Prometheus answers 20 queries at once by default: 4 of them stay for its rules. The agent's own answers as many as its memory allows. */
   queriesAtOnce: 16,
   /** A dashboard of 30 panels sends 30 queries at once, so two of them may wait. */
   queriesWaiting: 64,

@@ -27,6 +27,9 @@ export function pageOf(reason: RefusalPage): Page {
 }
 
 /** What is answered when Prometheus does not. */
-export const UNREACHABLE = text(502, 'Prometheus does not answer: it may be starting. Try again in a moment.');
+export const UNREACHABLE = text(
+  502,
+  'Prometheus does not answer: it is starting, or it has ended. Try again in a moment; /tsuru/status says why.',
+);
 export const TOO_SLOW = text(504, 'Prometheus took too long to answer: ask for less.');
 export const FAILED = text(500, 'The gateway failed.');

@@ -1,6 +1,7 @@
 import { hostPort, type Listen } from '../config.ts';
 import type { Environment } from '../shared/environment.ts';
 import { formatDuration } from '../shared/duration.ts';
+import { queryLimitsOf } from '../shared/query-limits.ts';
 import { formatBytes } from '../shared/settings/bytes.ts';
 import type { RenderOptions } from './base.ts';
 import type { Launch } from './supervisor.ts';
@@ -56,11 +57,15 @@ export function flagsOf({
   settings,
   features,
   retentionSizeBytes,
-}: Pick<RenderOptions, 'settings' | 'features' | 'retentionSizeBytes'>): string[] {
+  goMemLimitBytes,
+}: Pick<RenderOptions, 'settings' | 'features' | 'retentionSizeBytes'> &
+  Pick<LaunchOptions, 'goMemLimitBytes'>): string[] {
+  const { maxSamples, atOnce } = queryLimitsOf(goMemLimitBytes, settings.queryMaxSamples);
   const size =
     retentionSizeBytes === undefined ? [] : [`--storage.tsdb.retention.size=${formatBytes(retentionSizeBytes)}`];
   return [
-    `--query.max-samples=${settings.queryMaxSamples}`,
+    `--query.max-samples=${maxSamples}`,
+    `--query.max-concurrency=${atOnce}`,
     `--query.timeout=${formatDuration(settings.queryTimeoutMs)}`,
     ...(features.retentionInFile
       ? []

@@ -166,7 +166,11 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
         listen,
         webConfigFile: access.webConfigFile,
         externalUrl,
-        flags: [...flags, ...lockFlags, ...flagsOf({ settings: settings(), features, retentionSizeBytes })],
+        flags: [
+          ...flags,
+          ...lockFlags,
+          ...flagsOf({ settings: settings(), features, retentionSizeBytes, goMemLimitBytes }),
+        ],
         goMemLimitBytes,
         environment,
       }),

@@ -78,7 +78,7 @@ export interface Budget {
 /** GOMEMLIMIT is what Go aims at; the rest is for what it does not count, and for what it is above that for moments. */
 const GO_MEMORY_SHARE = 0.9;
 /** Live memory above this share of GOMEMLIMIT has Go collect garbage without end; queries need room, too. */
-const LIVE_SHARE = 0.6;
+export const LIVE_SHARE = 0.6;
 /** What Prometheus has in use before it scrapes anything. */
 const BASE_HEAP_BYTES = 20 * MIB;
 /** Heap for a series in the head: 2,100 measured, and some for longer labels and full chunks. */

@@ -166,7 +166,7 @@ export const SCHEMA: Schema = {
   queryMaxSamples: {
     name: 'query_max_samples',
     alsoCalled: ['query.max-samples'],
-    meaning: 'a query that holds more samples in memory fails',
+    meaning: 'a query that holds more samples in memory fails, at most as many as fit into it',
     kind: wholeNumber(1_000, 1_000_000_000),
     fallback: () => 50_000_000,
     default: '50000000',
