@@ -38,6 +38,7 @@ export async function settle(scene: Scene, history: History, signal: AbortSignal
   let unknowingSinceMs: number | undefined;
   let trueSinceMs: number | undefined;
   let hasAsked = !scene.detailsChanged;
+  await stage.confirmBinds();
   const isOver = (): boolean => signal.aborted;
   while (!isOver()) {
     hasAsked ||= (await stage.agent().poll()).status === 200;

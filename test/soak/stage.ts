@@ -1,7 +1,9 @@
 import { join } from 'node:path';
+import { BINDS_ANNOTATION } from '../../agent/shared/binds.ts';
 import { freeAddress } from '../support/address.ts';
 import type { RunningAgent } from '../support/agent.ts';
 import type { RunningPrometheus } from '../support/prometheus.ts';
+import { expect } from '../support/instance.ts';
 import { startWorld, type World } from '../support/world.ts';
 import { soakImages } from './images.ts';
 
@@ -33,6 +35,8 @@ export interface Stage extends AsyncDisposable {
   /** The agent that runs, or ran last. */
   agent(): RunningAgent;
   prometheus(): RunningPrometheus;
+  /** As the broker does each minute: confirms which apps are bound, and whose they are. */
+  confirmBinds(): Promise<void>;
   /** Starts the next agent where the last one was. */
   startAgent(): Promise<void>;
   /** Starts Prometheus again with the data and the configuration of the last one. */
@@ -42,17 +46,28 @@ export interface Stage extends AsyncDisposable {
 export async function startStage(): Promise<Stage> {
   const world = await startWorld({ images: soakImages, delays: { deployTimeoutMs: DEPLOY_TIMEOUT_MS } });
   // The agent's address is a part of Prometheus' configuration.
-  const options = { host: freeAddress(), env: { NODE_OPTIONS: HEAP_LIMITS } };
+  const options = { host: freeAddress(), env: { NODE_OPTIONS: HEAP_LIMITS, TSURU_APPNAME: world.instance.app } };
+  const { admin, instance } = world;
+  const bound = new Set<string>();
   try {
+    const own = { name: instance.app, teamOwner: 'shop', pool: 'dev' };
+    await expect(admin.call('POST', '/1.0/apps', { json: own }), 201);
+    await instance.bind(instance.app);
     let agent = await world.startAgent(options);
     let prometheus = await world.startPrometheus();
     return {
       world,
       agentFolder: join(world.folder, 'agent'),
       apps: new Map(),
-      bound: new Set(),
+      bound,
       agent: () => agent,
       prometheus: () => prometheus,
+      async confirmBinds() {
+        const { body } = await expect(admin.call('GET', '/1.0/apps'), 200);
+        const listed = JSON.parse(body) as { readonly name: string; readonly teamowner: string }[];
+        const teams = listed.filter(({ name }) => bound.has(name)).map(({ name, teamowner }) => [name, teamowner]);
+        await world.annotate(instance.app, { [BINDS_ANNOTATION]: JSON.stringify(Object.fromEntries(teams)) });
+      },
       async startAgent() {
         agent = await world.startAgent(options);
       },

@@ -40,7 +40,8 @@ export interface Truth {
 export async function readTruth(admin: Client, instance: Instance): Promise<Truth> {
   const token = asObject(await read(admin, `/1.6/tokens/${instance.app}`), 'the token');
   const granted = new Set(lists(token, 'roles').map((role) => role['ContextValue']));
-  const names = ((await read(admin, '/1.0/apps')) as JsonObject[]).map((app) => String(app['name']));
+  const all = ((await read(admin, '/1.0/apps')) as JsonObject[]).map((app) => String(app['name']));
+  const names = all.filter((name) => name !== instance.app);
   const apps = await Promise.all(names.map(async (name) => asObject(await read(admin, `/1.0/apps/${name}`), name)));
   const bound = apps.filter((app) => granted.has(app['name']));
   return {

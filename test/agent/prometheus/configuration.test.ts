@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { systemClock } from '../../../agent/clock.ts';
+import { systemClock, type Clock } from '../../../agent/clock.ts';
 import { ReloadRefused, type PrometheusClient } from '../../../agent/prometheus/client.ts';
 import {
   createConfiguration,
@@ -46,7 +46,7 @@ interface Scene extends AsyncDisposable {
 }
 
 /** A configuration in a folder, of a Prometheus that runs nothing yet. */
-function startScene(dataFolder: string): Scene {
+function startScene(dataFolder: string, clock: Clock = systemClock): Scene {
   const stop = new AbortController();
   let settings = sending();
   let load: (config: string) => Load = () => 'loads';
@@ -90,7 +90,7 @@ function startScene(dataFolder: string): Scene {
     },
     promtool: () => Promise.resolve({ kind: 'valid' }),
     client,
-    clock: systemClock,
+    clock,
     onStatus(next) {
       status = next;
     },
@@ -181,5 +181,31 @@ describe('files of secrets', { concurrency: 4 }, () => {
     assert.match(await after.secrets(), /^A_TOKEN,B_TOKEN/);
     after.use(sending('B_TOKEN'), () => 'loads');
     await until('the last only', async () => (await after.secrets()) === 'B_TOKEN');
+  });
+});
+
+describe('a reload that failed', () => {
+  it('is tried again as soon as the first time, once a configuration was loaded', async () => {
+    await using folder = await temporaryFolder();
+    const waits: number[] = [];
+    // Waits for a next try are cut short; the wait for a change, which takes days, is not.
+    const impatient: Clock = {
+      ...systemClock,
+      sleep(durationMs, signal) {
+        if (durationMs > 60_000) return systemClock.sleep(durationMs, signal);
+        waits.push(durationMs);
+        return systemClock.sleep(1, signal);
+      },
+    };
+    await using scene = startScene(folder.path, impatient);
+    let failures = 0;
+    const failing = (): Load => (failures-- > 0 ? 'hangs up' : 'loads');
+    for (const variable of ['A_TOKEN', 'B_TOKEN']) {
+      waits.length = 0;
+      failures = 3;
+      scene.use(sending(variable), failing);
+      await until('it to be loaded', async () => failures < 0 && (await scene.secrets()) === variable);
+      assert.deepEqual(waits, [1_000, 2_000, 4_000], variable);
+    }
   });
 });
