@@ -176,7 +176,13 @@ describe('what the gateway forwards', { concurrency: 4 }, () => {
     await first[Symbol.asyncDispose]();
     await using guarded = await guard(url);
     const { status, body, headers } = await guarded.get('/api/v1/query');
-    assert.deepEqual([status, body], [502, 'Prometheus does not answer: it is starting, or it has ended. Try again in a moment; /tsuru/status says why.\n']);
+    assert.deepEqual(
+      [status, body],
+      [
+        502,
+        'Prometheus does not answer: it is starting, or it has ended. Try again in a moment; /tsuru/status says why.\n',
+      ],
+    );
     assert.equal(headers['x-content-type-options'], 'nosniff');
     assert.equal(await guarded.metric('requests_total{kind="query",status="502"}'), 1);
   });
