@@ -6,7 +6,7 @@ import type { Limit } from '../shared/budget.ts';
 import { count } from '../shared/text.ts';
 import { APP_LABEL, renderGroup, type TargetGroup } from '../targets/groups.ts';
 import { planScrapes, type PlannedApp, type PlannedTarget, type PlanMemory, type ScrapePlan } from './plan.ts';
-import { labelOfLimit, limitOfLabel, PROBE_LIMIT, SAMPLE_LIMIT_LABEL } from './sample-limits.ts';
+import { labelOfLimit, limitOfLabel, SAMPLE_LIMIT_LABEL } from './sample-limits.ts';
 import { sampleKey } from './samples.ts';
 
 const INTERVAL_LABEL = '__scrape_interval__';
@@ -84,10 +84,9 @@ function fitApp(
     };
     return [{ ...group, labels }];
   };
-  const fitted = (group: TargetGroup): readonly TargetGroup[] =>
-    fittedIf(group, ({ sampleLimit }) => sampleLimit !== PROBE_LIMIT);
+  const fitted = (group: TargetGroup): readonly TargetGroup[] => fittedIf(group, ({ isProbe }) => !isProbe);
   const groups = app.groups.flatMap(fitted);
-  const probes = app.groups.flatMap((group) => fittedIf(group, ({ sampleLimit }) => sampleLimit === PROBE_LIMIT));
+  const probes = app.groups.flatMap((group) => fittedIf(group, ({ isProbe }) => isProbe));
   const scraped = {
     ...app,
     targets: app.targets.flatMap((target) => fitted(target.group).map((group) => ({ ...target, group }))),
@@ -142,15 +141,13 @@ function withTimeout(labels: TargetGroup['labels'], intervalMs: number, scrape: 
 
 /** How targets were scraped, so that a restart begins with that. */
 export function memoryOf(groups: Iterable<TargetGroup>, defaultMs: number): PlanMemory {
-  const sampleLimits = new Map<string, number>();
-  const standing = new Map<string, number>();
+  const scraped = new Map<string, { intervalMs: number; sampleLimit: number }>();
   for (const group of groups) {
-    const limit = limitOfLabel(group.labels[SAMPLE_LIMIT_LABEL]);
-    if (limit === undefined) continue;
-    sampleLimits.set(targetKey(group), limit);
-    standing.set(targetKey(group), parseDuration(group.labels[INTERVAL_LABEL] ?? '') ?? defaultMs);
+    const sampleLimit = limitOfLabel(group.labels[SAMPLE_LIMIT_LABEL]);
+    const intervalMs = parseDuration(group.labels[INTERVAL_LABEL] ?? '') ?? defaultMs;
+    if (sampleLimit !== undefined) scraped.set(targetKey(group), { intervalMs, sampleLimit });
   }
-  return { samples: new Map(), usual: new Map(), sampleLimits, standing };
+  return { samples: new Map(), usual: new Map(), scraped, isStanding: true };
 }
 
 /** What names a target: its app and unit. */

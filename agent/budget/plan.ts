@@ -35,8 +35,10 @@ export interface WantedApp {
 export interface PlannedTarget {
   readonly key: string;
   readonly intervalMs: number;
-  /** One of SAMPLE_LIMITS, or PROBE_LIMIT for one that does not fit and is only measured. */
+  /** One of SAMPLE_LIMITS, or PROBE_LIMIT. */
   readonly sampleLimit: number;
+  /** Whether it is left out, and its scrapes only tell how much it exposes, as all fail by its sample limit. */
+  readonly isProbe: boolean;
 }
 
 export interface PlannedApp {
@@ -56,18 +58,23 @@ export interface ScrapePlan {
   readonly memory: PlanMemory;
 }
 
+interface Scrape {
+  readonly intervalMs: number;
+  readonly sampleLimit: number;
+}
+
 export interface PlanMemory {
   /** What each target is taken for, by its key. */
   readonly samples: ReadonlyMap<string, number>;
   /** What the targets of each process exposed last, by its app and name: a deploy replaces all of them. */
   readonly usual: ReadonlyMap<string, number>;
-  /** The sample limit of each target, by its key. */
-  readonly sampleLimits: ReadonlyMap<string, number>;
-  /** The intervals of targets that are scraped as before, as Prometheus has not told yet what they expose: after a restart. */
-  readonly standing: ReadonlyMap<string, number>;
+  /** How each target is scraped, by its key. */
+  readonly scraped: ReadonlyMap<string, Scrape>;
+  /** Whether they stay so, as Prometheus has not told yet what they expose: after a restart. */
+  readonly isStanding: boolean;
 }
 
-const NO_MEMORY: PlanMemory = { samples: new Map(), usual: new Map(), sampleLimits: new Map(), standing: new Map() };
+const NO_MEMORY: PlanMemory = { samples: new Map(), usual: new Map(), scraped: new Map(), isStanding: false };
 
 export interface PlanInput {
   readonly apps: readonly WantedApp[];
@@ -110,12 +117,13 @@ export function planScrapes({ apps, limits, memory = NO_MEMORY, factor = 1 }: Pl
 
   const sorted = apps.toSorted((a, b) => compareText(a.app, b.app));
   const booked = bookAll(sorted, memory, loadOfAll);
-  const intervals = new Map(memory.standing);
+  const isStanding = (key: string): boolean => memory.isStanding && memory.scraped.has(key);
+  const intervals = new Map<string, number>();
   const counted = loadOfAll(booked) > 1 ? MARGIN : 1;
   const demands = booked.map(({ app, bookings }) => ({
     name: app,
     targets: bookings
-      .filter(({ key, taken }) => taken !== undefined && !memory.standing.has(key))
+      .filter(({ key, taken }) => taken !== undefined && !isStanding(key))
       .map(({ key, intervalMs, taken = 0 }) => ({ key, intervalMs, samples: taken * counted })),
   }));
   const shared = share(demands, loadOfTargets, factor);
@@ -123,13 +131,14 @@ export function planScrapes({ apps, limits, memory = NO_MEMORY, factor = 1 }: Pl
   // Those of which nothing is known take nothing from others: where nothing is free, one of each process is measured first.
   let free = 1 - shared.load;
   for (const { key, taken, intervalMs: wantedMs } of booked.flatMap(({ bookings }) => bookings)) {
-    if (taken !== undefined || memory.standing.has(key)) continue;
+    if (taken !== undefined || isStanding(key)) continue;
     const intervalMs = stretch(wantedMs, factor);
     const load = loadOfTargets([{ samples: UNKNOWN_SAMPLES, intervalMs }]);
     if (load > free) continue;
     free -= load;
     intervals.set(key, intervalMs);
   }
+  if (memory.isStanding) for (const [key, { intervalMs }] of memory.scraped) intervals.set(key, intervalMs);
   const planned = booked.map((app) => plan(app, intervals, memory));
   return { apps: planned, load: 1 - free, memory: remember(booked, planned, memory) };
 }
@@ -197,13 +206,9 @@ function remember(booked: readonly BookedApp[], planned: readonly PlannedApp[], 
     }
     for (const [process, median] of usualOf(bookings, measured)) usual.set(processKey(app, process), median);
   }
-  const limits = planned.flatMap(({ targets }) => targets.filter(({ sampleLimit }) => sampleLimit !== PROBE_LIMIT));
-  return {
-    samples,
-    usual,
-    sampleLimits: new Map(limits.map(({ key, sampleLimit }) => [key, sampleLimit])),
-    standing: memory.standing,
-  };
+  const targets = planned.flatMap((app) => app.targets).filter(({ sampleLimit }) => sampleLimit !== PROBE_LIMIT);
+  const scraped = new Map(targets.map(({ key, intervalMs, sampleLimit }) => [key, { intervalMs, sampleLimit }]));
+  return { samples, usual, scraped, isStanding: memory.isStanding };
 }
 
 /** An app's name has no space. */
@@ -216,25 +221,33 @@ function appOf(processKey: string): string {
 }
 
 function plan({ app, bookings }: BookedApp, intervals: ReadonlyMap<string, number>, memory: PlanMemory): PlannedApp {
+  const sorted = bookings.toSorted((a, b) => compareText(a.key, b.key));
   const targets: PlannedTarget[] = [];
   const leftOut: { key: string; reason: string }[] = [];
   const notes = new Set<string>();
-  const probed = new Set<string>();
-  for (const { key, process, intervalMs: wantedMs, samples, taken = UNKNOWN_SAMPLES } of bookings.toSorted((a, b) =>
-    compareText(a.key, b.key),
-  )) {
+  const rest: Booking[] = [];
+  const measured = new Set<string>();
+  for (const booking of sorted) {
+    const { key, process, intervalMs: wantedMs, samples, taken = UNKNOWN_SAMPLES } = booking;
+    const before = memory.scraped.get(key);
     const intervalMs = intervals.get(key);
-    if (intervalMs === undefined) {
-      leftOut.push({ key, reason: tooLarge(taken) });
-      if (!probed.has(process)) targets.push({ key, intervalMs: wantedMs, sampleLimit: PROBE_LIMIT });
-      probed.add(process);
+    if (intervalMs !== undefined) {
+      const sampleLimit = samples === undefined ? before?.sampleLimit : sampleLimitFor(samples, before?.sampleLimit);
+      targets.push({ key, intervalMs, sampleLimit: sampleLimit ?? sampleLimitFor(taken, undefined), isProbe: false });
+      if (intervalMs > wantedMs) notes.add(tooMany(intervalMs, wantedMs));
       continue;
     }
-    const previous = memory.sampleLimits.get(key);
-    const sampleLimit =
-      samples === undefined ? (previous ?? sampleLimitFor(taken, undefined)) : sampleLimitFor(samples, previous);
-    targets.push({ key, intervalMs, sampleLimit });
-    if (intervalMs > wantedMs) notes.add(tooMany(intervalMs, wantedMs));
+    leftOut.push({ key, reason: tooLarge(taken) });
+    if (before !== undefined && taken > before.sampleLimit) {
+      // One that exploded stays where it is, as its scrapes fail there: whatever ends its scrapes has Prometheus 2 make all of its series.
+      targets.push({ key, ...before, isProbe: true });
+      measured.add(process);
+    } else rest.push(booking);
+  }
+  for (const { key, process, intervalMs } of rest) {
+    if (measured.has(process)) continue;
+    targets.push({ key, intervalMs, sampleLimit: PROBE_LIMIT, isProbe: true });
+    measured.add(process);
   }
   return { app, targets, leftOut, notes: [...notes] };
 }

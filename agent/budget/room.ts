@@ -161,8 +161,8 @@ export function createRoom(options: RoomOptions): Room {
       const now = await readSamples(client);
       const isSame = now.size === samples.size && [...now].every(([key, count]) => samples.get(key) === count);
       samples = now;
-      const isFirst = (planMemory?.standing.size ?? 0) > 0;
-      if (planMemory !== undefined) planMemory = { ...planMemory, standing: new Map() };
+      const isFirst = planMemory?.isStanding === true;
+      if (planMemory?.isStanding === true) planMemory = { ...planMemory, isStanding: false };
       learntAtMs = clock.nowMs();
       troubles.end('samples', 'Prometheus tells again how much each target exposes');
       if (!isSame || isFirst) refit();

@@ -169,10 +169,10 @@ describe('a discovery that is made to fit', () => {
     const before = fitted(huge, samplesOf('huge', 12, 900));
     assert.deepEqual(new Set(given(before.discovery.groups)), new Set(['30s 2000']));
     const memory = memoryOf(held(before.discovery.groups, 'huge'), 15_000);
-    assert.deepEqual(memory.sampleLimits, before.plan.memory.sampleLimits);
+    assert.deepEqual(memory.scraped, before.plan.memory.scraped);
     const restarted = fitted(huge, [], { memory });
     assert.deepEqual(restarted.discovery.groups, before.discovery.groups);
-    assert.deepEqual(memoryOf([{ targets: ['10.0.0.1:1'], labels: { [LIMIT]: 'many' } }], 1).sampleLimits, new Map());
+    assert.deepEqual(memoryOf([{ targets: ['10.0.0.1:1'], labels: { [LIMIT]: 'many' } }], 1).scraped, new Map());
   });
 
   it('still has one of the targets that do not fit measured, which nobody takes for scraped', () => {
@@ -181,7 +181,7 @@ describe('a discovery that is made to fit', () => {
     assert.deepEqual([targets.length, groups.length, texts.length, leftOut.length], [0, 0, 1, 2]);
     assert.deepEqual(given(discovery.groups), ['default 1']);
     assert.deepEqual(JSON.parse(texts[0] ?? ''), discovery.groups[0]);
-    assert.deepEqual(memoryOf(discovery.groups, 15_000).standing, new Map());
+    assert.deepEqual(memoryOf(discovery.groups, 15_000).scraped, new Map());
   });
 
   it('is the same for the same apps in any order', () => {

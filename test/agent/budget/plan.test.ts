@@ -28,8 +28,8 @@ function plan(apps: readonly WantedApp[], memory?: PlanMemory, limits = LIMITS):
 function given({ apps }: ScrapePlan, name: string): string {
   const found = apps.find(({ app }) => app === name);
   const kinds = new Map<string, number>();
-  for (const { intervalMs, sampleLimit } of found?.targets ?? []) {
-    const kind = `${intervalMs / 1000}s<=${sampleLimit}`;
+  for (const { intervalMs, sampleLimit, isProbe } of found?.targets ?? []) {
+    const kind = isProbe ? `measured<=${sampleLimit}` : `${intervalMs / 1000}s<=${sampleLimit}`;
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
   const kept = [...kinds].map(([kind, count]) => `${count}x${kind}`).sort();
@@ -39,7 +39,7 @@ function given({ apps }: ScrapePlan, name: string): string {
 /** How much of the budget is planned, as measured, without targets that are only measured. */
 function measuredLoad(apps: readonly WantedApp[], { apps: planned }: ScrapePlan, limits = LIMITS): number {
   const samplesOf = new Map(apps.flatMap(({ targets }) => targets.map(({ key, samples }) => [key, samples ?? 0])));
-  const scraped = planned.flatMap(({ targets }) => targets.filter(({ sampleLimit }) => sampleLimit > 1));
+  const scraped = planned.flatMap(({ targets }) => targets.filter(({ isProbe }) => !isProbe));
   return loadOf(
     limits,
     scraped.reduce((sum, { key }) => sum + (samplesOf.get(key) ?? 0), 0),
@@ -134,14 +134,14 @@ describe('the plan of scrapes', () => {
     const worker = app('worker', 1, 50_000).targets.map((one) => ({ ...one, process: 'worker' }));
     const added = app('added', 1, undefined).targets;
     const planned = plan([{ app: 'shop', targets: [...web, ...worker, ...added] }]);
-    assert.equal(given(planned, 'shop'), '1x15s<=1, 3x15s<=2000, 1 out');
+    assert.equal(given(planned, 'shop'), '1xmeasured<=1, 3x15s<=2000, 1 out');
   });
 
   it('lets targets of which nothing is known take only what is free, and measures one of each process otherwise', () => {
     const known = app('known', 12, 800);
     const planned = plan([known, app('new', 30, undefined)]);
     assert.equal(given(planned, 'known'), '12x15s<=2000, 0 out');
-    assert.equal(given(planned, 'new'), '1x15s<=1, 30 out');
+    assert.equal(given(planned, 'new'), '1xmeasured<=1, 30 out');
     const [first, ...rest] = app('new', 30, undefined).targets;
     assert.ok(first);
     const measured = { app: 'new', targets: [{ ...first, samples: 10 }, ...rest] };
@@ -151,7 +151,7 @@ describe('the plan of scrapes', () => {
   it('takes targets that are left out for what the others of their app expose now, so that none of them is preferred', () => {
     const calm = plan([app('huge', 200, 200)]);
     const keysOf = ({ apps }: ScrapePlan): ReadonlySet<string> =>
-      new Set(apps[0]?.targets.filter(({ sampleLimit }) => sampleLimit > 1).map(({ key }) => key));
+      new Set(apps[0]?.targets.filter(({ isProbe }) => !isProbe).map(({ key }) => key));
     const before = keysOf(calm);
     assert.ok(before.size > 0 && before.size < 200);
     // What is left out is not in Prometheus' answer.
@@ -178,7 +178,7 @@ describe('the plan of scrapes', () => {
   it('leaves out what does not fit at the longest interval either, says why, and still measures one of it', () => {
     const planned = plan([app('huge', 40, 900), app('small', 2, 200)]);
     assert.equal(given(planned, 'small'), '2x15s<=2000, 0 out');
-    assert.equal(given(planned, 'huge'), '17x120s<=2000, 1x15s<=1, 23 out');
+    assert.equal(given(planned, 'huge'), '17x120s<=2000, 1xmeasured<=1, 23 out');
     assert.equal(
       planned.apps[0]?.leftOut[0]?.reason,
       'over capacity: needs room for 900 samples per scrape; expose less, or choose a larger plan with "tsuru service-instance-update -p PLAN"',
@@ -187,7 +187,7 @@ describe('the plan of scrapes', () => {
 
   it('gives to the others what an app with a single huge target cannot use', () => {
     const planned = plan([app('giant', 1, 100_000), app('shop', 10, 900)]);
-    assert.equal(given(planned, 'giant'), '1x15s<=1, 1 out');
+    assert.equal(given(planned, 'giant'), '1xmeasured<=1, 1 out');
     assert.equal(given(planned, 'shop'), '10x15s<=2000, 0 out');
   });
 
@@ -196,7 +196,7 @@ describe('the plan of scrapes', () => {
     assert.ok(planned.load > 0.95, `load ${planned.load}`);
     const kept = planned.apps.map(({ app: name, targets }) => ({
       isSmall: Number(name.slice(4)) >= 50,
-      of: targets.filter(({ sampleLimit }) => sampleLimit > 1).length,
+      of: targets.filter(({ isProbe }) => !isProbe).length,
     }));
     assert.ok(kept.every(({ isSmall, of }) => (isSmall ? of >= 1 : of === 0)));
   });
@@ -205,15 +205,31 @@ describe('the plan of scrapes', () => {
     const calm = [app('a', 4, 900), app('b', 4, 900)];
     const before = plan(calm);
     const exploded = plan([app('a', 4, 50_000), app('b', 4, 900)], before.memory);
-    assert.equal(given(exploded, 'a'), '1x15s<=1, 4 out');
+    assert.equal(given(exploded, 'a'), '4xmeasured<=2000, 4 out');
     assert.equal(given(exploded, 'b'), '4x15s<=2000, 0 out');
-    const [first, ...rest] = app('a', 4, 900).targets;
+    assertWhole(calm, plan(calm, exploded.memory));
+    const deployed = [app('new', 4, undefined), app('b', 4, 900)].map((one) => ({
+      ...one,
+      app: one.app === 'new' ? 'a' : 'b',
+    }));
+    const after = plan(deployed, exploded.memory);
+    assert.equal(given(after, 'a'), '1xmeasured<=1, 4 out');
+    const [first, ...rest] = app('new', 4, undefined).targets;
     assert.ok(first);
-    const measured = { app: 'a', targets: [first, ...rest.map((one) => ({ ...one, samples: undefined }))] };
-    const first1 = plan([measured, app('b', 4, 900)], exploded.memory);
-    assert.equal(given(first1, 'a'), '1x15s<=1, 1x15s<=2000, 3 out');
-    const deployed = { app: 'a', targets: [first, ...app('new', 3, undefined).targets] };
-    assert.equal(given(plan([deployed, app('b', 4, 900)], exploded.memory), 'a'), '4x15s<=2000, 0 out');
+    const measured = { app: 'a', targets: [{ ...first, samples: 900 }, ...rest] };
+    assert.equal(given(plan([measured, app('b', 4, 900)], after.memory), 'a'), '4x15s<=2000, 0 out');
+  });
+
+  it('does not touch an app that exploded, nor its interval, as Prometheus 2 makes all of its series when a scrape ends', () => {
+    const before = plan([app('a', 12, 900), app('b', 1, 100)]);
+    assert.equal(given(before, 'a'), '12x30s<=2000, 0 out');
+    const exploded = plan([app('a', 12, 90_000), app('b', 1, 100)], before.memory);
+    assert.deepEqual(
+      exploded.apps[0]?.targets,
+      before.apps[0]?.targets.map((target) => ({ ...target, isProbe: true })),
+    );
+    const down = plan([app('a', 12, undefined), app('b', 1, 100)], exploded.memory);
+    assert.deepEqual(down.apps[0]?.targets, exploded.apps[0]?.targets);
   });
 
   it('changes the sample limit of a target only when it outgrows it, or is far below', () => {
@@ -301,11 +317,7 @@ describe('the plan of scrapes', () => {
           planned.map(({ app: name, targets, leftOut }) => ({
             name,
             leftOut,
-            targets: targets.map(({ key, intervalMs, sampleLimit }) => ({
-              key,
-              intervalMs,
-              isProbe: sampleLimit === 1,
-            })),
+            targets: targets.filter(({ isProbe }) => !isProbe).map(({ key, intervalMs }) => ({ key, intervalMs })),
           }));
         assert.deepEqual(intervals(plan(apps, history.memory)), intervals(plan(apps)));
       }),
@@ -316,8 +328,10 @@ describe('the plan of scrapes', () => {
     const memory = {
       samples: new Map(),
       usual: new Map(),
-      sampleLimits: new Map(app('huge', 200, 0).targets.map(({ key }) => [key, 16_000])),
-      standing: new Map(app('huge', 200, 0).targets.map(({ key }) => [key, 120_000])),
+      scraped: new Map(
+        app('huge', 200, 0).targets.map(({ key }) => [key, { intervalMs: 120_000, sampleLimit: 16_000 }]),
+      ),
+      isStanding: true,
     };
     const planned = plan([app('huge', 200, undefined), app('new', 1, undefined)], memory);
     assert.equal(given(planned, 'huge'), '200x120s<=16000, 0 out');
