@@ -16,6 +16,8 @@ interface Damage {
   readonly damage: (data: string, blocks: readonly string[]) => Promise<void>;
   readonly told: RegExp;
   readonly left: readonly number[];
+  /** Whether the samples of the WAL are lost. */
+  readonly losesWal?: true;
 }
 
 const block = (data: string, blocks: readonly string[], index = 1): string => join(data, blocks[index] ?? '');
@@ -116,6 +118,7 @@ const DAMAGES: readonly Damage[] = [
     },
     told: /^wal, chunks_head of Prometheus' data are damaged \(.*not a directory\) and moved to/,
     left: all,
+    losesWal: true,
   },
   {
     title: 'a WAL with a damaged record, which Prometheus repairs by deleting what follows',
@@ -126,6 +129,7 @@ const DAMAGES: readonly Damage[] = [
     },
     told: /^Prometheus found its write-ahead log damaged \(read records: corruption in segment .*\) and deleted the samples that followed: the log as it was is in \S+$/,
     left: all,
+    losesWal: true,
   },
   {
     title: 'a checkpoint that is garbage, which Prometheus repairs in the same way',
@@ -135,13 +139,14 @@ const DAMAGES: readonly Damage[] = [
     },
     told: /^Prometheus found its write-ahead log damaged \(backfill checkpoint: .*\) and deleted the samples/,
     left: all,
+    losesWal: true,
   },
   {
-    title: 'a checkpoint that is garbage, by which Prometheus fails to repair the WAL',
+    title: 'a checkpoint that is garbage, by which Prometheus deletes the WAL and fails to repair it',
     async damage(data) {
       await mkdir(join(data, 'wal', 'checkpoint.00000000'));
       await writeFile(join(data, 'wal', 'checkpoint.00000000', '00000000'), Buffer.alloc(1_000, 0xab));
-      await rm(join(data, 'wal', '00000000'));
+      await rename(join(data, 'wal', '00000000'), join(data, 'wal', '00000001'));
     },
     told: /^the checkpoint of the write-ahead log is damaged \(backfill checkpoint: .*\) and was moved to/,
     left: all,
@@ -200,16 +205,24 @@ async function valuesOf(prometheus: PrometheusView): Promise<number[]> {
   return [...new Set(results.flatMap(({ values }) => values.map(([, value]) => Number(value))))].sort();
 }
 
+/** When the target was scraped first, as far as is known, in seconds since 1970. */
+async function firstSampleAt(prometheus: PrometheusView): Promise<number> {
+  const times = await prometheus.get('/api/v1/query?query=up{tsuru_app="my-app"}[1h]');
+  const results = times['result'] as readonly { readonly values: readonly (readonly [number, string])[] }[];
+  return Math.min(...results.flatMap(({ values }) => values.map(([seconds]) => seconds)));
+}
+
 async function lossesOf(agent: RunningAgent): Promise<readonly string[]> {
   return ((await agent.status()).prometheus.process?.losses ?? []).map(({ what }) => what);
 }
 
 describe('a Prometheus whose data are damaged', { concurrency: 3 }, () => {
-  for (const { title, damage, told: expected, left } of DAMAGES)
+  for (const { title, damage, told: expected, left, losesWal = false } of DAMAGES)
     it(`by ${title} starts with the rest, which is told once`, async () => {
       await using world = await startWorld({ images: silentImages });
       const { data, blocks } = await makeData(world);
       await damage(data, blocks);
+      const damagedAt = Date.now() / 1000;
       const { agent, prometheus } = await world.startSupervised();
       const losses = await until('the loss', async () => {
         const now = await lossesOf(agent);
@@ -218,6 +231,7 @@ describe('a Prometheus whose data are damaged', { concurrency: 3 }, () => {
       for (const loss of losses) assert.match(loss, expected);
       assert.equal(losses.length, BLOCKS - left.length || 1);
       assert.deepEqual(await valuesOf(prometheus), left);
+      assert.equal((await firstSampleAt(prometheus)) > damagedAt, losesWal);
       assert.equal(await agent.metric('tsuru_agent_prometheus_data_losses_total{cause="damaged"}'), losses.length);
       assert.ok((await agent.status()).problems.some((problem) => problem.startsWith(losses[0] ?? '-')));
       assert.equal(agent.log().filter(({ msg }) => msg === losses[0]).length, 1);
