@@ -118,7 +118,7 @@ export async function runHistory(test: HistoryCase, onOutcome: (outcome: PhaseOu
     const { written, refused } = await write(client, phase, nowMs, endMs, () => program.exited);
     nowMs = endMs;
     taken += written;
-    const found = phase.counts === true ? await count(url, beginMs, endMs + AHEAD_MS) : undefined;
+    const found = phase.counts === true ? await count(url, beginMs - 1_000, endMs + AHEAD_MS) : undefined;
     // A compaction that has begun ends.
     await wait(3_000);
     isOver.abort();
@@ -240,7 +240,7 @@ async function blocksOf(data: string): Promise<readonly BlockMeta[]> {
   });
 }
 
-/** All samples between two times, as a query finds them. */
+/** All samples after a time until another, as a query finds them. */
 async function count(url: string, fromMs: number, toMs: number): Promise<number> {
   const seconds = Math.ceil((toMs - fromMs) / 1000);
   const query = encodeURIComponent(`sum(count_over_time({job="my-app"}[${seconds}s]))`);
