@@ -75,7 +75,8 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
     const demoApp = fileURLToPath(new URL('../app/main.ts', import.meta.url));
     await using world = await startWorld({
       images: demoImages([process.execPath, demoApp]),
-      delays: { restartMs: 2_500 },
+      // Until the test sets it to 0.
+      delays: { restartMs: 300_000 },
     });
     await createApp(world.admin, 'my-app', 'shop/my-app:1', 2);
     await world.instance.bind('my-app');
@@ -84,10 +85,16 @@ describe('with a real Prometheus', { concurrency: 4 }, () => {
     const before = await prometheus.untilTargets('2 units up', allUp(2));
     const [crashing] = units(before);
     assert.ok(crashing);
+    // After its first end it is started again at once.
+    world.tsuru.kill(crashing);
+    await until('a restart', () =>
+      world.tsuru.units('my-app').some(({ name, restarts, ready }) => name === crashing && restarts === 1 && ready),
+    );
     world.tsuru.kill(crashing);
     await prometheus.untilTargets('the crashed unit down', (targets) => {
       return targets.length === 2 && targets.some(({ instance, health }) => instance === crashing && health === 'down');
     });
+    world.tsuru.delays.restartMs = 0;
     const after = await prometheus.untilTargets('2 units up again', allUp(2));
     assert.deepEqual(units(after), units(before));
   });
