@@ -35,6 +35,7 @@ import { survey } from './samples/survey.ts';
 import { serve } from './server.ts';
 import { createInstanceSettings } from './settings.ts';
 import type { Log } from './shared/log.ts';
+import { fingerprintOf } from './shared/fingerprint.ts';
 import { createPromtool } from './shared/promtool.ts';
 import { queryLimitsOf } from './shared/query-limits.ts';
 import { SETTINGS_ANNOTATION } from './shared/settings/settings.ts';
@@ -313,6 +314,7 @@ export async function startAgent(
     return statusOf({
       wallMs: clock.wallMs(),
       ownApp: config.ownApp,
+      token: fingerprintOf(config.tsuruToken),
       discovery,
       onDisk: publisher.isOnDisk(),
       troubles: troubles.current(),

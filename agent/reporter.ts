@@ -243,7 +243,8 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     },
     onOwnApp(app) {
       const lost =
-        'its settings cannot be followed, those in force stay: bind the role prometheus-reader for it to the token';
+        'its settings cannot be followed, those in force stay: the service gives its token the role prometheus-reader for it again within a minute, ' +
+        'or at once with "tsuru service-instance-update"';
       trouble(
         'own-app',
         app === undefined ? `this instance's own app is not in Tsuru's list, so ${lost}` : undefined,

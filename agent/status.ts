@@ -13,6 +13,8 @@ import type { Trouble } from './troubles.ts';
 export interface Status {
   /** The app that this instance is; null when the environment does not say. */
   readonly instance: string | null;
+  /** The fingerprint of the token that Tsuru is asked with: after Tsuru has a new one, only a restart brings it here. */
+  readonly token: string;
   readonly versions: { readonly agent: string; readonly node: string; readonly prometheus: string | null };
   readonly ready: boolean;
   /** What is wrong at present, and with whom, in sentences. */
@@ -97,6 +99,7 @@ const LOSS_TOLD_MS = 24 * 60 * 60_000;
 export interface StatusInput {
   readonly wallMs: number;
   readonly ownApp: string | undefined;
+  readonly token: string;
   readonly discovery: Discovery | undefined;
   /** Whether targets were written or restored. */
   readonly onDisk: boolean;
@@ -119,6 +122,7 @@ export function statusOf(input: StatusInput): Status {
   const { lastPoll, lastPollSuccessMs, nextPollMs, lastWrite, writtenTargets, configuration } = input.progress;
   return {
     instance: input.ownApp ?? null,
+    token: input.token,
     versions: { agent: VERSION, node: process.versions.node, prometheus: readiness.ready ? readiness.version : null },
     ready: input.onDisk && readiness.ready,
     problems: [

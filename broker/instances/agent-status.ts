@@ -4,7 +4,8 @@ import { errorText } from '../../agent/shared/text.ts';
 /** What an instance tells of itself. */
 export type AgentAnswer =
   | { readonly kind: 'answered'; readonly status: AgentStatus }
-  | { readonly kind: 'refused' }
+  /** By its own gateway, or by something before it, which may have passwords of its own. */
+  | { readonly kind: 'refused'; readonly isOfGateway?: true }
   /** There was no time to ask it. */
   | { readonly kind: 'unknown' }
   | { readonly kind: 'silent'; readonly reason: string };
@@ -12,6 +13,8 @@ export type AgentAnswer =
 /** What the broker reads of the agent's status, which may be another version's. */
 export interface AgentStatus {
   readonly isReady: boolean;
+  /** Of the token that the agent asks Tsuru with; older agents do not tell. */
+  readonly tokenFingerprint?: string;
   readonly problems: readonly string[];
   /** Why the newest targets are not loaded, if that lasts; '' otherwise. */
   readonly syncProblem: string;
@@ -42,6 +45,9 @@ const RIGHTLY_OUT = ['created', 'building', 'stopped', 'succeeded', 'no_process'
 /** The status of 10,000 units takes about 4 MB. */
 const LARGEST_BYTES = 16 * 1024 ** 2;
 
+/** What the agent's gateway calls itself. */
+const GATEWAY_REALM = 'realm="Prometheus"';
+
 export interface Credentials {
   readonly username: string;
   readonly password: string;
@@ -61,7 +67,10 @@ export async function askAgent(address: string, credentials: Credentials, signal
       if (size > LARGEST_BYTES) throw new Error('its answer is too large');
       chunks.push(bytes);
     }
-    if (response.status === 401 || response.status === 403) return { kind: 'refused' };
+    if (response.status === 401 || response.status === 403) {
+      const isOfGateway = response.headers.get('www-authenticate')?.includes(GATEWAY_REALM) === true;
+      return isOfGateway ? { kind: 'refused', isOfGateway } : { kind: 'refused' };
+    }
     if (response.status !== 200) return { kind: 'silent', reason: `it answers ${response.status}` };
     return { kind: 'answered', status: readAgentStatus(parseJson(chunks)) };
   } catch (error) {
@@ -72,8 +81,10 @@ export async function askAgent(address: string, credentials: Credentials, signal
 function readAgentStatus(value: unknown): AgentStatus {
   const status = asObject(value, 'the status');
   const sync = isObject(status['sync']) ? status['sync'] : {};
+  const tokenFingerprint = text(status['token']);
   return {
     isReady: status['ready'] === true,
+    ...(tokenFingerprint === '' ? {} : { tokenFingerprint }),
     problems: texts(status['problems']),
     syncProblem: text(sync['problem']),
     apps: list(status['apps']).map((item) => {

@@ -20,6 +20,8 @@ export type Assessment =
 const LONGEST_STATUS = 200;
 /** Of a problem in it, so that the command behind it fits. */
 const LONGEST_PROBLEM = 110;
+/** Of a name that is random at its end. */
+const SUFFIX_CHARACTERS = 5;
 /** Terraform waits for a status that ends so. */
 const IS_UP = '; it is up';
 
@@ -45,7 +47,7 @@ export function assess(facts: Facts, part: string, id: InstanceId): Assessment {
   // The units of a change under way are two for a while, of a first deploy none: what is known of it says which.
   const ready = own.units.filter(({ isReady }) => isReady);
   if (deploy.kind === 'unknown' && ready.length === 0) return untold();
-  if (own.units.length === 0) return withoutUnits(own, id, deployError, isDeploying || isNeverDeployed);
+  if (own.units.length === 0) return withoutUnits(own, id, lastDeploy, isDeploying || isNeverDeployed);
   if (ready.length === 0) return isDeploying ? { kind: 'deploying' } : crashing(own, id);
   if (ready.length > 1 && deploy.kind === 'known' && !isDeploying) {
     const more = `${ready.length} units hold separate data behind one address`;
@@ -58,15 +60,17 @@ export function assess(facts: Facts, part: string, id: InstanceId): Assessment {
     case undefined:
       return notAsked(facts);
     case 'refused':
-      return trouble(
-        `in need of a restart: it rejects its own password; run "tsuru app-restart -a ${part}" (data in memory are lost)`,
-      );
+      if (facts.outdated === undefined)
+        return trouble('not answering: what stands before it wants another password; ask an administrator');
+      return trouble(`in need of a restart: it rejects its own password; ${restartWith(own, id)}`);
     case 'unknown':
       return untold();
     case 'silent':
       if (isDeploying) return { kind: 'deploying' };
       return trouble(`not answering (${agent.reason}): see "tsuru app-log -a ${part}"`);
     case 'answered':
+      if (facts.outdated !== undefined)
+        return degraded(`its unit has an old ${facts.outdated} and follows no changes; ${restartWith(own, id)}`);
       return assessAgent(agent.status, facts, id);
   }
 }
@@ -89,10 +93,22 @@ function notAsked({ address, password }: Facts): Assessment {
   return degraded('its password was unset; a new one is set within two minutes');
 }
 
-function withoutUnits({ name }: App, id: InstanceId, deployError: string, isComing: boolean): Assessment {
+function withoutUnits(
+  { name }: App,
+  id: InstanceId,
+  deploy: { readonly id: string; readonly error: string } | undefined,
+  isComing: boolean,
+): Assessment {
   if (isComing) return { kind: 'deploying' };
-  if (deployError === '') return trouble(`stopped: run "tsuru app-start -a ${name}"`);
-  return trouble(`not deployed: ${lastLine(deployError)}; run ${command('update', id)} to try again`);
+  if (deploy === undefined || deploy.error === '') return trouble(`stopped: run "tsuru app-start -a ${name}"`);
+  const again = command('update', id, ` -d retry-${deploy.id.slice(-SUFFIX_CHARACTERS)}`);
+  return trouble(`not deployed: ${lastLine(deploy.error)}; run ${again} to try again`);
+}
+
+/** The update that restarts an outdated unit. Tsuru refuses an update with nothing new in it: no other unit has this name. */
+function restartWith({ units }: App, id: InstanceId): string {
+  const unit = units.find(({ isReady }) => isReady)?.name ?? '';
+  return `run ${command('update', id, ` -d restart-${unit.slice(-SUFFIX_CHARACTERS)}`)} (its history is lost)`;
 }
 
 function crashing({ name, units }: App, id: InstanceId): Assessment {

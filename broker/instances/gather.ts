@@ -6,6 +6,7 @@ import type { Token } from '../tsuru/token.ts';
 import { READER } from '../grants.ts';
 import { askAgent, type AgentAnswer } from './agent-status.ts';
 import { addressOf, isOwn, USERNAME, VARIABLES, type Operation } from './instance.ts';
+import { outdatedOf, type Outdated } from './outdated.ts';
 import { ownToken } from './token-part.ts';
 
 /** What could not be asked in time, or failed, is unknown: never taken for nothing. */
@@ -33,6 +34,8 @@ export interface Facts {
   readonly address: string;
   /** Undefined: there is nobody to ask yet. */
   readonly agent: AgentAnswer | undefined;
+  /** What the running unit has of before; undefined: nothing, or that is not known. */
+  readonly outdated: Outdated | undefined;
 }
 
 /** Asks Tsuru for everything at once, and the instance as soon as its address and password are there; takes what comes before the signal. */
@@ -89,6 +92,7 @@ export async function gatherFacts(operation: Operation): Promise<Facts> {
         ? addressOf(context.instanceUrl, { ...ownApp.value, address: ownApp.value.cname || ownApp.value.address })
         : '',
     agent,
+    outdated: outdatedOf(agent, ownersToken.kind === 'known' ? ownersToken.value : undefined),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Plan } from '../plans/plan.ts';
 import type { AppChange } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
 import { wayOut } from './in-force.ts';
+import { gatherFacts } from './gather.ts';
 import {
   ANSWER_LIMIT_MS,
   changedAnnotations,
@@ -18,6 +19,8 @@ import {
   type Operation,
 } from './instance.ts';
 import { readWish, type Parameters, type Wish } from './parameters.ts';
+import type { Outdated } from './outdated.ts';
+import { restoreAccess } from './restore.ts';
 import { withVolume } from './volume-part.ts';
 
 /** The whole new state, not what is new in it. */
@@ -110,6 +113,8 @@ async function bringTo(operation: Operation, app: App, wish: Wish, wishedTeam: s
   const hasNewTeam = team !== app.team;
   const hasNewPlan = planNameOf(app) !== plan.name || app.plan !== plan.tsuruPlan;
   const rest: AppChange = { ...(hasNewTeam ? { teamOwner: team } : {}), ...(hasNewSettings ? { annotations } : {}) };
+  // First, for what restarts then takes it.
+  const restored = await restoreAccess(operation, app.team);
   const waits = await isWaitingForDeploy(operation, app);
   let hasNewVolume = false;
   if (hasNewPlan) await changePlan(operation, app, { plan, team, rest, hasUnit: !waits });
@@ -139,8 +144,19 @@ async function bringTo(operation: Operation, app: App, wish: Wish, wishedTeam: s
     ...(hasNewTeam ? [`${parts} now of the team ${team}, the token stays with the one before`] : []),
     ...(hasNewSettings ? ['the settings are live with the next poll'] : []),
     ...(hasNewVolume ? ['the volume is that of the plan from the next restart on'] : []),
+    ...restored,
   ];
+  const outdated = await restartOutdated(operation, app);
+  if (outdated !== undefined)
+    return [...done, `the unit was restarted for its new ${outdated}, its data start empty`].join(', ');
   return done.length === 0 ? 'nothing to do' : [...done, 'nothing restarts'].join(', ');
+}
+
+/** Restarts a unit that runs with what is no longer valid; tells what that was. */
+async function restartOutdated(operation: Operation, { name }: App): Promise<Outdated | undefined> {
+  const { outdated } = await gatherFacts(operation);
+  if (outdated !== undefined) await operation.locked(() => operation.api.restartApp(name));
+  return outdated;
 }
 
 /** Whether its first deploy has failed, or has never begun. */

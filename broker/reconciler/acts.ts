@@ -1,16 +1,8 @@
 import type { Context } from '../context.ts';
 import { bindsText, changeBinds } from '../instances/binds-annotation.ts';
-import {
-  instanceTurn,
-  isOwn,
-  operationOn,
-  ownApp,
-  OWNER_ANNOTATION,
-  VARIABLES,
-  type Operation,
-} from '../instances/instance.ts';
-import { ensureToken, ownToken, removeToken } from '../instances/token-part.ts';
-import { ensureVariables } from '../instances/variables-part.ts';
+import { instanceTurn, isOwn, operationOn, ownApp, OWNER_ANNOTATION, type Operation } from '../instances/instance.ts';
+import { restoreToken, restoreVariables } from '../instances/restore.ts';
+import { removeToken } from '../instances/token-part.ts';
 import { removeVolume } from '../instances/volume-part.ts';
 import { makerOf, type Act } from './decide.ts';
 import { deployUnlessDone } from './deploy.ts';
@@ -43,15 +35,20 @@ async function performInTurn(
   operation: Operation,
   act: Exclude<Act, { readonly kind: 'revoke' | 'grant' | 'deploy' }>,
 ): Promise<string | undefined> {
+  const { part } = operation.names;
   switch (act.kind) {
     case 'confirm_binds':
       // A bind that has come since has confirmed itself.
       await changeBinds(operation, (now) => (bindsText(now) === bindsText(act.before) ? act.binds : now));
       return `confirmed the binds of ${act.instance}`;
-    case 'restore_token':
-      return restoreToken(operation, act.apps);
+    case 'restore_token': {
+      const app = await ownApp(operation);
+      if (app === undefined || !(await restoreToken(operation, app.team, act.apps))) return undefined;
+      return `made the token ${part} again: the running unit takes it with its next restart`;
+    }
     case 'restore_variables':
-      return restoreVariables(operation);
+      if ((await ownApp(operation)) === undefined || !(await restoreVariables(operation))) return undefined;
+      return `set the missing variables of ${part} again, without a restart`;
     case 'remove':
       return removeLeftover(operation, act);
   }
@@ -70,26 +67,6 @@ async function revoke(operation: Operation, app: string): Promise<string | undef
 /** Undefined: Tsuru's list does not have the instance. */
 async function isBound({ api, id }: Operation, app: string): Promise<boolean | undefined> {
   return (await api.instances(id.service))?.get(id.instance)?.apps.includes(app);
-}
-
-async function restoreToken(operation: Operation, apps: readonly string[]): Promise<string | undefined> {
-  const { api, context, names, signal } = operation;
-  const app = await ownApp(operation);
-  // The list of tokens is no proof: it lacks what the broker may not read.
-  if (app === undefined || (await api.token(names.part)) !== undefined) return undefined;
-  const [, token] = await ensureToken(operation, app.team);
-  for (const name of [names.part, ...apps]) await context.grants.grant(api, names.part, name, signal);
-  await ensureVariables(operation, token, await api.env(names.part, Object.values(VARIABLES)));
-  return `made the token ${names.part} again: the running unit takes it with its next restart`;
-}
-
-async function restoreVariables(operation: Operation): Promise<string | undefined> {
-  const { api, names } = operation;
-  const token = (await ownApp(operation)) === undefined ? undefined : await ownToken(operation);
-  if (token === undefined) return undefined;
-  const value = token.value === '' ? undefined : token.value;
-  const isChanged = await ensureVariables(operation, value, await api.env(names.part, Object.values(VARIABLES)));
-  return isChanged ? `set the missing variables of ${names.part} again, without a restart` : undefined;
 }
 
 /** A list is no proof that an instance is gone: Tsuru has to say so of this one, and the app has to carry both marks of this service. */

@@ -73,7 +73,7 @@ describe('a broker that is killed', () => {
       // Tsuru has kept the new plan, and would find nothing new in the same again.
       await expect(stage.update('my-instance', { plan: 'medium', description: 'again' }), 200);
       assert.equal((await stage.info())['In force'], 'medium (c1m4)');
-      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
+      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"2000Mi"/);
     });
   }
 

@@ -50,7 +50,7 @@ const WISHES: readonly Wish[] = [
     async demandDone(stage) {
       await untilUp(stage);
       assert.equal((await stage.info())['In force'], 'medium (c1m4)');
-      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
+      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"2000Mi"/);
     },
   },
   {
@@ -59,7 +59,7 @@ const WISHES: readonly Wish[] = [
     request: ['POST', `${INSTANCE}/bind-app`],
     ask: (stage) => stage.bind('my-app'),
     demandDone: async (stage) => {
-      assert.deepEqual(await grantsOf(stage), [OWN, 'prometheus-reader my-app']);
+      assert.deepEqual(await grantsOf(stage), ['prometheus-reader my-app', OWN]);
     },
   },
   {

@@ -84,7 +84,7 @@ const OPERATIONS: readonly Operation[] = [
     needs: 'an instance',
     ask: ['POST', '/resources/my-instance/bind-app', 'app-name=my-app'],
     demandDone: async (stage) => {
-      assert.deepEqual(await grantsOf(stage), [OWN, 'prometheus-reader my-app']);
+      assert.deepEqual(await grantsOf(stage), ['prometheus-reader my-app', OWN]);
     },
   },
   {

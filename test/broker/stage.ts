@@ -141,6 +141,14 @@ export async function grantsOf({ admin }: Pick<Stage, 'admin'>, id = APP): Promi
   return roles.map(({ Name, ContextValue }) => `${Name} ${ContextValue}`).sort();
 }
 
+/** An answer of Tsuru's to compare with another: it sorts neither tags nor annotations. */
+export function inAnyOrder(json: string): string {
+  return json
+    .split(/[{}[\],]+/)
+    .sort()
+    .join(' ');
+}
+
 /** The role of instances and the broker's own, and its token. */
 async function createBrokerToken(admin: Client, withReader: boolean): Promise<string> {
   const post = (path: string, form: Record<string, string | readonly string[]>, status: number): Promise<Reply> =>
@@ -190,6 +198,7 @@ function agentUnit(agent: AgentScript): InProcess {
   return httpUnit(() => (request, response) => {
     const answer = agent({ path: request.url ?? '', authorization: request.headers.authorization ?? '' });
     if (answer === 'hang') return;
-    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
+    const challenge = answer.status === 401 ? { 'www-authenticate': 'Basic realm="Prometheus", charset="UTF-8"' } : {};
+    response.writeHead(answer.status, { 'content-type': 'application/json', ...challenge }).end(answer.body);
   });
 }

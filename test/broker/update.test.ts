@@ -6,7 +6,7 @@ import { temporaryFolder } from '../support/folder.ts';
 import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
 import { standBetween } from './between.ts';
-import { APP, askBroker, startStage, type Stage, type StageOptions } from './stage.ts';
+import { APP, askBroker, startStage, type Stage, type StageOptions, inAnyOrder } from './stage.ts';
 
 async function startUp(options: StageOptions = {}): Promise<Stage> {
   const stage = await startStage(options);
@@ -94,7 +94,7 @@ describe('an update', () => {
       [200, 'the plan is now medium; the unit was restarted, its memory, and so its data, start empty'],
     );
     assert.notDeepEqual(await unitsOf(stage), units);
-    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
+    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"2000Mi"/);
     assert.equal((await stage.info())['In force'], 'medium (c1m4)');
   });
 
@@ -111,20 +111,19 @@ describe('an update', () => {
     assert.equal((await stage.admin.call('GET', `/1.7/tokens/${APP}`)).status, 404);
   });
 
-  it('that changes nothing asks Tsuru for nothing but app and volume', async () => {
+  it('that changes nothing only reads', async () => {
     await using stage = await startUp();
     stage.tsuru.requests.clear();
     const { body } = await stage.ask('PUT', '/resources/my-instance', { body: 'team=shop&plan=small', headers: FORM });
     assert.equal(body, 'nothing to do');
-    assert.deepEqual(
-      stage.tsuru.requests.all().map(({ method, path }) => `${method} ${path}`),
-      [`GET /1.0/apps/${APP}`, `GET /1.4/volumes/${APP}`],
-    );
+    assert.deepEqual([...new Set(stage.tsuru.requests.all().map(({ method }) => method))], ['GET']);
+    assert.ok(stage.tsuru.requests.all().length <= 10, 'it asks Tsuru for the same again and again');
   });
 
   it('that cannot be is refused before anything is changed', async () => {
     await using stage = await startUp();
-    const before = (await stage.admin.call('GET', `/1.0/apps/${APP}`)).body;
+    const read = async (): Promise<string> => inAnyOrder((await stage.admin.call('GET', `/1.0/apps/${APP}`)).body);
+    const before = await read();
     for (const [form, words] of [
       [{ plan: 'smal' }, /There is no plan "smal", did you mean "small"\?/],
       [
@@ -139,7 +138,7 @@ describe('an update', () => {
       assert.equal(status, 500);
       assert.match(body, words);
     }
-    assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).body, before);
+    assert.equal(await read(), before);
   });
 
   it('of the plan that Tsuru refuses leaves the volume as it was, and names the pool', async () => {
@@ -250,7 +249,7 @@ describe('an update', () => {
     assert.ok(told.status >= 500, told.body);
     assert.equal(between.failed, `PUT /1.0/apps/${APP}`);
     assert.equal((await stage.info())['In force'], 'medium (c1m4)');
-    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
+    assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"2000Mi"/);
   });
 
   it('of an instance whose app is gone says so, and is no silent success', async () => {
@@ -277,7 +276,7 @@ describe('an update', () => {
       });
       assert.equal(retried.status, 200, retried.body);
       assert.equal((await stage.info())['In force'], 'medium (c1m4)');
-      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
+      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"2000Mi"/);
     });
   }
 
@@ -297,7 +296,7 @@ describe('an update', () => {
       });
       assert.equal((await stage.info())['In force'], 'medium (c1m4)');
       assert.match((await annotation(stage, 'prometheus-service/settings')) ?? '', /"retention":"3d"/);
-      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"1000Mi"/);
+      assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"2000Mi"/);
     });
   }
 });

@@ -5,7 +5,7 @@ import type { AgentApp, AgentStatus, AgentUnit } from '../../../broker/instances
 import type { Facts } from '../../../broker/instances/gather.ts';
 import type { App, Unit } from '../../../broker/tsuru/app.ts';
 
-const UNIT: Unit = { name: 'u1', status: 'started', reason: '', isReady: true, address: '10.0.0.1:8888' };
+const UNIT: Unit = { name: 'u1-5d4f8', status: 'started', reason: '', isReady: true, address: '10.0.0.1:8888' };
 const APP: App = {
   ...{ name: 'prometheus-x', pool: 'dev', cluster: '', team: 'shop', plan: 'c1m1', tags: [] },
   ...{ annotations: new Map(), units: [UNIT], unitsError: '', address: 'x.example.com', cname: '', deploys: 1 },
@@ -14,7 +14,7 @@ const WELL: Facts = {
   app: { kind: 'known', value: APP },
   deploy: { kind: 'known', value: { id: '1', isRunning: false, error: '' } },
   ...{ password: { kind: 'known', value: 'secret' }, username: 'prometheus', boundApps: { kind: 'known', value: [] } },
-  ...{ lostGrants: [], stored: { kind: 'unknown' } },
+  ...{ lostGrants: [], stored: { kind: 'unknown' }, outdated: undefined },
   address: 'http://x.example.com',
   agent: { kind: 'answered', status: { isReady: true, problems: [], syncProblem: '', apps: [] } },
 };
@@ -72,7 +72,7 @@ const TABLE: readonly (readonly [what: string, facts: Facts, read: string])[] = 
   [
     'its first deploy failed',
     { ...withApp({ units: [] }), deploy: failed },
-    `not deployed: no room for it; run "${UPDATE}" to try again`,
+    `not deployed: no room for it; run "${UPDATE} -d retry-2" to try again`,
   ],
   [
     'a later deploy failed',
@@ -112,9 +112,19 @@ const TABLE: readonly (readonly [what: string, facts: Facts, read: string])[] = 
     'degraded: its password was unset; a new one is set within two minutes; it is up',
   ],
   [
-    'it rejects its password',
+    'its gateway rejects its password',
+    { ...WELL, agent: { kind: 'refused', isOfGateway: true }, outdated: 'password' },
+    `in need of a restart: it rejects its own password; run "${UPDATE} -d restart-5d4f8" (its history is lost)`,
+  ],
+  [
+    'something before it rejects its password',
     { ...WELL, agent: { kind: 'refused' } },
-    'in need of a restart: it rejects its own password; run "tsuru app-restart -a prometheus-x" (data in memory are lost)',
+    'not answering: what stands before it wants another password; ask an administrator',
+  ],
+  [
+    'its token was made again',
+    { ...WELL, outdated: 'token' },
+    `degraded: its unit has an old token and follows no changes; run "${UPDATE} -d restart-5d4f8" (its history is lost); it is up`,
   ],
   [
     'it is silent',

@@ -91,7 +91,7 @@ describe('the reconciler', { concurrency: 2 }, () => {
     await using stage = await startUp();
     await expect(stage.admin.call('PUT', '/1.0/apps/my-app', { form: { teamOwner: 'ops' } }), 200);
     await until('the new team', async () => (await annotationOf(stage, BINDS_ANNOTATION)) === '{"my-app":"ops"}');
-    assert.deepEqual(await grantsOf(stage), [OWN, MY_APP]);
+    assert.deepEqual(await grantsOf(stage), [MY_APP, OWN]);
   });
 
   for (const app of ['my-app', APP]) {
