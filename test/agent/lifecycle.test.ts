@@ -72,22 +72,25 @@ describe("the lifecycle API of the agent's own Prometheus", { concurrency: 3 }, 
   it('is not reached by remote_write, directly or by a redirect', async () => {
     const address = { own: '' };
     await using redirecting = await redirectTo(() => `http://${address.own}/-/quit`);
+    await using elsewhere = await serve((_request, response) => void response.end());
+    await using leaking = await redirectTo(() => elsewhere.url);
     await using instance = await startInstance({});
     const { world, agent, prometheus, set } = instance;
     address.own = world.prometheusAddress;
     const pid = (await agent.status()).prometheus.process?.startedAt;
-    await set({ remote_write: `http://${address.own}/-/quit,${redirecting.url}` });
+    await set({ remote_write: `http://${address.own}/-/quit,${redirecting.url},${leaking.url}` });
     await until('the redirect tried', () => redirecting.seen.length > 0);
-    // Both answers are final: what was to be sent is given up.
+    // All answers are final: what was to be sent is given up.
     await untilGrown(prometheus, 'prometheus_remote_storage_samples_failed_total');
     await until(
-      'both given up',
+      'all given up',
       async () =>
         [...samplesOf(await prometheus.metrics(), 'prometheus_remote_storage_samples_failed_total')].filter(
           ({ value }) => value > 0,
-        ).length === 2,
+        ).length === 3,
     );
     await assertUntouched(agent);
+    assert.deepEqual(elsewhere.seen, []);
     assert.equal((await agent.status()).prometheus.process?.startedAt, pid);
   });
 
