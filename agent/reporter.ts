@@ -298,7 +298,11 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
         progress = { ...progress, supervised: { ...progress.supervised, unfinished: { atMs: wallMs(), text } } };
         log.warn(text);
       }
-      log[level]({ component: 'prometheus', ...(part === undefined ? {} : { part }), ...fields }, message);
+      // Tsuru shows the last ten lines: what Prometheus tells of its every step would push out the agent's own.
+      log[level === 'info' ? 'debug' : level](
+        { component: 'prometheus', ...(part === undefined ? {} : { part }), ...fields },
+        message,
+      );
     },
   };
 }

@@ -6,6 +6,7 @@ import type { TargetHealth } from './prometheus/client.ts';
 import type { SyncStatus } from './prometheus/prover.ts';
 import type { Progress } from './reporter.ts';
 import { count } from './shared/text.ts';
+import { remediesFor } from './scrape-remedies.ts';
 import { VERSION } from './shared/version.ts';
 import type { Trouble } from './troubles.ts';
 
@@ -202,7 +203,7 @@ function appStatus(
       ...app.problems,
       ...problemsOf(name),
       ...tooOldSamples(app.targets, health),
-      ...silentProcesses(name, app.targets, health),
+      ...remediesFor(name, app.targets, health),
     ],
   };
 }
@@ -248,29 +249,6 @@ function tooOldSamples(targets: readonly Target[], health: (target: Target) => T
     : [
         `Prometheus refuses every sample of ${count(failing.length, 'unit')}, as some have timestamps that are too old: expose samples without timestamps`,
       ];
-}
-
-/** Tsuru gives a worker that listens on nothing port 8888 as well: its targets are all down, and an annotation ends that. */
-function silentProcesses(
-  app: string,
-  targets: readonly Target[],
-  health: (target: Target) => TargetHealth | undefined,
-): string[] {
-  const guessed = Map.groupBy(
-    targets.filter(({ guessedPort }) => guessedPort),
-    ({ unit }) => unit.process,
-  );
-  return [...guessed]
-    .filter(([, all]) => all.every((target) => refused(health(target))))
-    .map(
-      ([process]) =>
-        `the process ${process} listens on nothing at Tsuru's default port, so its targets are down; if it has no metrics, leave it out with: ` +
-        `tsuru metadata set -a ${app} -p ${process} -t annotation prometheus.io/scrape=false --no-restart`,
-    );
-}
-
-function refused(health: TargetHealth | undefined): boolean {
-  return health?.health === 'down' && health.lastError.includes('connection refused');
 }
 
 function time(wallMs: number): string {

@@ -14,16 +14,18 @@ export function readEndpoints(node: Node, place: Place): readonly Node[] | undef
     return undefined;
   }
   if (yaml.node.kind === 'map') return [yaml.node];
-  if (yaml.node.kind === 'scalar' && yaml.node.type === 'text') return urls(yaml.node.text);
+  if (yaml.node.kind === 'scalar' && yaml.node.type === 'text') return urls(yaml.node.text, place);
   return readItems(yaml.node, place, expected);
 }
 
 /** `http://a:9093,http://b:9093`. A URL with a comma of its own needs a list in YAML. */
-function urls(text: string): readonly Node[] {
-  return text
-    .split(/[\s,]+/)
-    .filter((url) => url !== '')
-    .map((url) => ({ kind: 'scalar', type: 'text', text: url }));
+function urls(text: string, place: Place): readonly Node[] | undefined {
+  const parts = text.split(/[\s,]+/).filter((url) => url !== '');
+  if (parts.length === 1 || parts.some((url) => /^https?:\/\//i.test(url)))
+    return parts.map((url) => ({ kind: 'scalar', type: 'text', text: url }));
+  // Words instead of a URL are one mistake.
+  place.say('must be URLs that start with http:// or https://, or a list of maps in YAML.');
+  return undefined;
 }
 
 /** A map, or a URL alone, which is a map with nothing but that. */

@@ -198,6 +198,7 @@ describe('what is wrong with a setting', () => {
 
   it('is told of endpoints, and how a secret is given', () => {
     check('remote_write', [
+      ['not a url', ' must be URLs that start with http:// or https://, or a list of maps in YAML.'],
       ['metrics:9090', '[0].url must be a URL that starts with http:// or https://.'],
       ['ftp://metrics', '[0].url must be a URL that starts with http:// or https://.'],
       [
