@@ -239,7 +239,7 @@ function plan({ app, bookings }: BookedApp, intervals: ReadonlyMap<string, numbe
     }
     leftOut.push({ key, reason: tooLarge(taken) });
     if (before !== undefined && taken > before.sampleLimit) {
-      // One that exploded stays where it is, as its scrapes fail there: whatever ends its scrapes has Prometheus 2 make all of its series.
+      // One that exploded stays where it is, as its scrapes fail there: what ends them has Prometheus before 3.12 make all its series (its issue 16427).
       targets.push({ key, ...before, isProbe: true });
       measured.add(process);
     } else rest.push(booking);

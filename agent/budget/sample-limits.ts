@@ -3,7 +3,7 @@
  * target changes its job, and is "unknown" until its next scrape, only when it outgrows its limit. What is planned is what targets are
  * measured to expose, so a limit only bounds what an explosion takes until it is measured. The last is for all that is larger.
  */
-export const SAMPLE_LIMITS = [2_000, 16_000, 128_000, Infinity] as const;
+export const SAMPLE_LIMITS = [2_000, 16_000, Infinity] as const;
 
 /** For a target that does not fit: its scrapes fail and take no room, and Prometheus tells all the same how much it exposes. */
 export const PROBE_LIMIT = 1;

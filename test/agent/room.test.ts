@@ -105,6 +105,42 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     assert.equal(before.length, 14);
   });
 
+  it('is not exceeded by targets that explode: they fail where they are, others lose nothing, and they are back once they fit', async () => {
+    await using instance = await startSmallInstance({
+      volumeMib: 64,
+      memoryMib: 340,
+      apps: { blog: [2, 150], boom: [1, 500] },
+    });
+    const { agent, exposes, prometheus } = instance;
+    const areUp = (all: readonly { readonly health: string }[]): boolean =>
+      all.length === 3 && all.every(({ health }) => health === 'up');
+    await prometheus.untilTargets('all up', areUp);
+    await until('the samples known', async () => ((await agent.status()).room?.load ?? 0) > 0.1);
+    const before = await readFile(agent.targetsFile, 'utf8');
+    exposes.set('boom', { series: 20_000 });
+    await until(
+      'boom to be over capacity',
+      async () => (await agent.status()).apps.find(({ name }) => name === 'boom')?.leftOut === 1,
+      90_000,
+    );
+    // Were its scrapes ended, Prometheus 2 would make all its series two intervals later, by their stale markers.
+    await wait(5_000);
+    const boom = (await agent.status()).apps.find(({ name }) => name === 'boom');
+    assert.match(JSON.stringify(boom?.units), /over capacity: needs room for 20,000 samples per scrape/);
+    assert.ok((await seriesOf(instance)) < 10_000);
+    assert.equal(await readFile(agent.targetsFile, 'utf8'), before);
+    await assertNewest(instance, 'blog', 2);
+    exposes.set('boom', { series: 500 });
+    await until(
+      'boom to be scraped again',
+      async () => (await agent.status()).apps.find(({ name }) => name === 'boom')?.targets === 1,
+      90_000,
+    );
+    await prometheus.untilTargets('all up again', areUp);
+    assert.equal(await readFile(agent.targetsFile, 'utf8'), before);
+    await assertWell(instance);
+  });
+
   it('that others fill is answered with less retention and longer intervals, which status, log and metrics tell', async () => {
     await using instance = await startSmallInstance({ volumeMib: 64, apps: { blog: [2, 150] } });
     const { agent, prometheus, path } = instance;

@@ -220,7 +220,7 @@ describe('the plan of scrapes', () => {
     assert.equal(given(plan([measured, app('b', 4, 900)], after.memory), 'a'), '4x15s<=2000, 0 out');
   });
 
-  it('does not touch an app that exploded, nor its interval, as Prometheus 2 makes all of its series when a scrape ends', () => {
+  it('does not touch an app that exploded, nor its interval, as old Prometheus make all its series when its scrapes end', () => {
     const before = plan([app('a', 12, 900), app('b', 1, 100)]);
     assert.equal(given(before, 'a'), '12x30s<=2000, 0 out');
     const exploded = plan([app('a', 12, 90_000), app('b', 1, 100)], before.memory);

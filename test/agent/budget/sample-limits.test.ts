@@ -26,20 +26,18 @@ const LOAD = fileURLToPath(new URL('../../budget/load/main.ts', import.meta.url)
 
 describe('the sample limit of a target', () => {
   it('is the least that leaves it some room, and none for all that is larger', () => {
-    const limits = [0, 1_818, 1_819, 14_545, 14_546, 116_363, 999_999].map((samples) =>
-      sampleLimitFor(samples, undefined),
-    );
-    assert.deepEqual(limits, [2_000, 2_000, 16_000, 16_000, 128_000, 128_000, Infinity]);
+    const limits = [0, 1_818, 1_819, 14_545, 14_546, 999_999].map((samples) => sampleLimitFor(samples, undefined));
+    assert.deepEqual(limits, [2_000, 2_000, 16_000, 16_000, Infinity, Infinity]);
   });
 
   it('stays until samples outgrow it, or are far below', () => {
     const stays = [455, 1_819, 14_545].map((samples) => sampleLimitFor(samples, 16_000));
     assert.deepEqual(stays, [16_000, 16_000, 16_000]);
     const changes = [454, 14_546].map((samples) => sampleLimitFor(samples, 16_000));
-    assert.deepEqual(changes, [2_000, 128_000]);
+    assert.deepEqual(changes, [2_000, Infinity]);
     assert.deepEqual(
       [2_000, 20_000].map((samples) => sampleLimitFor(samples, PROBE_LIMIT)),
-      [16_000, 128_000],
+      [16_000, Infinity],
     );
   });
 
@@ -65,7 +63,6 @@ describe('jobs by sample limit', () => {
       [
         ['apps', 2_000],
         ['apps-16000', 16_000],
-        ['apps-128000', 100_000],
         ['apps-large', 100_000],
         ['apps-over-capacity', 1],
       ],
@@ -81,8 +78,8 @@ describe('jobs by sample limit', () => {
   it("have no limit above the job's own, and none where nothing limits", () => {
     const limitsOf = (own: number, most: number): unknown[] =>
       splitBySampleLimit({ job_name: 'apps', sample_limit: own }, most).map(({ sample_limit: limit }) => limit);
-    assert.deepEqual(limitsOf(5_000, 100_000), [2_000, 5_000, 5_000, 5_000, 1]);
-    assert.deepEqual(limitsOf(0, Infinity), [2_000, 16_000, 128_000, 0, 1]);
+    assert.deepEqual(limitsOf(5_000, 100_000), [2_000, 5_000, 5_000, 1]);
+    assert.deepEqual(limitsOf(0, Infinity), [2_000, 16_000, 0, 1]);
   });
 
   it('have a target that explodes fail alone, tell how much it exposes, and scrape it again once its limit is raised', async () => {
