@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { budgetOf } from '../../../agent/shared/budget.ts';
 import { queryLimitsOf } from '../../../agent/shared/query-limits.ts';
+import { budgetOfPlan } from '../../../broker/plans/memory.ts';
+import { readPlans } from '../../../broker/plans/read.ts';
 
 const MIB = 2 ** 20;
 const UNLIMITED = 1_000_000_000;
@@ -27,6 +30,19 @@ describe('the limits of queries', () => {
       assert.ok(together <= (goMemLimitBytes ?? 0) * 0.4, `${memoryMib} MiB: ${together} bytes`);
       assert.ok(together >= (goMemLimitBytes ?? 0) * 0.39, `${memoryMib} MiB: ${together} bytes`);
     }
+  });
+
+  it('are for each plan what the README says', async () => {
+    const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+    const text = await readFile(new URL('../../../broker/plans.yaml', import.meta.url), 'utf8');
+    const plans = readPlans(text);
+    assert.ok(plans.ok);
+    const told = plans.plans.map(({ name, memoryBytes, storage }) => {
+      const { goMemLimitBytes } = budgetOfPlan(memoryBytes, storage);
+      const { atOnce, maxSamples } = queryLimitsOf(goMemLimitBytes, UNLIMITED);
+      return `${atOnce} of ${Number((maxSamples / 1e6).toFixed(1))} million${name === 'small' ? ' samples' : ''} on ${name}`;
+    });
+    assert.ok(readme.includes(`${told.join(', ')}. One of them is for the rules`), told.join(', '));
   });
 
   it('are only lowered by what the owner wants, and are what the owner wants where the memory has no limit', () => {
