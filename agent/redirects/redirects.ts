@@ -20,6 +20,8 @@ const MS_BETWEEN_PER_TARGET = 15;
 const MOST_HOPS = 3;
 /** A process that redirected elsewhere is asked again after so long, or once its version changes. */
 const ASK_AGAIN_MS = 10 * 60_000;
+/** One whose path was wrong is asked again sooner, as an app that starts may answer 404; doubled each time, up to the same. */
+const FIRST_ASK_AGAIN_MS = 60_000;
 /** Targets asked at once, each for 5 s at most; and processes a look, so that a look ends. */
 const ASKED_AT_ONCE = 8;
 const MOST_ASKED = 64;
@@ -31,6 +33,8 @@ interface Refusal {
   readonly version: string;
   readonly text: string;
   readonly untilMs: number;
+  /** How often in a row. */
+  readonly times: number;
 }
 
 export interface RedirectsOptions {
@@ -65,9 +69,16 @@ export function createRedirects(options: RedirectsOptions): Redirects {
   let discovered: Discovery | undefined;
   let step: { next: unknown; learnt: unknown; whole: (discovery: Discovery) => Discovery } | undefined;
 
-  function refuse({ app, process, from, version, key }: ProcessState, text: string): void {
-    const isNew = refusals.get(key)?.text !== text;
-    refusals = new Map(refusals).set(key, { app, process, from, version, text, untilMs: clock.nowMs() + ASK_AGAIN_MS });
+  function refuse(
+    { app, process, from, version, key }: ProcessState,
+    text: string,
+    firstMs: number = ASK_AGAIN_MS,
+  ): void {
+    const before = refusals.get(key);
+    const isNew = before?.text !== text;
+    const times = before?.version === version ? before.times + 1 : 1;
+    const untilMs = clock.nowMs() + Math.min(ASK_AGAIN_MS, firstMs * 2 ** (times - 1));
+    refusals = new Map(refusals).set(key, { app, process, from, version, text, untilMs, times });
     if (isNew) log.warn({ app }, `${app}: ${text}`);
   }
 
@@ -119,14 +130,8 @@ export function createRedirects(options: RedirectsOptions): Redirects {
       const { key, fares } = state;
       const path = next.get(key);
       if (fares.kind !== 'wrong' || path === undefined) continue;
-      refuse(
-        state,
-        notFollowed(
-          state,
-          path.asked.at(-1) ?? '',
-          `${placeText(path.to)} fails: ${shortLine(fares.error, LONGEST_ERROR)}`,
-        ),
-      );
+      const why = `${placeText(path.to)} fails: ${shortLine(fares.error, LONGEST_ERROR)}`;
+      refuse(state, notFollowed(state, path.asked.at(-1) ?? '', why), FIRST_ASK_AGAIN_MS);
       next.delete(key);
     }
     const toAsk = states.filter((state) => state.fares.kind === 'redirects' && !isRefused(state)).slice(0, MOST_ASKED);
