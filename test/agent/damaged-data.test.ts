@@ -116,7 +116,7 @@ const DAMAGES: readonly Damage[] = [
       await rm(join(data, 'wal'), { recursive: true });
       await writeFile(join(data, 'wal'), 'garbage');
     },
-    told: /^wal, chunks_head of Prometheus' data are damaged \(.*not a directory\) and moved to/,
+    told: /^wal, chunks_head(, wbl)? of Prometheus' data are damaged \(.*not a directory\) and moved to/,
     left: all,
     losesWal: true,
   },
@@ -160,6 +160,7 @@ const DAMAGES: readonly Damage[] = [
   {
     title: 'a log of out-of-order samples without one of its segments',
     async damage(data) {
+      await rm(join(data, 'wbl'), { recursive: true, force: true });
       await mkdir(join(data, 'wbl'));
       for (const name of ['00000003', '00000005']) await writeFile(join(data, 'wbl', name), Buffer.alloc(32_768));
     },
