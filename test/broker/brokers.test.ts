@@ -7,7 +7,7 @@ import { systemClock } from '../../broker/clock.ts';
 import { freeAddress } from '../support/address.ts';
 import { until } from '../support/until.ts';
 import { standBetween } from './between.ts';
-import { APP, AUTH, askBroker, environmentOf, grantsOf, startStage, type Stage } from './stage.ts';
+import { APP, AUTH, askBroker, environmentOf, grantsOf, partsOf, startStage, type Stage } from './stage.ts';
 
 const MAIN = fileURLToPath(new URL('../../broker/main.ts', import.meta.url));
 
@@ -58,6 +58,24 @@ describe('a broker that is killed', () => {
       assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
       await expect(stage.remove(), 200);
       assert.equal((await stage.admin.call('GET', `/1.7/tokens/${APP}`)).status, 404);
+    });
+  }
+
+  for (const path of STEPS) {
+    it(`while it creates, at POST ${path}, leaves what another one removes when nobody tries again`, async () => {
+      // The grace of the reconciler passes in seconds.
+      const speed = 200;
+      const clock = {
+        ...systemClock,
+        nowMs: () => systemClock.nowMs() * speed,
+        sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / speed, signal),
+      };
+      await using stage = await startStage({ clock });
+      await killedAt(stage, 'POST', path, async () => {
+        assert.equal((await stage.add()).status, 500);
+      });
+      await until('the parts to be gone', async () => (await partsOf(stage)).length === 0);
+      await expect(stage.add('my-instance', { owner: 'ops' }), 201);
     });
   }
 
@@ -175,6 +193,20 @@ describe('many deploys at once', () => {
 });
 
 describe('a broker that stops', () => {
+  it('takes back what it was creating, and says so', async () => {
+    const clock = { ...systemClock, sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / 20, signal) };
+    await using stage = await startStage({ clock, reconciles: false });
+    const body = 'event locked: team(shop) running "team.token.create" start by user a at 2026-11-23T04:16:49Z\n';
+    stage.tsuru.faults.add({ kind: 'status', status: 500, body, method: 'POST', path: '/tokens' });
+    const adding = stage.add();
+    await until('the token to be asked for', () => stage.tsuru.requests.count('POST', '/1.6/tokens') > 1);
+    assert.deepEqual(await partsOf(stage), ['app', 'volume']);
+    const stopped = stage.broker.stop();
+    assert.match((await adding).body, /The service is being restarted: try again in a minute\./);
+    await stopped;
+    assert.deepEqual(await partsOf(stage), []);
+  });
+
   it('answers who still waits that it does, before it is ended', async () => {
     // Its patience of 20 s passes in moments.
     const clock = { ...systemClock, sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / 20, signal) };
