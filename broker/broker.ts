@@ -16,8 +16,11 @@ import { createTurns } from './turns.ts';
 /** Each of the operations at work asks for a few things at once, and all have seconds. */
 const QUICK_CONNECTIONS = 50;
 
-/** How long running requests may go on when the broker stops; then they are answered that it does. Tsuru ends a unit 30 s after SIGTERM. */
-const PATIENCE_MS = 20_000;
+/**
+ * How long running requests may go on when the broker stops; then they are answered that it does. Creations have 10 s more to be undone, as
+ * Tsuru ends a unit 30 s after SIGTERM.
+ */
+const PATIENCE_MS = 15_000;
 
 export interface Broker {
   readonly url: string;
