@@ -52,7 +52,8 @@ const REMEDIES: readonly Remedy[] = [
   },
   {
     error: /body size limit exceeded|body_size_limit/i,
-    say: () => 'it answers with more than body_size_limit allows: expose less, or raise the setting',
+    say: () =>
+      'it answers with more than body_size_limit allows, or than this instance can hold: expose less, raise the setting, or choose a larger plan with "tsuru service-instance-update -p PLAN"',
   },
   {
     error: /context deadline exceeded|Client\.Timeout/,

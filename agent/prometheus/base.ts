@@ -25,6 +25,13 @@ const FALLBACK_PROTOCOL = 'PrometheusText0.0.4';
  */
 const OUT_OF_ORDER_WINDOW = '70m';
 
+const MIB = 2 ** 20;
+/**
+ * What a sample takes in /metrics at most, on average: 60 to 300 bytes are usual. More samples than the instance can hold are not even parsed,
+ * as Prometheus 2 remembers all of them: 3 targets of 50,000 took 300 MiB with scrapes that failed by their sample limit.
+ */
+const MOST_BYTES_PER_SAMPLE = 512;
+
 /** What differs from one place to another in the configuration that Prometheus runs. */
 export interface RenderOptions {
   readonly targetsFile: string;
@@ -95,7 +102,7 @@ function renderJob(job: JsonObject, options: RenderOptions): readonly JsonObject
         ...job,
         file_sd_configs: [{ files: [targetsFile], refresh_interval: `${refreshSeconds}s` }],
         ...(settings.samplesPerScrape === 0 ? {} : { sample_limit: settings.samplesPerScrape }),
-        ...(settings.bodySizeLimitBytes === 0 ? {} : { body_size_limit: formatBytes(settings.bodySizeLimitBytes) }),
+        ...bodyLimit(options),
         ...(features.fallbackProtocol ? { fallback_scrape_protocol: FALLBACK_PROTOCOL } : {}),
       });
     case 'prometheus':
@@ -113,6 +120,13 @@ function renderJob(job: JsonObject, options: RenderOptions): readonly JsonObject
     default:
       return [job];
   }
+}
+
+/** That of the settings, or what the most samples take if that is less. */
+function bodyLimit({ settings: { bodySizeLimitBytes }, mostSamples = Infinity }: RenderOptions): JsonObject {
+  const mostMib = Math.ceil((mostSamples * MOST_BYTES_PER_SAMPLE) / MIB);
+  const bytes = Math.min(bodySizeLimitBytes === 0 ? Infinity : bodySizeLimitBytes, mostMib * MIB);
+  return bytes === Infinity ? {} : { body_size_limit: formatBytes(bytes) };
 }
 
 /** Each of the jobs drops the targets of the others, of which none need be remembered. */

@@ -141,6 +141,30 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     await assertWell(instance);
   });
 
+  it('is not exceeded by answers that are larger than all it can hold: they are not parsed, and others lose nothing', async () => {
+    const memoryMib = 288;
+    await using instance = await startSmallInstance({
+      volumeMib: 64,
+      memoryMib,
+      apps: { blog: [2, 150], boom: [3, 500] },
+    });
+    const { exposes, prometheus } = instance;
+    const isUp = (name: string) => (all: readonly { readonly labels: object; readonly health: string }[]) =>
+      all.filter(({ labels, health }) => Object.values(labels).includes(name) && health === 'up').length;
+    await prometheus.untilTargets('all up', (all) => isUp('boom')(all) === 3 && isUp('blog')(all) === 2);
+    exposes.set('boom', { series: 50_000 });
+    await prometheus.untilTargets('boom down', (all) => isUp('boom')(all) === 0);
+    await wait(15_000);
+    await until('the remedy', async () => (await problemsOf(instance, 'boom')).includes('larger plan'));
+    assert.ok((await seriesOf(instance)) < 5_000);
+    const anonymous = /^RssAnon:\s+(\d+) kB$/m.exec(await readFile(`/proc/${await pidOf(instance)}/status`, 'utf8'));
+    assert.ok(Number(anonymous?.[1]) / 1024 < memoryMib - 128 - 64, `${anonymous?.[1]} kB`);
+    await assertNewest(instance, 'blog', 2);
+    exposes.set('boom', { series: 500 });
+    await prometheus.untilTargets('boom up again', (all) => isUp('boom')(all) === 3);
+    await assertWell(instance);
+  });
+
   it('that others fill is answered with less retention and longer intervals, which status, log and metrics tell', async () => {
     await using instance = await startSmallInstance({ volumeMib: 64, apps: { blog: [2, 150] } });
     const { agent, prometheus, path } = instance;

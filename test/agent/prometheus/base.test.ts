@@ -80,6 +80,24 @@ describe('the rendered configuration', () => {
     assert.equal(config.storage, undefined);
   });
 
+  it('limits bodies to what the instance can hold, and to what the settings say', async () => {
+    const limitsOf = async (more: Partial<RenderOptions>): Promise<unknown[]> => {
+      const { scrape_configs: jobs } = await rendered(more);
+      return [
+        ...new Set(
+          jobs
+            .filter(({ job_name: name }) => String(name).startsWith('tsuru-apps'))
+            .map((job) => job['body_size_limit']),
+        ),
+      ];
+    };
+    assert.deepEqual(await limitsOf({}), [undefined]);
+    assert.deepEqual(await limitsOf({ mostSamples: Infinity }), [undefined]);
+    assert.deepEqual(await limitsOf({ mostSamples: 7_703 }), ['4MB']);
+    assert.deepEqual(await limitsOf({ mostSamples: 7_703, settings: ALL }), ['4MB']);
+    assert.deepEqual(await limitsOf({ mostSamples: 77_030, settings: ALL }), ['10MB']);
+  });
+
   it('has what the settings say, and its secrets only as files', async () => {
     const credentials = new Map([
       ['ALERTS_PASSWORD', '/data/credentials/ALERTS_PASSWORD'],
