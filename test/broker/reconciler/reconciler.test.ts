@@ -224,6 +224,8 @@ describe('the reconciler', { concurrency: 2 }, () => {
       stage.admin.call('PUT', `/1.0/apps/${APP}`, { json: { metadata: { annotations }, noRestart: true } }),
       200,
     );
+    const question = stage.tsuru.requests.all().find((seen) => seen.path === `/1.0${path}`);
+    await until('the answer', () => question?.status === 404);
     await untilRounds(stage, 3);
     assert.ok((await partsOf(stage)).includes('app'));
     assert.equal(stage.tsuru.requests.count('DELETE', `/1.0/apps/${APP}`), 0);
