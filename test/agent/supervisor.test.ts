@@ -50,7 +50,7 @@ describe("the agent's own Prometheus", { concurrency: 4 }, () => {
     assert.equal(flags['web.listen-address'], world.prometheusAddress);
     assert.equal(flags['storage.remote.flush-deadline'], '15s');
     assert.equal(await agent.stop(), 0);
-    assert.ok(said(agent, 'See you next time!'), "Prometheus' own last words");
+    assert.ok(said(agent, 'exiting gracefully'), "Prometheus' own last words");
     assert.deepEqual(await prometheusPids(world), []);
     assert.ok(agent.log().every(({ level }) => level !== 'error'));
   });
