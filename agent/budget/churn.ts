@@ -13,6 +13,9 @@ const GROWTH = 1.1;
 /** An app that made less than this share of what the worst one made is none to pause: a target whose sample limit changes begins anew, too. */
 const LEAST_SHARE = 0.1;
 
+/** Where all apps together made less than this share of what is too much, they are not its cause, but apps that exploded, whose scrapes fail now. */
+const CAUSE_SHARE = 0.25;
+
 /** What is seen of Prometheus' head at a moment. */
 export interface HeadLook {
   readonly atMs: number;
@@ -62,6 +65,7 @@ export function watchChurn(state: ChurnState, { atMs, series, made }: HeadLook, 
 function worst({ paused }: ChurnState, made: ReadonlyMap<string, number>, tooMany: number): readonly string[] {
   const makers = [...made].filter(([app, count]) => count > 0 && !paused.has(app)).sort(([, a], [, b]) => b - a);
   const least = (makers[0]?.[1] ?? 0) * LEAST_SHARE;
+  if (makers.reduce((sum, [, count]) => sum + count, 0) < tooMany * CAUSE_SHARE) return [];
   let rest = tooMany;
   return makers.flatMap(([app, count]) => {
     if (rest <= 0 || count < least) return [];

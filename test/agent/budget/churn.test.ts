@@ -49,6 +49,11 @@ describe('the watch over the series in the head', () => {
     );
   });
 
+  it('pauses nobody for the few series that apps made before they exploded: their scrapes fail, and make no more', () => {
+    assert.equal(look(NO_CHURN, 0, 3_000, { a: 100, b: 399 }), NO_CHURN);
+    assert.deepEqual(paused(look(NO_CHURN, 0, 3_000, { a: 100, b: 400 })), ['a', 'b']);
+  });
+
   it('scrapes all again when the head is cut, but not within five minutes', () => {
     const state = look(NO_CHURN, 0, 1_800, { a: 900 });
     assert.equal(look(state, 299, 500), state);
