@@ -32,8 +32,8 @@ const MOST_OF_USERS = 16;
  * `query_max_samples` can only lower it.
  *
  * Tried in memory cgroups of 1 GiB (60,000 series) and 4 GiB (100,000) without the agent's share, the tmpfs 60 % full: the largest queries that
- * are taken, all at once, as ranges, with topk, as subqueries and over all series, then /federate and /api/v1/series: 652 MB resident (2.42)
- * and 572 MB (3.14) at 1 GiB, 2,896 and 2,608 MB at 4 GiB, and no death.
+ * are taken, all at once, as ranges, with topk, as subqueries and over all series, then /federate and /api/v1/series: 652 MiB resident (2.42)
+ * and 572 MiB (3.14) at 1 GiB, 2,896 and 2,608 MiB at 4 GiB, and no death. A sort of that size was refused.
  */
 export function queryLimitsOf(goMemLimitBytes: number | undefined, wantedSamples: number): QueryLimits {
   if (goMemLimitBytes === undefined) return { maxSamples: wantedSamples, atOnce: MOST, ofUsers: MOST_OF_USERS };
