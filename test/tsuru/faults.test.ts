@@ -35,7 +35,9 @@ it('asks no cluster for a simplified list, which has no units and no trouble wit
     tsuru.faults.add({ kind: 'units-unknown' });
     const apps = JSON.parse((await admin.call('GET', '/1.0/apps?simplified=true')).body) as AppJson[];
     assert.deepEqual(
-      apps.map(({ name, units: listed, error }) => [name, listed, error]),
+      apps
+        .map(({ name, units: listed, error }) => [name, listed, error])
+        .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
       [
         ['one', [], undefined],
         ['two', [], undefined],
