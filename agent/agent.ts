@@ -138,6 +138,7 @@ export async function startAgent(
       settings: settings.current(),
       features,
       mostSamples: own?.room.mostSamples(),
+      blockRangeMs: own?.room.budget().layout?.rangeMs,
       retentionSizeBytes: own === undefined ? settings.current().retentionSizeBytes : own.room.retentionSizeBytes(),
     }),
     credentials: createCredentials(config.dataFolder, environment),

@@ -21,9 +21,11 @@ const FALLBACK_PROTOCOL = 'PrometheusText0.0.4';
 
 /**
  * Samples stamped up to an hour ago are stored, as with blocks of 2 hours. It counts from the newest sample, which may be ten minutes ahead
- * of the clock: Prometheus' own limit.
+ * of the clock: Prometheus' own limit. With blocks of 2 hours it is left out: they store the same without it, and with it one sample older
+ * than the window fails its whole scrape.
  */
 const OUT_OF_ORDER_WINDOW = '70m';
+const USUAL_BLOCK_RANGE_MS = 2 * 60 * 60_000;
 
 const MIB = 2 ** 20;
 /**
@@ -44,6 +46,8 @@ export interface RenderOptions {
   readonly mostSamples: number | undefined;
   /** How much its data may take; undefined for no limit. */
   readonly retentionSizeBytes: number | undefined;
+  /** How much time a block covers; undefined for Prometheus' own 2 hours. */
+  readonly blockRangeMs: number | undefined;
   /** The name of this unit, by which its series can be told from those of another one of the same instance. */
   readonly replica: string;
   /** The file of each secret that settings name, by its variable. */
@@ -211,12 +215,16 @@ function accessOf(
     : { authorization: { type: authentication.type, credentials_file: file } };
 }
 
-function renderStorage(base: unknown, { settings, features, retentionSizeBytes }: RenderOptions): JsonObject {
+function renderStorage(
+  base: unknown,
+  { settings, features, retentionSizeBytes, blockRangeMs = USUAL_BLOCK_RANGE_MS }: RenderOptions,
+): JsonObject {
+  const isOutOfOrder = features.outOfOrder && blockRangeMs < USUAL_BLOCK_RANGE_MS;
   const storage = asObject(base ?? {}, 'storage');
   return {
     ...storage,
     tsdb: {
-      ...(features.outOfOrder ? { out_of_order_time_window: OUT_OF_ORDER_WINDOW } : {}),
+      ...(isOutOfOrder ? { out_of_order_time_window: OUT_OF_ORDER_WINDOW } : {}),
       ...asObject(storage['tsdb'] ?? {}, 'storage.tsdb'),
       retention: {
         time: formatDuration(settings.retentionMs),

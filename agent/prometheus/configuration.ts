@@ -44,7 +44,10 @@ export interface ConfigurationOptions {
   readonly rulesFolder: string;
   readonly dataFolder: string;
   /** What is in force at present, besides base and rules. */
-  readonly inForce: () => Pick<RenderOptions, 'settings' | 'features' | 'retentionSizeBytes' | 'mostSamples'>;
+  readonly inForce: () => Pick<
+    RenderOptions,
+    'settings' | 'features' | 'retentionSizeBytes' | 'blockRangeMs' | 'mostSamples'
+  >;
   readonly credentials: Credentials;
   /** What never changes. */
   readonly fixed: Pick<RenderOptions, 'targetsFile' | 'replica' | 'addresses' | 'access'>;

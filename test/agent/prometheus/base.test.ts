@@ -27,6 +27,7 @@ const OPTIONS: RenderOptions = {
   features: featuresOf('2.42.0'),
   mostSamples: undefined,
   retentionSizeBytes: undefined,
+  blockRangeMs: undefined,
   replica: 'unit-1',
   credentials: new Map(),
   ruleFiles: ['/data/config/rules-1/*'],
@@ -177,6 +178,7 @@ describe('the rendered configuration', () => {
 
   it('has what only newer versions of Prometheus know just for those', async () => {
     const retentionSizeBytes = 512 * 1024 ** 2;
+    const halfHour = 30 * 60_000;
     const table = [
       { version: undefined, fallback: undefined, storage: undefined },
       { version: '2.53.1', fallback: undefined, storage: undefined },
@@ -191,10 +193,17 @@ describe('the rendered configuration', () => {
         version: '3.14.0',
         fallback: 'PrometheusText0.0.4',
         storage: { tsdb: { out_of_order_time_window: '70m', retention: { time: '30d', size: '512MB' } } },
+        blockRangeMs: halfHour,
+      },
+      {
+        version: '3.14.0',
+        fallback: 'PrometheusText0.0.4',
+        storage: { tsdb: { retention: { time: '30d', size: '512MB' } } },
+        blockRangeMs: 4 * halfHour,
       },
     ];
-    for (const { version, fallback, storage } of table) {
-      const config = await rendered({ settings: ALL, features: featuresOf(version), retentionSizeBytes });
+    for (const { version, fallback, storage, blockRangeMs = halfHour } of table) {
+      const config = await rendered({ settings: ALL, features: featuresOf(version), retentionSizeBytes, blockRangeMs });
       assert.equal(config.scrape_configs[0]?.['fallback_scrape_protocol'], fallback, version);
       assert.deepEqual(config.storage, storage, version);
     }

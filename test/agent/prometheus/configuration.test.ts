@@ -79,6 +79,7 @@ function startScene(dataFolder: string, clock: Clock = systemClock): Scene {
       settings,
       features: featuresOf('2.42.0'),
       retentionSizeBytes: undefined,
+      blockRangeMs: undefined,
       mostSamples: undefined,
     }),
     credentials: createCredentials(dataFolder, environment),

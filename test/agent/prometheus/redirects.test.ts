@@ -80,6 +80,7 @@ describe('a configuration without redirects', () => {
           features: featuresOf('2.42.0'),
           mostSamples,
           retentionSizeBytes: undefined,
+          blockRangeMs: undefined,
           replica: 'unit-1',
           credentials: new Map(),
           ruleFiles: [],
