@@ -147,7 +147,8 @@ export function memoryOf(groups: Iterable<TargetGroup>, defaultMs: number): Plan
     const intervalMs = parseDuration(group.labels[INTERVAL_LABEL] ?? '') ?? defaultMs;
     if (sampleLimit !== undefined) scraped.set(targetKey(group), { intervalMs, sampleLimit });
   }
-  return { samples: new Map(), usual: new Map(), scraped, isStanding: true };
+  // Without targets from before there is nothing to keep: what is new follows the settings at once.
+  return { samples: new Map(), usual: new Map(), scraped, isStanding: scraped.size > 0 };
 }
 
 /** What names a target: its app and unit. */

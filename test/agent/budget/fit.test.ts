@@ -122,6 +122,14 @@ describe('a discovery that is made to fit', () => {
     assert.deepEqual(given(find(again.discovery, 'blog').groups), ['default 2000', 'default 2000']);
   });
 
+  it('follows new settings at once in an instance that had no targets before', () => {
+    const first = fitted([app('blog', 1)], [], { memory: memoryOf([], 15_000) });
+    const scrape = { intervalMs: 2_000, timeoutMs: 2_000 };
+    const next = fitted([app('blog', 1)], [], { memory: first.plan.memory, scrape });
+    assert.deepEqual(find(next.discovery, 'blog').problems, []);
+    assert.deepEqual(given(find(next.discovery, 'blog').groups), ['default 2000']);
+  });
+
   it('stretches held groups from the interval that they want, however often they were read from the file', () => {
     const annotations = { 'prometheus.io/interval': '20s' };
     for (const [parts, wanted] of [
