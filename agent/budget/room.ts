@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Discovery } from '../discovery/discover.ts';
 import type { PrometheusClient } from '../prometheus/client.ts';
 import { budgetOf, isOutgrown, type Budget, type Resources } from '../shared/budget.ts';
-import type { Layout, Load } from '../shared/layout.ts';
+import { grown, type Layout, type Load } from '../shared/layout.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 import { errorText } from '../shared/text.ts';
 import type { TargetGroup } from '../targets/groups.ts';
@@ -82,6 +82,7 @@ export function createRoom(options: RoomOptions): Room {
   /** What blocks are made for, until Prometheus runs; then how long they are. */
   let lastLoad = options.savedLoad;
   let layout: Layout | undefined;
+  let layoutSinceMs = clock.nowMs();
   let budget = makeBudget();
   let samples: ReadonlyMap<string, number> = new Map();
   let planMemory: PlanMemory | undefined;
@@ -116,14 +117,25 @@ export function createRoom(options: RoomOptions): Room {
     return { memoryLimitBytes, volume, retentionSizeBytes, retentionMs, receivers: remoteWrite.length, load, layout };
   }
 
-  /** More than the present blocks hold takes shorter ones: Prometheus is started anew, and cuts its head at once. */
+  /**
+   * More than the present blocks hold takes shorter ones: Prometheus is started anew, and cuts its head at once. That waits until the head,
+   * a merged block or all blocks really are as large, so that a bind is not followed by a restart.
+   */
   function follow(load: Load): void {
-    if (layout === undefined || !isOutgrown(inForce(), layout, withoutMargin(load))) return;
+    if (layout === undefined) return;
+    const usedBytes = guard.lastLook()?.usedBytes ?? volume.usedBytes ?? Infinity;
+    const present = { layout: grown(layout, clock.nowMs() - layoutSinceMs), usedBytes };
+    if (!isOutgrown(inForce(), present, withoutMargin(load))) return;
     lastLoad = load;
     layout = undefined;
     budget = makeBudget();
-    ({ layout } = budget);
+    keepLayout();
     onRetention();
+  }
+
+  function keepLayout(): void {
+    ({ layout } = budget);
+    layoutSinceMs = clock.nowMs();
   }
 
   function makeBudget(): Budget {
@@ -210,7 +222,7 @@ export function createRoom(options: RoomOptions): Room {
       };
     },
     async run(signal) {
-      ({ layout } = budget);
+      keepLayout();
       const isStopped = (): boolean => signal.aborted;
       const learn = async (): Promise<void> => {
         while (!isStopped()) {

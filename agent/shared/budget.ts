@@ -213,15 +213,26 @@ function faster(layout: Layout, timeLapse: number): Layout {
   return { ...layout, rangeMs: layout.rangeMs / timeLapse, longestMs: layout.longestMs / timeLapse };
 }
 
+/** What there is of a layout at present. */
+export interface Present {
+  readonly layout: Layout;
+  /** Of the volume; Infinity when it is not known. */
+  readonly usedBytes: number;
+}
+
+/** Of the retention: below it there is time for another look before blocks are deleted, at any load that fits. */
+const NEAR_RETENTION = 0.7;
+
 /** Whether a load takes shorter blocks than those of a layout. */
-export function isOutgrown(resources: Resources, layout: Layout, load: Load): boolean {
+export function isOutgrown(resources: Resources, { layout, usedBytes }: Present, load: Load): boolean {
   const { limits, retentionSizeBytes: retentionBytes } = budgetOf(resources);
   const { dataBytes } = divide(resources);
   if (dataBytes === undefined || retentionBytes === undefined) return false;
   if (isCrowded(load, limits)) return layout.rangeMs > shortestLayout(dataBytes).rangeMs;
   const wanted = { dataBytes, retentionBytes, retentionMs: Infinity, load };
   const isLeast = retentionBytes <= dataBytes * leastShare(dataBytes);
-  return !isHeld(wanted, layout) || !(isLeast || holdsPeak(wanted, layout));
+  const isPeakFar = usedBytes < retentionBytes * NEAR_RETENTION;
+  return !isHeld(wanted, layout) || !(isLeast || isPeakFar || holdsPeak(wanted, layout));
 }
 
 /** How much of a budget so many series and samples a second take: above 1 it does not fit. */

@@ -106,6 +106,17 @@ export function layoutFor(wanted: Wanted): Layout {
   }
 }
 
+/**
+ * What there can be of a layout after so much time: WAL and head with what was taken in since, 10.75 bytes a sample, which is at most what
+ * headBytes counts for a range of half that time (24 bytes and more); and no merged block that is longer.
+ */
+export function grown({ rangeMs, longestMs, ...layout }: Layout, ageMs: number): Layout {
+  const grownMs = Math.min(rangeMs, ageMs / 2);
+  let mergedMs = ageMs < rangeMs ? grownMs : rangeMs;
+  while (mergedMs >= rangeMs && mergedMs * MERGED_AT_ONCE <= Math.min(longestMs, ageMs)) mergedMs *= MERGED_AT_ONCE;
+  return { ...layout, rangeMs: grownMs, longestMs: mergedMs };
+}
+
 /** Whether a layout still serves a load. */
 export function isHeld(wanted: Wanted, layout: Layout): boolean {
   const { rangeMs, longestMs } = layout;

@@ -1,10 +1,12 @@
-import { budgetOf, seriesAt, seriesKept, type Resources } from '../../agent/shared/budget.ts';
-import { SAFE_RANGE_MS, type Load } from '../../agent/shared/layout.ts';
+import { withoutMargin } from '../../agent/budget/load.ts';
+import { budgetOf, isOutgrown, seriesAt, seriesKept, type Resources } from '../../agent/shared/budget.ts';
+import { grown, SAFE_RANGE_MS, type Load } from '../../agent/shared/layout.ts';
 import { formatBytes } from '../../agent/shared/settings/bytes.ts';
 import type { HistoryCase, Phase, Written } from './history.ts';
 
 const MIB = 2 ** 20;
 const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
 const INTERVAL_MS = 15_000;
 const SERIES_PER_TARGET = 1_000;
 /** Prometheus' own series and the agent's, as they are stored. */
@@ -46,17 +48,45 @@ function promise(volumeMib: number, days: number): HistoryCase {
 
 /** Blocks for few series, then all that fit, for as long as the agent takes to notice; then blocks for those. */
 function jump(volumeMib: number, days: number): HistoryCase {
+  // A merge to the longest block is due when the jump comes.
+  return jumpAfter(volumeMib, days, { hours: 26, noticedAfterHours: 0.05 });
+}
+
+/** The same on a full volume, right after a start, when the agent leaves the blocks as they are until the head has grown. */
+function jumpAfterStart(volumeMib: number, days: number): HistoryCase {
+  const resources = resourcesOf(volumeMib, days);
+  const load = loadOf(seriesAt(budgetOf(resources).limits, INTERVAL_MS));
+  const { layout, retentionSizeBytes = 0 } = budgetOf({
+    ...resources,
+    load: loadOf(seriesKept(resources, INTERVAL_MS)),
+  });
+  if (layout === undefined) throw new Error('a volume has a layout');
+  const isNoticed = (minutes: number): boolean =>
+    isOutgrown(
+      { ...resources, layout },
+      { layout: grown(layout, minutes * MINUTE_MS), usedBytes: retentionSizeBytes },
+      withoutMargin(load),
+    );
+  let minutes = 0;
+  while (!isNoticed(minutes)) minutes += 1;
+  return jumpAfter(volumeMib, days, { hours: days * 24 * 1.15, noticedAfterHours: minutes / 60 + 0.05 });
+}
+
+function jumpAfter(
+  volumeMib: number,
+  days: number,
+  { hours, noticedAfterHours }: { readonly hours: number; readonly noticedAfterHours: number },
+): HistoryCase {
   const resources = resourcesOf(volumeMib, days);
   const few = seriesKept(resources, INTERVAL_MS);
   const most = seriesAt(budgetOf(resources).limits, INTERVAL_MS);
   const light = flagsFor(resources, loadOf(few));
   const full = flagsFor(resources, loadOf(most));
   const phases: readonly Phase[] = [
-    // A merge to the longest block is due when the jump comes.
-    { name: `${volumeMib} MiB, ${few} series`, hours: 26, flags: light, written: [scraped(few, 8), OWN] },
+    { name: `${volumeMib} MiB, ${few} series`, hours, flags: light, written: [scraped(few, 8), OWN] },
     {
-      name: `jump to ${most} series`,
-      hours: 0.05,
+      name: `jump to ${most} series, noticed after ${Math.round(noticedAfterHours * 60)} min`,
+      hours: noticedAfterHours,
       flags: light,
       written: [scraped(most)],
       goesOn: true,
@@ -112,7 +142,10 @@ function kills(volumeMib: number, aheadMs: number): HistoryCase {
 /** What is written into a real Prometheus by its own timestamps: days in minutes. */
 export const HISTORIES = {
   promise: [promise(256, 7)],
+  'promise-medium': [promise(2_000, 15)],
+  'promise-large': [promise(12_000, 30)],
   jump: [jump(256, 7), jump(64, 2)],
+  'jump-after-start': [jumpAfterStart(64, 2), jumpAfterStart(256, 7)],
   safe: [safe(64)],
   ahead: [ahead(64, 1), ahead(128, 1)],
   kills: [kills(64, 0), kills(64, 570_000)],

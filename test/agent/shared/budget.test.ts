@@ -142,7 +142,7 @@ describe('the budget of an instance', () => {
           assert.ok(layout !== undefined);
           const resources = { memoryLimitBytes: undefined, ...made, layout };
           const volume = { kind: 'tmpfs', sizeBytes: volumeMib * MIB } as const;
-          assert.equal(isOutgrown({ ...resources, volume }, layout, times(1 / 1.25)), false);
+          assert.equal(isOutgrown({ ...resources, volume }, { layout, usedBytes: Infinity }, times(1 / 1.25)), false);
         },
       ),
     );
