@@ -25,7 +25,7 @@ describe('an instance with its real agent', () => {
     await service.add('my-instance', TEAM);
     await service.untilUp('my-instance');
     await service.bind('my-instance', 'first');
-    const prometheus = await prometheusOf(await service.info('my-instance'));
+    const prometheus = prometheusOf(await service.info('my-instance'));
     await prometheus.untilTargets('first up', (all) => all.some(isUp('first')), HEALED_LIMIT_MS);
     const [unit] = tsuru.units(APP);
 
@@ -49,7 +49,7 @@ describe('an instance with its real agent', () => {
     await expect(admin.call('PUT', '/1.0/services/prometheus/instances/my-instance', { form }), 200);
     await service.untilUp('my-instance');
     await service.bind('my-instance', 'second');
-    const anew = await prometheusOf(await service.info('my-instance'));
+    const anew = prometheusOf(await service.info('my-instance'));
     await anew.untilTargets(
       'both up',
       (all) => ['first', 'second'].every((app) => all.some(isUp(app))),
@@ -63,7 +63,7 @@ function isUp(app: string): (target: { readonly job: string; readonly health: st
   return ({ job, health }) => job === app && health === 'up';
 }
 
-async function prometheusOf(info: Readonly<Record<string, string>>): Promise<PrometheusView> {
+function prometheusOf(info: Readonly<Record<string, string>>): PrometheusView {
   const [user = '', password = ''] = (info['User and Password'] ?? '').split(' / ');
   return viewPrometheus(info['Address'] ?? '', { user, password });
 }
