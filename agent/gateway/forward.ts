@@ -19,14 +19,17 @@ export interface ForwardLimits {
   readonly stallMs: number;
 }
 
+/** What Prometheus is asked: with the method and the listed headers of a request. */
+export interface Asked {
+  readonly request: IncomingMessage;
+  /** The path with its query. */
+  readonly target: string;
+  /** That of a POST. */
+  readonly body: Buffer | undefined;
+}
+
 export interface Forwarder {
-  /** `body` is that of a POST. */
-  forward(
-    request: IncomingMessage,
-    body: Buffer | undefined,
-    response: ServerResponse,
-    limits: ForwardLimits,
-  ): Promise<Forwarded>;
+  forward(asked: Asked, response: ServerResponse, limits: ForwardLimits): Promise<Forwarded>;
   /** Has the connections of answers that are still to begin ended with them. */
   drain(): void;
   close(): void;
@@ -79,7 +82,7 @@ export function createForwarder(prometheus: URL, authorization?: string): Forwar
   });
 
   return {
-    async forward(request, body, response, { answerMs, transferMs, stallMs }) {
+    async forward({ request, target, body }, response, { answerMs, transferMs, stallMs }) {
       const exchange: Exchange = {
         upstream: undefined,
         isTooSlow: false,
@@ -95,15 +98,16 @@ export function createForwarder(prometheus: URL, authorization?: string): Forwar
       }, answerMs);
       exchanges.set(response, exchange);
       try {
-        const { headers } = request;
+        const { headers, url } = request;
         const length = body === undefined ? {} : { 'content-length': String(body.length) };
         request.headers = {
           ...requestHeaders(headers),
           ...length,
           ...(authorization === undefined ? {} : { authorization }),
         };
+        request.url = target;
         const done = proxy.web(request, response, body === undefined ? {} : { buffer: Readable.from([body]) });
-        request.headers = headers;
+        Object.assign(request, { headers, url });
         await done;
         return response.writableFinished ? 'answered' : 'cut';
       } catch {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { errorCode } from '../files.ts';
@@ -8,6 +9,7 @@ import type { Log } from '../shared/log.ts';
 import { send, sendRaw } from './answer.ts';
 import { createConnections } from './connections.ts';
 import type { Credentials } from './credentials.ts';
+import { encodeFirstLines, type FirstLines } from './first-line.ts';
 import { createHandler } from './handler.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
@@ -60,6 +62,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const handler = createHandler(options, limits, connections);
   /** The answer that is under way on a connection. */
   const underWay = new WeakMap<Duplex, ServerResponse>();
+  const firstLines = new WeakMap<Duplex, FirstLines>();
 
   function take(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
@@ -70,7 +73,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return;
     }
     underWay.set(socket, response);
-    response.once('close', () => underWay.delete(socket));
+    response.once('close', () => {
+      underWay.delete(socket);
+      if (request.complete) firstLines.get(socket)?.next();
+    });
     void handler.handle(request, response);
   }
 
@@ -94,7 +100,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   );
   // Each header counts: those above a number would not be seen, and `headerBytes` limits them all.
   server.maxHeadersCount = 0;
-  server.on('connection', connections.add);
+  server.on('connection', (socket: Socket) => {
+    firstLines.set(socket, encodeFirstLines(socket));
+    connections.add(socket);
+  });
   // Handled like all others: who may not send a body is told so before it is sent.
   server.on('checkContinue', take);
   server.on('checkExpectation', (_request, response: ServerResponse) => {

@@ -12,7 +12,7 @@ import type { Limits } from './limits.ts';
 import { createQueries } from './queries.ts';
 import { FAILED, pageOf, TOO_SLOW, UNREACHABLE, type RefusalPage } from './refusals.ts';
 import { routeOf, type Kind } from './routes.ts';
-import { pathOf } from './target.ts';
+import { targetOf, type Target } from './target.ts';
 
 const CHALLENGE = { 'www-authenticate': 'Basic realm="Prometheus", charset="UTF-8"' };
 
@@ -22,6 +22,13 @@ export interface Handler {
   /** Ends streams, and each connection with the answer that is under way on it. */
   drain(): void;
   close(): void;
+}
+
+/** A request that may be forwarded; `body` is that of a POST. */
+interface Whole {
+  readonly request: IncomingMessage;
+  readonly target: Target;
+  readonly body: Buffer | undefined;
 }
 
 /** @throws when the credentials cannot be used. */
@@ -76,18 +83,18 @@ export function createHandler(
   async function admit(
     request: IncomingMessage,
     response: ServerResponse,
-  ): Promise<{ kind: Kind; path: string } | undefined> {
+  ): Promise<{ kind: Kind; target: Target } | undefined> {
     const method = request.method ?? '';
-    const path = pathOf(request.url ?? '');
-    if (path === undefined || !isPlain(request)) {
+    const target = targetOf(request.url ?? '');
+    if (target === undefined || !isPlain(request)) {
       refuse(request, response, 'malformed');
       return undefined;
     }
-    if (request.headers.upgrade !== undefined) {
+    if (!canIgnore(request.headers.upgrade)) {
       refuse(request, response, 'upgrade');
       return undefined;
     }
-    const route = routeOf(method, path);
+    const route = routeOf(method, target.path);
     const isOpen = route.found && route.kind === 'health';
     if (isOpen) {
       connections.protect(request.socket);
@@ -121,7 +128,7 @@ export function createHandler(
       refuse(request, response, 'body_too_large');
       return undefined;
     }
-    return { kind: route.kind, path };
+    return { kind: route.kind, target };
   }
 
   async function health(path: string, response: ServerResponse): Promise<void> {
@@ -138,34 +145,34 @@ export function createHandler(
   }
 
   async function forward(
-    request: IncomingMessage,
-    body: Buffer | undefined,
+    { request, target, body }: Whole,
     response: ServerResponse,
     transferMs: number = limits.transferMs,
   ): Promise<void> {
     const { answerMs, stallMs } = limits;
-    const forwarded: Forwarded = await forwarder.forward(request, body, response, { answerMs, transferMs, stallMs });
+    const asked = { request, target: target.forwarded, body };
+    const forwarded: Forwarded = await forwarder.forward(asked, response, { answerMs, transferMs, stallMs });
     if (forwarded === 'unreachable') send(response, UNREACHABLE);
     else if (forwarded === 'too_slow') send(response, TOO_SLOW);
   }
 
-  async function query(request: IncomingMessage, body: Buffer | undefined, response: ServerResponse): Promise<void> {
+  async function query(whole: Whole, response: ServerResponse): Promise<void> {
     const left = new AbortController();
     response.once('close', () => {
       left.abort();
     });
-    const result = await queries.run(() => forward(request, body, response), left.signal);
-    if (result === 'busy') refuse(request, response, 'busy', retryLater);
+    const result = await queries.run(() => forward(whole, response), left.signal);
+    if (result === 'busy') refuse(whole.request, response, 'busy', retryLater);
   }
 
-  async function live(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function live(whole: Whole, response: ServerResponse): Promise<void> {
     if (streams.size >= limits.liveStreams) {
-      refuse(request, response, 'too_many_streams', retryLater);
+      refuse(whole.request, response, 'too_many_streams', retryLater);
       return;
     }
     streams.add(response);
     try {
-      await forward(request, undefined, response, limits.liveStreamMs);
+      await forward(whole, response, limits.liveStreamMs);
     } finally {
       streams.delete(response);
     }
@@ -180,7 +187,13 @@ export function createHandler(
     return 'refused';
   }
 
-  async function answer(kind: Kind, path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function answer(kind: Kind, target: Target, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { path, redirect } = target;
+    // Of its own pages there is nobody else who says so.
+    if (redirect !== undefined && (kind === 'health' || kind === 'agent')) {
+      send(response, text(301, 'This page is at a path without empty segments.'), { location: redirect });
+      return;
+    }
     const page = pages[`GET ${path}`];
     const isPageOfUi = kind === 'ui' && !path.startsWith('/api/');
     if (kind === 'health') return health(path, response);
@@ -196,10 +209,11 @@ export function createHandler(
       return;
     }
     Object.entries(securityHeaders(isPageOfUi)).forEach(([name, value]) => response.setHeader(name, value));
-    if (kind === 'live') return live(request, response);
+    if (kind === 'live') return live({ request, target, body: undefined }, response);
     const body = request.method === 'POST' ? await read(request, response) : undefined;
     if (body === 'refused') return;
-    return kind === 'query' ? query(request, body, response) : forward(request, body, response);
+    const whole = { request, target, body };
+    return kind === 'query' ? query(whole, response) : forward(whole, response);
   }
 
   return {
@@ -214,7 +228,7 @@ export function createHandler(
         const admitted = await admit(request, response);
         if (admitted === undefined) return;
         ({ kind } = admitted);
-        await answer(kind, admitted.path, request, response);
+        await answer(kind, admitted.target, request, response);
       } catch (error) {
         log.error({ reason: errorText(error) }, 'the gateway failed to answer');
         send(response, FAILED);
@@ -238,6 +252,16 @@ export function createHandler(
 function isPlain({ httpVersion, headers, headersDistinct }: IncomingMessage): boolean {
   const hasHost = httpVersion === '1.0' || (httpVersion === '1.1' && headers.host !== undefined);
   return hasHost && repeatedHeader(headersDistinct) === undefined;
+}
+
+/**
+ * HTTP clients offer newer HTTP or TLS with each request (`Upgrade: h2c`: Java's, curl's with --http2; `TLS/1.2`: Apache's), and go on in
+ * HTTP/1.1 when nobody takes the offer. Who asks for anything else, such as a WebSocket, can do nothing with an answer.
+ */
+const IGNORED_UPGRADES = /^\s*(?:h2c?|HTTP\/\d(?:\.\d)?|TLS\/\d\.\d)\s*$/i;
+
+function canIgnore(upgrade: string | undefined): boolean {
+  return upgrade === undefined || upgrade.split(',').every((protocol) => IGNORED_UPGRADES.test(protocol));
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

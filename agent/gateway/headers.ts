@@ -21,6 +21,7 @@ const REQUEST_HEADERS = [
 /** What a client is told of Prometheus' answer. */
 const ANSWER_HEADERS = [
   'accept-ranges',
+  'allow',
   'cache-control',
   'content-encoding',
   'content-length',

@@ -4,7 +4,7 @@ import { text, type Page } from '../server.ts';
 const PAGES = {
   malformed: text(400, 'This request cannot be read in one way only: send plain HTTP/1.1 with a plain path.'),
   pipelined: text(400, 'Send one request at a time on a connection.'),
-  upgrade: text(400, 'Nothing but HTTP/1.1 is spoken here: leave the Upgrade header out.'),
+  upgrade: text(400, 'Only HTTP/1.1 is supported: leave the Upgrade header out.'),
   no_credentials: text(401, 'Log in with the user and the password of this instance.'),
   wrong_credentials: text(401, 'This is not the user and the password of this instance.'),
   not_found: text(404, 'There is no such page here: only those of the UI and of the query API of Prometheus.'),

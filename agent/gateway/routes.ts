@@ -46,8 +46,8 @@ const QUERIES_POST = [
   ...['query', 'query_range', 'query_exemplars', 'series', 'labels'].map(api),
   ...['search/metric_names', 'search/label_names', 'search/label_values'].map(api),
 ];
-/** Of UTF-8 names Prometheus takes the escaped form (`U__...`), which has no other characters. */
-const LABEL_VALUES = /^\/api\/v1\/label\/[a-zA-Z_][a-zA-Z0-9_]*\/values$/;
+/** Prometheus 3 takes names in UTF-8, percent-encoded or escaped (`U__...`); Prometheus 2 says that they are invalid. */
+const LABEL_VALUES = /^\/api\/v1\/label\/(?!\.{1,2}\/)(?:[\w.~!*'()-]|%(?!2F)[0-9A-F]{2})+\/values$/;
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ...HEALTH.map((path) => [path, { kind: 'health', post: false }] as const),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { until } from '../../support/until.ts';
 import { guard, OBEDIENT, RIGHT, startUpstream } from './guarded.ts';
 
 const END = '\r\nConnection: close\r\n\r\n';
@@ -10,7 +11,13 @@ const HIDDEN = 'POST /-/quit HTTP/1.1\r\nHost: x\r\n\r\n';
 const REFUSED: readonly (readonly [what: string, bytes: string, status: number])[] = [
   ['an encoded way out', `GET /static/%2e%2e/-/quit HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 400],
   ['a plain way out', `GET /static/../-/quit HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 400],
-  ['an empty segment', `POST //-/quit HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 400],
+  ['an empty segment before what is hidden', `POST //-/quit HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 404],
+  ['an empty segment within what is hidden', `POST /-//quit HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 404],
+  ['an empty segment and no password', `GET //query HTTP/1.1\r\nHost: x${END}`, 401],
+  ['a host where a path belongs', `GET //127.0.0.1:9090/query HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 400],
+  ['a host without a port where a path belongs', `GET //example.com/query HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 404],
+  ['a way out of a label', `GET /api/v1/label/%2e%2e%2f%2e%2e/values HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 400],
+  ['a label that can be read twice', `GET /api/v1/label/%252e%252e/values HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 400],
   ['an encoded slash', `GET /static%2f..%2f-/quit HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 400],
   ['backslashes', `GET /static\\..\\-\\quit HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 400],
   ['a whole address', `GET http://127.0.0.1:9090/query HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 400],
@@ -23,8 +30,13 @@ const REFUSED: readonly (readonly [what: string, bytes: string, status: number])
   ['an unknown method', `QUIT /query HTTP/1.1\r\n${WITH_PASSWORD}${END}`, 400],
   ['an upgrade', `GET /query HTTP/1.1\r\n${WITH_PASSWORD}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n`, 400],
   [
-    'an upgrade to HTTP/2',
-    `GET /query HTTP/1.1\r\n${WITH_PASSWORD}\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n`,
+    'an upgrade to HTTP/2 or more',
+    `GET /query HTTP/1.1\r\n${WITH_PASSWORD}\r\nUpgrade: h2c, websocket\r\nConnection: Upgrade\r\n\r\n`,
+    400,
+  ],
+  [
+    'two upgrades',
+    `GET /query HTTP/1.1\r\n${WITH_PASSWORD}\r\nUpgrade: h2c\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n`,
     400,
   ],
   ['HTTP/2 without asking', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
@@ -106,6 +118,71 @@ describe('the gateway reads a request in one way only', { concurrency: 8 }, () =
       assert.deepEqual(upstream.seen, []);
     });
   }
+
+  for (const upgrade of ['h2c', 'H2C', 'TLS/1.2', 'h2c, TLS/1.2', 'HTTP/2.0']) {
+    it(`answers in HTTP/1.1 a request that offers ${upgrade}, and forwards nothing of the offer`, async () => {
+      await using upstream = await startUpstream(OBEDIENT);
+      await using guarded = await guard(upstream.url);
+      const offer = `${WITH_PASSWORD}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: ${upgrade}\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA`;
+      const body = 'query=up';
+      const form = `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}`;
+      const last = `GET /query HTTP/1.1\r\n${offer.replace('Connection: ', 'Connection: close, ')}\r\n\r\n`;
+      const { socket, answer } = await guarded.send(`GET /query HTTP/1.1\r\n${offer}\r\n\r\n`);
+      await until('the first answer', () => socket.bytesRead > 0);
+      const { bytesRead } = socket;
+      socket.write(`POST /api/v1/query HTTP/1.1\r\n${offer}\r\n${form}\r\n\r\n${body}`);
+      await until('the second answer', () => socket.bytesRead > bytesRead);
+      socket.write(last);
+      assert.deepEqual((await answer).match(/HTTP\/1\.1 \d+/g), Array<string>(3).fill('HTTP/1.1 200'));
+      for (const { headers } of upstream.seen) {
+        assert.deepEqual(
+          Object.keys(headers).filter((name) => /upgrade|http2/.test(name)),
+          [],
+        );
+        assert.doesNotMatch(headers.connection ?? '', /upgrade|http2/i);
+      }
+      assert.equal(upstream.seen[1]?.headers['content-length'], String(body.length));
+    });
+  }
+
+  it('takes bytes that are no ASCII in a first line, in pieces and after a body of such bytes, and nowhere else', async () => {
+    await using upstream = await startUpstream((incoming, response) => {
+      const chunks: Buffer[] = [];
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.on('end', () => response.end(Buffer.concat(chunks)));
+    });
+    await using guarded = await guard(upstream.url);
+    // As latin1, which is what is sent of it.
+    const raw = Buffer.from('é日').toString('latin1');
+    const { socket, answer } = await guarded.send(`GET /api/v1/query?query=${raw.slice(0, 1)}`);
+    const write = (text: string): boolean => socket.write(text, 'latin1');
+    write(raw.slice(1));
+    await new Promise(setImmediate);
+    write(`&a=1 HTTP/1.1\r\n${WITH_PASSWORD}\r\n\r\n`);
+    await until('the first answer', () => socket.bytesRead > 0);
+    let { bytesRead } = socket;
+    write(
+      `POST /api/v1/query?b=${raw} HTTP/1.1\r\n${WITH_PASSWORD}\r\nContent-Length: ${raw.length * 2}\r\n\r\n${raw}`,
+    );
+    await until('the second request', () => upstream.seen.length === 1);
+    write(raw);
+    await until('the second answer', () => socket.bytesRead > bytesRead);
+    ({ bytesRead } = socket);
+    write(`GET /api/v1/label/${raw}/values HTTP/1.1\r\n${WITH_PASSWORD}\r\n\r\n`);
+    await until('the third answer', () => socket.bytesRead > bytesRead);
+    write(`GET /${raw} HTTP/1.1\r\n${WITH_PASSWORD}\r\n\r\n`);
+    const answers = await answer;
+    assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), [...Array<string>(3).fill('HTTP/1.1 200'), 'HTTP/1.1 400']);
+    assert.ok(answers.includes(raw + raw));
+    assert.deepEqual(
+      upstream.seen.map(({ url }) => url),
+      [
+        '/api/v1/query?query=%c3%a9%e6%97%a5&a=1',
+        '/api/v1/query?b=%c3%a9%e6%97%a5',
+        '/api/v1/label/%C3%A9%E6%97%A5/values',
+      ],
+    );
+  });
 
   it('takes a body in chunks for one, and nothing after it', async () => {
     await using upstream = await startUpstream(OBEDIENT);
