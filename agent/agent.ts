@@ -20,6 +20,7 @@ import { createConfiguration } from './prometheus/configuration.ts';
 import { createCredentials, headerProblem, variablesOf } from './prometheus/credentials.ts';
 import { createHealth } from './prometheus/health.ts';
 import { passedOn } from './prometheus/launch.ts';
+import { hasProxy, proxyProblem } from './prometheus/proxies.ts';
 import { createOwnPrometheus, type OwnPrometheus } from './prometheus/own.ts';
 import { createStarts } from './prometheus/starts.ts';
 import { createProver } from './prometheus/prover.ts';
@@ -112,8 +113,13 @@ export async function startAgent(
     scraping = { scrape: { intervalMs: scrapeIntervalMs, timeoutMs: scrapeTimeoutMs }, targetsPerApp };
     const missing = [...variablesOf(settings.current())].filter((name) => (environment[name] ?? '') === '');
     reporter.onMissingCredentials(missing);
-    reporter.onHeaders(headerProblem(settings.current(), features));
+    tellUnsent();
     own?.room.update();
+  }
+
+  function tellUnsent(): void {
+    reporter.onHeaders(headerProblem(settings.current(), features));
+    reporter.onProxy(proxyProblem(settings.current(), features, hasProxy(environment)));
   }
 
   /** Only while no Prometheus runs. */
@@ -127,7 +133,7 @@ export async function startAgent(
     const now = featuresOf(version);
     if (isDeepStrictEqual(now, features)) return;
     features = now;
-    reporter.onHeaders(headerProblem(settings.current(), features));
+    tellUnsent();
     configuration.update();
   });
   const configuration = createConfiguration({
@@ -148,6 +154,7 @@ export async function startAgent(
       replica: config.replica,
       addresses: { prometheus: config.prometheus.url.host, agent: hostPort(config.listen) },
       access,
+      hasProxy: hasProxy(environment),
     },
     client: prometheus,
     clock,

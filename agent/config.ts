@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { formatDuration, parseDuration } from './shared/duration.ts';
 import type { SettingsInput } from './shared/settings/settings.ts';
 import { createReader, type ConfigResult, type Environment, type Variable } from './shared/environment.ts';
+import { proxyProblems, proxySecrets } from './prometheus/proxies.ts';
 import { LOG_LEVELS, type LogLevel } from './shared/log.ts';
 import { parsePassword, PASSWORD_EXPECTED } from './shared/password.ts';
 
@@ -24,6 +25,8 @@ export interface Config {
   readonly pollIntervalMs: number;
   /** Settings for what the instance's own do not say. */
   readonly settings: SettingsInput;
+  /** Users and passwords of proxies. */
+  readonly proxySecrets: readonly string[];
   /** The name of this unit. */
   readonly replica: string;
   readonly logLevel: LogLevel;
@@ -74,6 +77,18 @@ export const VARIABLES = [
   },
   { name: 'GATEWAY_PASSWORD', default: '', meaning: 'the password of that user, at least 16 characters' },
   { name: 'PORT', default: '8888', meaning: 'the public port (Tsuru sets it)' },
+  {
+    name: 'HTTP_PROXY',
+    default: '',
+    meaning:
+      'the proxy of remote_write and alertmanagers at http:// addresses, from Prometheus 2.43 on (or http_proxy)',
+  },
+  { name: 'HTTPS_PROXY', default: '', meaning: 'the same at https:// addresses (or https_proxy)' },
+  {
+    name: 'NO_PROXY',
+    default: '',
+    meaning: 'hosts, domains and networks that are reached without a proxy, separated by commas (or no_proxy)',
+  },
   {
     name: 'PROMETHEUS_URL',
     default: '',
@@ -166,6 +181,7 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
     return { listen: { host, port }, username, password };
   }
 
+  problems.push(...proxyProblems(environment));
   const dataFolder = read('AGENT_DATA_DIR', absolute, 'an absolute path');
   const config = {
     tsuruUrl: read(
@@ -233,6 +249,7 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
       replica: environment['HOSTNAME'] ?? hostname(),
       ownApp: config.ownApp === '' ? undefined : config.ownApp,
       gateway: gateway ?? undefined,
+      proxySecrets: proxySecrets(environment),
     }),
   };
 }
@@ -285,8 +302,8 @@ function parseListen(value: string): Listen | undefined {
 }
 
 /** What no log and no page may show. */
-export function secretsOf({ tsuruToken, gateway }: Config): readonly string[] {
-  return [tsuruToken, ...(gateway === undefined ? [] : [gateway.password])];
+export function secretsOf({ tsuruToken, gateway, proxySecrets }: Config): readonly string[] {
+  return [tsuruToken, ...(gateway === undefined ? [] : [gateway.password]), ...proxySecrets];
 }
 
 /** As it stands in an address: `127.0.0.1:9091`, `[::1]:9091`. */

@@ -68,6 +68,8 @@ export interface Reporter {
   readonly onMissingCredentials: (names: readonly string[]) => void;
   /** What this Prometheus cannot send. */
   readonly onHeaders: (problem: string | undefined) => void;
+  /** Why the proxy of the environment is not used. */
+  readonly onProxy: (problem: string | undefined) => void;
   readonly onAddress: (problem: string | undefined) => void;
   readonly onOwnApp: (app: ListedApp | undefined) => void;
   /** A line of Prometheus' own log. */
@@ -237,6 +239,9 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     },
     onHeaders(problem) {
       trouble('headers', problem, 'Prometheus can send all headers');
+    },
+    onProxy(problem) {
+      trouble('proxy', problem, 'remote_write and alertmanagers use the proxy');
     },
     onAddress(problem) {
       trouble('address', problem, 'the address of this instance is one');

@@ -56,6 +56,8 @@ export interface RenderOptions {
   readonly ruleFiles: readonly string[];
   /** `host:port` of Prometheus and of the agent itself, for the jobs of these names. */
   readonly addresses: { readonly prometheus: string; readonly agent: string };
+  /** Whether its environment names a proxy. */
+  readonly hasProxy: boolean;
   /** What Prometheus asks of requests to itself; undefined for one that somebody else runs. */
   readonly access: Pick<OwnSecret, 'username' | 'passwordFile'> | undefined;
 }
@@ -93,7 +95,9 @@ export function renderConfig(base: string, options: RenderOptions): string {
     alerting: renderAlerting(config['alerting'], options),
   };
   const remoteWrite = [...listOf(config['remote_write'], 'remote_write'), ...renderRemoteWrite(options)];
-  if (remoteWrite.length > 0) rendered['remote_write'] = remoteWrite;
+  if (remoteWrite.length > 0) rendered['remote_write'] = throughProxy(remoteWrite, 'remote_write', options);
+  const remoteRead = listOf(config['remote_read'], 'remote_read');
+  if (remoteRead.length > 0) rendered['remote_read'] = throughProxy(remoteRead, 'remote_read', options);
   if (features.retentionInFile) rendered['storage'] = renderStorage(config['storage'], options);
   return dump(withoutRedirects(rendered), { lineWidth: -1, noRefs: true });
 }
@@ -140,7 +144,8 @@ function splitJob({ mostSamples, features }: RenderOptions, job: JsonObject): re
 }
 
 /** Two units that run side by side for a while must not send each alert twice: the label that tells them apart does not leave with alerts. */
-function renderAlerting(base: unknown, { settings, credentials }: RenderOptions): JsonObject {
+function renderAlerting(base: unknown, options: RenderOptions): JsonObject {
+  const { settings, credentials } = options;
   const alerting = asObject(base ?? {}, 'alerting');
   return {
     ...alerting,
@@ -148,24 +153,42 @@ function renderAlerting(base: unknown, { settings, credentials }: RenderOptions)
       { action: 'labeldrop', regex: REPLICA_LABEL },
       ...listOf(alerting['alert_relabel_configs'], 'alert_relabel_configs'),
     ],
-    alertmanagers: [
-      ...listOf(alerting['alertmanagers'], 'alertmanagers'),
-      ...settings.alertmanagers.flatMap(({ url, authentication }) => {
-        const access = accessOf(authentication, credentials);
-        const { protocol, host, pathname } = new URL(url);
-        return access === undefined
-          ? []
-          : [
-              {
-                scheme: protocol.replace(':', ''),
-                ...(pathname === '/' ? {} : { path_prefix: pathname }),
-                static_configs: [{ targets: [host] }],
-                ...access,
-              },
-            ];
-      }),
-    ],
+    alertmanagers: throughProxy(
+      [
+        ...listOf(alerting['alertmanagers'], 'alertmanagers'),
+        ...settings.alertmanagers.flatMap(({ url, authentication }) => {
+          const access = accessOf(authentication, credentials);
+          const { protocol, host, pathname } = new URL(url);
+          return access === undefined
+            ? []
+            : [
+                {
+                  scheme: protocol.replace(':', ''),
+                  ...(pathname === '/' ? {} : { path_prefix: pathname }),
+                  static_configs: [{ targets: [host] }],
+                  ...access,
+                },
+              ];
+        }),
+      ],
+      'alertmanagers',
+      options,
+    ),
   };
+}
+
+/** What leaves the cluster takes the proxy of the environment, unless it names its own. Targets are in the cluster: they never do. */
+function throughProxy(
+  entries: readonly unknown[],
+  what: string,
+  { features, hasProxy }: RenderOptions,
+): readonly unknown[] {
+  if (!features.proxyFromEnvironment || !hasProxy) return entries;
+  return entries.map((entry, index) => {
+    const endpoint = asObject(entry, `${what}[${index}]`);
+    const saysItself = ['proxy_url', 'proxy_from_environment', 'no_proxy'].some((key) => key in endpoint);
+    return saysItself ? endpoint : { ...endpoint, proxy_from_environment: true };
+  });
 }
 
 function renderRemoteWrite(options: RenderOptions): JsonObject[] {

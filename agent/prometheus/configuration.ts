@@ -50,7 +50,7 @@ export interface ConfigurationOptions {
   >;
   readonly credentials: Credentials;
   /** What never changes. */
-  readonly fixed: Pick<RenderOptions, 'targetsFile' | 'replica' | 'addresses' | 'access'>;
+  readonly fixed: Pick<RenderOptions, 'targetsFile' | 'replica' | 'addresses' | 'access' | 'hasProxy'>;
   readonly promtool: Promtool;
   readonly client: PrometheusClient;
   readonly clock: Clock;

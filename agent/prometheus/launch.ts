@@ -4,6 +4,7 @@ import { formatDuration } from '../shared/duration.ts';
 import { queryLimitsOf } from '../shared/query-limits.ts';
 import { formatBytes } from '../shared/settings/bytes.ts';
 import type { RenderOptions } from './base.ts';
+import { PROXY_VARIABLES } from './proxies.ts';
 import type { Launch } from './supervisor.ts';
 
 /** How long Prometheus may take at its end to send what remote_write still has: its own default of 1m is longer than Kubernetes waits. */
@@ -13,19 +14,7 @@ const FLUSH_DEADLINE = '15s';
  * The variables that Prometheus and promtool get of the agent's: where programs, certificates and proxies are. Everything else, the agent's token and the
  * gateway's password above all, stays here.
  */
-const PASSED_ON = [
-  'HOME',
-  'HTTP_PROXY',
-  'HTTPS_PROXY',
-  'NO_PROXY',
-  'PATH',
-  'SSL_CERT_DIR',
-  'SSL_CERT_FILE',
-  'TZ',
-  'http_proxy',
-  'https_proxy',
-  'no_proxy',
-];
+const PASSED_ON = [...PROXY_VARIABLES, 'HOME', 'PATH', 'SSL_CERT_DIR', 'SSL_CERT_FILE', 'TZ'];
 
 /** What programs that the agent starts get of its environment. */
 export function passedOn(environment: Environment): Readonly<Record<string, string>> {

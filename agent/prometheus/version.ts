@@ -23,6 +23,8 @@ export interface Features {
   readonly outOfOrder: boolean;
   /** `http_headers` with values from files, since 2.55: before, a header's value is in the configuration, which everybody sees. */
   readonly headersInFiles: boolean;
+  /** `proxy_from_environment`, since 2.43. */
+  readonly proxyFromEnvironment: boolean;
 }
 
 /** Of a version that is not known, only what all can do. */
@@ -37,6 +39,7 @@ export function featuresOf(version: string | undefined): Features {
     keepDropped: atLeast(2, 47),
     outOfOrder: atLeast(3, 14),
     headersInFiles: atLeast(2, 55),
+    proxyFromEnvironment: atLeast(2, 43),
   };
 }
 

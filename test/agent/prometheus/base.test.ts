@@ -33,6 +33,7 @@ const OPTIONS: RenderOptions = {
   ruleFiles: ['/data/config/rules-1/*'],
   addresses: { prometheus: '127.0.0.1:1', agent: '[::1]:2' },
   access: undefined,
+  hasProxy: false,
 };
 
 interface Config {

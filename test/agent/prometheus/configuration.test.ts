@@ -88,6 +88,7 @@ function startScene(dataFolder: string, clock: Clock = systemClock): Scene {
       replica: 'unit',
       addresses: { prometheus: '127.0.0.1:1', agent: '127.0.0.1:2' },
       access: undefined,
+      hasProxy: false,
     },
     promtool: () => Promise.resolve({ kind: 'valid' }),
     client,

@@ -86,6 +86,7 @@ describe('a configuration without redirects', () => {
           ruleFiles: [],
           addresses: { prometheus: '127.0.0.1:1', agent: '127.0.0.1:2' },
           access: undefined,
+          hasProxy: false,
         }),
       ) as Record<'scrape_configs' | 'remote_write', readonly { readonly follow_redirects?: boolean }[]> & {
         readonly alerting: { readonly alertmanagers: readonly { readonly follow_redirects?: boolean }[] };

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { askVersion, featuresOf } from '../../../agent/prometheus/version.ts';
 
-const SINCE_2_55 = ['keepDropped', 'headersInFiles'];
+const SINCE_2_47 = ['keepDropped', 'proxyFromEnvironment'];
+const SINCE_2_55 = [...SINCE_2_47, 'headersInFiles'];
 
 describe('what a version of Prometheus can do', () => {
   it('is taken from its number, and the least for one that is not known', () => {
@@ -10,7 +11,8 @@ describe('what a version of Prometheus can do', () => {
       { version: undefined, can: [] },
       { version: 'dev', can: [] },
       { version: '2.42.0+ds', can: [] },
-      { version: '2.54.1', can: ['keepDropped'] },
+      { version: '2.43.0', can: ['proxyFromEnvironment'] },
+      { version: '2.54.1', can: SINCE_2_47 },
       { version: '2.55.0', can: SINCE_2_55 },
       { version: '3.8.1', can: [...SINCE_2_55, 'fallbackProtocol'] },
       { version: '3.10.0', can: [...SINCE_2_55, 'fallbackProtocol'] },
