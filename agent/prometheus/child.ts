@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { errorText } from '../shared/text.ts';
+import { withoutSecrets } from '../shared/log.ts';
 import { readLogfmt } from './logfmt.ts';
 
 /** How many of its last lines are kept: enough for the reason and what led to it, of a panic its head. */
@@ -43,6 +44,8 @@ export interface ChildOptions {
   /** The program and its arguments. */
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** What no line may show. */
+  readonly secrets: () => readonly string[];
   readonly onLine: (line: LogLine) => void;
 }
 
@@ -57,7 +60,7 @@ export function startChild(options: ChildOptions): Child {
   }
 }
 
-function start({ command: [program = '', ...args], environment, onLine }: ChildOptions): Child {
+function start({ command: [program = '', ...args], environment, secrets, onLine }: ChildOptions): Child {
   const child = spawn(program, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   let lines: readonly LogLine[] = [];
   const { promise: ended, resolve } = Promise.withResolvers<Ending>();
@@ -70,7 +73,7 @@ function start({ command: [program = '', ...args], environment, onLine }: ChildO
   });
   for (const output of [child.stdout, child.stderr]) {
     onLines(output, (text) => {
-      const line = readLine(text);
+      const line = readLine(text, secrets());
       lines = keep(lines, line);
       onLine(line);
     });
@@ -122,13 +125,24 @@ function keep(lines: readonly LogLine[], line: LogLine): readonly LogLine[] {
 }
 
 /** Prometheus 2 writes the level in small letters; Prometheus 3 in capitals. */
-function readLine(text: string): LogLine {
+function readLine(text: string, secrets: readonly string[]): LogLine {
+  const clean = (words: string): string => withoutSecrets(withoutUrlSecrets(words), secrets);
   const read = readLogfmt(text);
   // A panic, or what its command line says before it logs.
-  if (read === undefined) return { level: 'warn', message: text, fields: {} };
+  if (read === undefined) return { level: 'warn', message: clean(text), fields: {} };
   const { level, msg, ...rest } = read;
-  const fields = Object.fromEntries(Object.entries(rest).filter(([name]) => !LEFT_OUT.includes(name)));
-  return { level: levelOf(level), message: msg ?? words(fields), fields };
+  const fields = Object.fromEntries(
+    Object.entries(rest).flatMap(([name, value]) => (LEFT_OUT.includes(name) ? [] : [[name, clean(value)] as const])),
+  );
+  return { level: levelOf(level), message: msg === undefined ? words(fields) : clean(msg), fields };
+}
+
+/** Prometheus logs the URLs of receivers whole: user, password and query may hold secrets. */
+function withoutUrlSecrets(text: string): string {
+  return text.replace(/([a-z]:\/\/)([^\s"]+)/gi, (_, scheme: string, rest: string) => {
+    const [place = '', ...query] = rest.split('?');
+    return `${scheme}${place.replace(/^[^/]*@/, '')}${query.length === 0 ? '' : '?...'}`;
+  });
 }
 
 /** Some lines of Prometheus 2 have no message. */

@@ -59,6 +59,18 @@ export function variablesOf({ remoteWrite, alertmanagers }: Settings): ReadonlyS
   ]);
 }
 
+/** What is sent to receivers as these settings say, in each form in which it is sent. */
+export function secretsSent(settings: Settings, environment: Environment): readonly string[] {
+  const { remoteWrite, alertmanagers } = settings;
+  const values = [...variablesOf(settings)].map((name) => environment[name] ?? '');
+  const basic = [...remoteWrite, ...alertmanagers].flatMap(({ authentication }) =>
+    authentication?.kind === 'basic'
+      ? [Buffer.from(`${authentication.username}:${environment[authentication.passwordEnv] ?? ''}`).toString('base64')]
+      : [],
+  );
+  return [...values, ...basic];
+}
+
 /** The names of headers whose values are secret, each with its variable. */
 export function secretsIn(headers: Headers): readonly (readonly [name: string, variable: string])[] {
   return Object.entries(headers).flatMap(([name, value]) =>

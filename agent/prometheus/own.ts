@@ -15,6 +15,7 @@ import { errorText } from '../shared/text.ts';
 import type { Troubles } from '../troubles.ts';
 import type { LogLine } from './child.ts';
 import type { PrometheusClient } from './client.ts';
+import { secretsSent } from './credentials.ts';
 import { flagsOf, launchOf, passedOn } from './launch.ts';
 import { createSalvage } from './salvage.ts';
 import type { OwnSecret } from './secret.ts';
@@ -129,6 +130,8 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
     blocked: async () => (await placeProblem(access)) ?? (await whoListens(listen)),
     ready: client.ready,
     clock,
+    // Receivers may quote what they were sent.
+    secrets: () => secretsSent(settings(), environment),
     onLine: options.onLine,
     onEvent: options.onEvent,
   });

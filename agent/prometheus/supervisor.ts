@@ -66,6 +66,8 @@ export interface SupervisorOptions {
   /** Rejects while Prometheus is not ready. */
   readonly ready: () => Promise<void>;
   readonly clock: Clock;
+  /** What no line of its log may show. */
+  readonly secrets: () => readonly string[];
   readonly onLine: (line: LogLine) => void;
   readonly onEvent: (event: SupervisorEvent) => void;
 }
@@ -138,6 +140,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const child = startChild({
       command: [...command, ...launch.args],
       environment: launch.environment,
+      secrets: options.secrets,
       onLine(line) {
         if (damages.length < KEPT_DAMAGES) damages.push(...damageIn(line));
         onLine(line);

@@ -10,6 +10,7 @@ function start(script: string): { child: Child; lines: LogLine[] } {
   const child = startChild({
     command: ['sh', '-c', script],
     environment: ENVIRONMENT,
+    secrets: () => ['correct-horse'],
     onLine: (line) => void lines.push(line),
   });
   return { child, lines };
@@ -29,6 +30,20 @@ describe('a process whose log is read', () => {
     assert.deepEqual(byMessage.get('three'), { level: 'info', message: 'three', fields: { component: 'web' } });
     assert.equal(byMessage.get('fd_limits="many"')?.level, 'info');
     assert.equal(byMessage.get('panic: no newline')?.level, 'warn');
+  });
+
+  it('shows neither user, password nor query of a URL, nor a secret', async () => {
+    const { child, lines } = start(`
+      echo 'level=warn msg=away url="http://me:secret@a.example.com/w?token=secret" err="Post \\"http://me:secret@b/?token=secret\\": correct-horse"'
+      echo 'panic: http://me:secret@c'`);
+    await child.ended;
+    assert.deepEqual(
+      lines.map(({ message, fields }) => [message, fields]),
+      [
+        ['away', { url: 'http://a.example.com/w?...', err: 'Post "http://b/?...": <secret>' }],
+        ['panic: http://c', {}],
+      ],
+    );
   });
 
   it('may write a line without end, of which only the beginning is kept', async () => {
@@ -62,7 +77,12 @@ describe('a process whose log is read', () => {
   });
 
   it('that cannot be started has ended, and says why', async () => {
-    const child = startChild({ command: ['/no/such/program'], environment: {}, onLine: () => undefined });
+    const child = startChild({
+      command: ['/no/such/program'],
+      environment: {},
+      secrets: () => [],
+      onLine: () => undefined,
+    });
     assert.equal(child.pid, undefined);
     const { failure } = await child.ended;
     assert.match(failure ?? '', /ENOENT/);

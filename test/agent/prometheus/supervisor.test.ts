@@ -35,6 +35,7 @@ describe('the pauses between starts of a Prometheus that ends at once', () => {
           else pauses.push(ms);
         },
       },
+      secrets: () => [],
       onLine: () => undefined,
       onEvent(event) {
         events.push(event);
