@@ -4,6 +4,7 @@ import type { App } from '../tsuru/app.ts';
 import type { AgentStatus } from './agent-status.ts';
 import type { Facts } from './gather.ts';
 import { deployOf } from './instance.ts';
+import { shortProblem } from './problem.ts';
 
 /**
  * The state of an instance. Texts are one line, which Tsuru puts behind `Service instance "x" is`: each completes that sentence and names the
@@ -133,7 +134,7 @@ function assessAgent(status: AgentStatus, facts: Facts, id: InstanceId): Assessm
   ];
   if (first === undefined) return { kind: 'up' };
   const more = others.length > 0 ? ` (and ${count(others.length, 'more problem')})` : '';
-  return degraded(`${shortLine(first, LONGEST_PROBLEM)}${more}; see ${command('info', id)}`, own);
+  return degraded(`${shortProblem(first, LONGEST_PROBLEM)}${more}; see ${command('info', id)}`, own);
 }
 
 /** What is wrong with an instance that scrapes, besides its targets. */

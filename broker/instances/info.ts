@@ -5,6 +5,7 @@ import { assess, type Assessment } from './assess.ts';
 import { gatherFacts, type Facts } from './gather.ts';
 import { notInForce } from './in-force.ts';
 import { operationOn, planNameOf, within, type Operation } from './instance.ts';
+import { listProblems } from './problem.ts';
 
 /** `tsuru service-info` asks one instance after another: each has 2 s. */
 const INFO_LIMIT_MS = 1_600;
@@ -88,7 +89,7 @@ function problemsText(assessment: Assessment, status: AgentStatus | undefined): 
     ...wronglyOut(units).map(({ name, leftOut }) => `${name} is not scraped: ${leftOut}`),
     ...problems,
   ]);
-  return listNames([...problemsIn(assessment), ...ofUnits], SHOWN_PROBLEMS);
+  return listProblems([...problemsIn(assessment), ...ofUnits], SHOWN_PROBLEMS, MOST_CHARACTERS);
 }
 
 function problemsIn(assessment: Assessment): readonly string[] {
