@@ -29,6 +29,7 @@ import { featuresOf } from './prometheus/version.ts';
 import { createLearntFile } from './redirects/file.ts';
 import { probe } from './redirects/probe.ts';
 import { createRedirects } from './redirects/redirects.ts';
+import { createFailures } from './failures/failures.ts';
 import { createReporter } from './reporter.ts';
 import { createRefusals } from './samples/refusals.ts';
 import { createSenders } from './samples/senders.ts';
@@ -196,6 +197,14 @@ export async function startAgent(
     troubles,
     onRefused: metrics.refused,
   });
+  const failures = createFailures({
+    client: prometheus,
+    troubles,
+    wallMs: clock.wallMs,
+    nowMs: clock.nowMs,
+    onFailure: metrics.failed,
+    onFailing: metrics.failing,
+  });
   let isRestoring = true;
   const publisher = createPublisher({
     state,
@@ -252,6 +261,7 @@ export async function startAgent(
         onLine(line) {
           reporter.onPrometheusLine(line);
           refusals.onLine(line);
+          failures.onLine(line);
         },
         onEvent: reporter.onSupervisor,
         makeRoom: freeRoom,
@@ -391,6 +401,7 @@ export async function startAgent(
           }),
           log,
           metrics: createGatewayMetrics(registry),
+          onStopped: failures.onStopped,
           nowMs: clock.nowMs,
           ...(own === undefined
             ? {}
@@ -407,6 +418,7 @@ export async function startAgent(
         client: prometheus,
         clock,
         senders: createSenders({ troubles, nowMs: clock.nowMs }),
+        failures,
         refusals: own === undefined ? refusals : undefined,
       },
       signal,

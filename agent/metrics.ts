@@ -5,6 +5,7 @@ import Histogram from 'prom-client/lib/histogram.js';
 import { collectRoomMetrics } from './budget/metrics.ts';
 import type { RoomStatus } from './budget/room.ts';
 import { LEFT_OUT_REASONS, type Discovery } from './discovery/discover.ts';
+import { FAILURE_KINDS, type FailureKind } from './failures/observation.ts';
 import { POLL_FAILURES, type PollOutcome } from './poll/poller.ts';
 import { collectProcessMetrics } from './process-metrics.ts';
 import { CRASHES } from './prometheus/ending.ts';
@@ -17,6 +18,9 @@ import type { WriteOutcome } from './targets/publisher.ts';
 const PREFIX = 'tsuru_agent_';
 /** From an answer out of a cache to Tsuru's own time-outs, in seconds. */
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** So many names of a kind have a series of their own, the rest is `other`: names come and go with each change of the rules. */
+const MOST_FAILURE_NAMES = 50;
 
 const LOSSES = ['full', 'damaged'] as const;
 type Loss = (typeof LOSSES)[number];
@@ -34,6 +38,10 @@ export interface Metrics {
   readonly checked: (succeeded: boolean) => void;
   reloaded(outcome: ReloadOutcome, wallMs: number): void;
   readonly refused: (app: string, reason: string, samples: number) => void;
+  /** Something that Prometheus runs failed. */
+  readonly failed: (kind: FailureKind, name: string) => void;
+  /** How many of a kind fail at present. */
+  readonly failing: (kind: FailureKind, number: number) => void;
   restored(isRestored: boolean): void;
   supervised(event: SupervisorEvent): void;
   /** Data of its Prometheus are lost. */
@@ -76,6 +84,16 @@ export function createMetrics(registry: Registry): Metrics {
     'Samples of scrapes that Prometheus did not store for their timestamps, by app and reason.',
     ['app', 'reason'],
   );
+  const failures = counter(
+    'runtime_failures_total',
+    'Looks at Prometheus (every 15s) that found a new failure, by kind and name of what failed.',
+    ['kind', 'name'],
+  );
+  const failing = gauge('runtime_failing', 'Number of failures that the status tells at present, by kind.', ['kind']);
+  const failureNames = new Map(FAILURE_KINDS.map((kind) => [kind, new Set<string>()]));
+  FAILURE_KINDS.forEach((kind) => {
+    failing.set({ kind }, 0);
+  });
   const leftOut = gauge('units_left_out', 'Units that are not scraped, by reason.', ['reason']);
   const writes = counter('target_writes_total', 'Versions of the target file that were written.');
   const writesFailed = counter(
@@ -201,6 +219,14 @@ export function createMetrics(registry: Registry): Metrics {
     },
     refused(app, reason, samples) {
       refused.inc({ app, reason }, samples);
+    },
+    failed(kind, name) {
+      const names = failureNames.get(kind);
+      if ((names?.size ?? 0) < MOST_FAILURE_NAMES) names?.add(name);
+      failures.inc({ kind, name: names?.has(name) === true ? name : 'other' });
+    },
+    failing(kind, number) {
+      failing.set({ kind }, number);
     },
     restored(isRestored) {
       restored.set(isRestored ? 1 : 0);

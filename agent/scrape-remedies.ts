@@ -56,6 +56,16 @@ const REMEDIES: readonly Remedy[] = [
       'it answers with more than body_size_limit allows, or than this instance can hold: expose less, raise the setting, or choose a larger plan with "tsuru service-instance-update -p PLAN"',
   },
   {
+    error: /^sample limit exceeded/,
+    say: () =>
+      'it exposes more samples than samples_per_scrape allows, or than this instance has room for: expose less, raise the setting, or choose a larger plan with "tsuru service-instance-update -p PLAN"',
+  },
+  {
+    error: /limit exceeded/,
+    say: () =>
+      'it exceeds a limit of the base configuration: expose less of what the error names, or ask an administrator to raise the limit',
+  },
+  {
     error: /context deadline exceeded|Client\.Timeout/,
     say: (place) =>
       `it takes longer than the time-out: expose less, or allow more time with ${set(place, 'interval=1m')} and ${set(place, 'timeout=30s')}`,

@@ -10,8 +10,8 @@ export interface Trouble {
 
 /** What is wrong at present: one line in the log when it starts and one when it ends, however often it is seen in between. */
 export interface Troubles {
-  /** `key` names the kind of trouble; the text may vary while it lasts. */
-  begin(key: string, text: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** `key` names the kind of trouble; the text may vary while it lasts. It began now, or when `sinceMs` says. */
+  begin(key: string, text: string, fields?: Readonly<Record<string, unknown>>, sinceMs?: number): void;
   /** Ends a trouble if it is there; `text` says what is well again. */
   end(key: string, text: string): void;
   current(): readonly Trouble[];
@@ -20,9 +20,9 @@ export interface Troubles {
 export function createTroubles(log: Log, wallMs: () => number): Troubles {
   const current = new Map<string, Trouble>();
   return {
-    begin(key, text, fields = {}) {
+    begin(key, text, fields = {}, sinceMs = wallMs()) {
       const before = current.get(key);
-      current.set(key, { key, text, sinceMs: before?.sinceMs ?? wallMs() });
+      current.set(key, { key, text, sinceMs: before?.sinceMs ?? sinceMs });
       if (before === undefined) log.warn(fields, text);
     },
     end(key, text) {

@@ -3,6 +3,7 @@ import { Agent as SecureAgent } from 'node:https';
 import { Readable } from 'node:stream';
 import { ProxyServer } from 'httpxy';
 import { answerHeaders, requestHeaders } from './headers.ts';
+import { watchStopped, type OnStopped } from './stopped-queries.ts';
 
 /** How long an idle connection to Prometheus is kept: less than the 5 minutes after which Prometheus ends it. */
 const KEEP_ALIVE_MS = 60_000;
@@ -48,7 +49,10 @@ interface Exchange {
  *
  * The library is httpxy: no dependencies, types, maintained, 0.9 MB of memory (with @fastify/reply-from or fast-proxy, 11 MB: all of undici).
  */
-export function createForwarder(prometheus: URL, authorization?: string): Forwarder {
+export function createForwarder(
+  prometheus: URL,
+  { authorization, onStopped }: { readonly authorization?: string | undefined; readonly onStopped: OnStopped },
+): Forwarder {
   const agent = new (prometheus.protocol === 'https:' ? SecureAgent : Agent)({
     keepAlive: true,
     timeout: KEEP_ALIVE_MS,
@@ -69,6 +73,7 @@ export function createForwarder(prometheus: URL, authorization?: string): Forwar
   });
   proxy.on('proxyRes', (answer, _request, response) => {
     exchanges.get(response)?.begun();
+    watchStopped(answer, onStopped);
     answer.headers = {
       ...answerHeaders(answer.headers),
       connection: isDraining || !response.shouldKeepAlive ? 'close' : 'keep-alive',

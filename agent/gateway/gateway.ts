@@ -14,6 +14,7 @@ import { createHandler } from './handler.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { pageOf, type RefusalPage } from './refusals.ts';
+import type { OnStopped } from './stopped-queries.ts';
 
 /** How often time-outs are looked after: Node's own 30 s would make them as long. */
 const CHECK_EVERY_MS = 500;
@@ -34,6 +35,8 @@ export interface GatewayOptions {
   readonly readiness: () => Promise<{ readonly targetsKnown: boolean; readonly prometheusReady: boolean }>;
   readonly log: Log;
   readonly metrics: GatewayMetrics;
+  /** Prometheus has stopped a query, with its own words. */
+  readonly onStopped: OnStopped;
   /** Milliseconds that only go forward. */
   readonly nowMs: () => number;
   readonly limits?: Partial<Limits>;

@@ -39,7 +39,7 @@ export function createHandler(
 ): Handler {
   const { pages, log, metrics, nowMs } = options;
   const verdictOf = createCheck(options.credentials);
-  const forwarder = createForwarder(options.prometheus, options.authorization);
+  const forwarder = createForwarder(options.prometheus, options);
   const queries = createQueries({
     atOnce: limits.queriesAtOnce,
     waiting: limits.queriesWaiting,

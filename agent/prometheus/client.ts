@@ -18,8 +18,25 @@ export interface TargetHealth {
   readonly lastError: string;
   /** As Prometheus writes it; the year 1 when there was none yet. */
   readonly lastScrape: string;
+  /** Its scrape job. */
+  readonly pool: string;
   /** The labels before relabelling. */
   readonly discovered: Readonly<Record<string, unknown>>;
+}
+
+/** How Prometheus last evaluated a rule. */
+export interface RuleHealth {
+  readonly file: string;
+  readonly group: string;
+  readonly name: string;
+  /** `unknown` until it was evaluated. */
+  readonly health: 'ok' | 'err' | 'unknown';
+  /** '' when it did not fail. */
+  readonly lastError: string;
+  /** As Prometheus writes it. */
+  readonly lastEvaluation: string;
+  /** Of its alerts, as they are sent. */
+  readonly annotations: readonly string[];
 }
 
 /** A series of an instant query's answer. */
@@ -34,6 +51,9 @@ export interface PrometheusClient {
   readonly ready: () => Promise<void>;
   version(): Promise<string>;
   targets(): Promise<readonly TargetHealth[]>;
+  rules(): Promise<readonly RuleHealth[]>;
+  /** The URLs of the Alertmanagers that it sends alerts to. */
+  alertmanagers(): Promise<readonly string[]>;
   /** The results of an instant query that gives a vector: labels and value of each. */
   query(expression: string): Promise<readonly QueryResult[]>;
   /** Its flags by their names, as it writes them. */
@@ -119,6 +139,15 @@ export function createPrometheusClient(
     async targets() {
       return asArray((await data('/api/v1/targets?state=active'))['activeTargets'], 'activeTargets').map(readTarget);
     },
+    async rules() {
+      return asArray((await data('/api/v1/rules'))['groups'], 'groups').flatMap(readGroup);
+    },
+    async alertmanagers() {
+      const { activeAlertmanagers } = await data('/api/v1/alertmanagers');
+      return asArray(activeAlertmanagers, 'activeAlertmanagers').map((raw) =>
+        asOptionalText(asObject(raw, 'an Alertmanager')['url'], 'url'),
+      );
+    },
     async query(expression) {
       const { result } = await data(`/api/v1/query?query=${encodeURIComponent(expression)}`);
       return asArray(result, 'result').map(readResult);
@@ -141,8 +170,29 @@ function readTarget(raw: unknown, index: number): TargetHealth {
     health: health === 'up' || health === 'down' ? health : 'unknown',
     lastError: asOptionalText(target['lastError'], 'lastError'),
     lastScrape: asOptionalText(target['lastScrape'], 'lastScrape'),
+    pool: asOptionalText(target['scrapePool'], 'scrapePool'),
     discovered: asObject(target['discoveredLabels'], 'discoveredLabels'),
   };
+}
+
+function readGroup(raw: unknown, index: number): readonly RuleHealth[] {
+  const where = `groups[${index}]`;
+  const group = asObject(raw, where);
+  return asArray(group['rules'] ?? [], `${where}.rules`).map((item) => {
+    const rule = asObject(item, 'a rule');
+    const { health } = rule;
+    return {
+      file: asOptionalText(group['file'], 'file'),
+      group: asOptionalText(group['name'], 'name'),
+      name: asOptionalText(rule['name'], 'name'),
+      health: health === 'ok' || health === 'err' ? health : 'unknown',
+      lastError: asOptionalText(rule['lastError'], 'lastError'),
+      lastEvaluation: asOptionalText(rule['lastEvaluation'], 'lastEvaluation'),
+      annotations: asArray(rule['alerts'] ?? [], 'alerts').flatMap((alert) =>
+        Object.values(asObject(asObject(alert, 'an alert')['annotations'] ?? {}, 'annotations')).map(String),
+      ),
+    };
+  });
 }
 
 function readResult(raw: unknown, index: number): QueryResult {

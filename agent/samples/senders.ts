@@ -103,7 +103,7 @@ export function createSenders({ troubles, nowMs }: SendersOptions): Senders {
         const limitMs = Math.min(LATE_MS, outage.leastMs * LATE_SHARE);
         // What was late is so until it has nearly caught up.
         if (behindMs < (late.has(key) ? limitMs / 2 : limitMs)) continue;
-        lateNow.set(key, nameOf(sender));
+        lateNow.set(key, senderName(sender));
         troubles.begin(troubleOf(key), lateText(sender, behindMs, outage));
       }
       for (const [key, name] of late)
@@ -118,14 +118,14 @@ function troubleOf(key: string): string {
 }
 
 /** The host of its URL, which may hold secrets elsewhere, and the name that its user gave it: without one, Prometheus uses a hash. */
-function nameOf({ name, url }: Sender): string {
+export function senderName({ name, url }: Pick<Sender, 'name' | 'url'>): string {
   const host = URL.parse(url)?.host ?? 'an address that is none';
   return /^[0-9a-f]{6}$/.test(name) || name === '' ? host : `${name} (${host})`;
 }
 
 /** How late a sender is, and until when its samples are kept. */
 export function lateText(sender: Sender, behindMs: number, { leastMs, mostMs }: Outage): string {
-  const behind = `remote_write to ${nameOf(sender)} is ${minutes(behindMs)} behind`;
+  const behind = `remote_write to ${senderName(sender)} is ${minutes(behindMs)} behind`;
   if (behindMs >= mostMs)
     return `${behind}: samples that were not sent are lost, as the WAL keeps them for ${minutes(mostMs)} at most`;
   if (behindMs >= leastMs)

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Failures } from '../failures/failures.ts';
 import type { PrometheusClient } from '../prometheus/client.ts';
 import { parseDuration } from '../shared/duration.ts';
 import { readSenders, type Senders, type WalFlags } from './senders.ts';
@@ -15,17 +16,22 @@ export interface SurveyOptions {
   readonly client: Pick<PrometheusClient, 'metrics' | 'flags'>;
   readonly clock: Clock;
   readonly senders: Senders;
+  readonly failures: Pick<Failures, 'look'>;
   /** Of a Prometheus whose log the agent does not read. */
   readonly refusals: Pick<Refusals, 'onMetrics'> | undefined;
 }
 
 /** Looks at Prometheus' own metrics from time to time, until the signal aborts. Never rejects: whether it answers is told elsewhere. */
-export async function survey({ client, clock, senders, refusals }: SurveyOptions, signal: AbortSignal): Promise<void> {
+export async function survey(
+  { client, clock, senders, failures, refusals }: SurveyOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const isStopped = (): boolean => signal.aborted;
   while (!isStopped()) {
     try {
       const page = await client.metrics();
       refusals?.onMetrics(page);
+      await failures.look(page);
       const read = readSenders(page);
       senders.onMetrics(read, read.senders.length === 0 ? readWalFlags({}) : readWalFlags(await client.flags()));
     } catch {

@@ -54,6 +54,8 @@ describe('queries of a small instance', { concurrency: 2 }, () => {
       assert.match(body, /query processing would load too many samples into memory/);
     }
     assert.equal((await ask('/api/v1/query?query=up')).status, 200);
+    const counted = 'tsuru_agent_runtime_failures_total{kind="query",name="query_max_samples"}';
+    await until('them counted', async () => ((await instance.agent.metric(counted)) ?? 0) > 0);
     assert.equal((await instance.agent.status()).prometheus.process?.crashes, 0);
   });
 

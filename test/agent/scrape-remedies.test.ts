@@ -19,7 +19,7 @@ function remedies(errors: readonly (string | undefined)[], guessedPort = false):
   };
   return remediesFor('my-app', targets, (target) => {
     const known = health(target);
-    return known === undefined ? undefined : { ...known, lastScrape: '', discovered: {} };
+    return known === undefined ? undefined : { ...known, lastScrape: '', pool: '', discovered: {} };
   });
 }
 
@@ -48,6 +48,9 @@ const TABLE: readonly (readonly [error: string, remedy: RegExp])[] = [
   ],
   ['expected a valid start token, got "<" ("INVALID") while parsing: "<"', /no metrics/],
   ['body size limit exceeded', /body_size_limit/],
+  ['sample limit exceeded', /samples_per_scrape/],
+  ['target_limit exceeded (number of targets: 2, limit: 1)', /ask an administrator to raise/],
+  ['label_limit exceeded (metric: x, number of labels: 3, limit: 2)', /ask an administrator to raise/],
   ['Get "http://10.0.0.1:8888/metrics": context deadline exceeded', /interval=1m .+timeout=30s/],
   ['Get "http://10.0.0.1:8888/metrics": dial tcp 10.0.0.1:8888: connect: no route to host', /network policy/],
   [

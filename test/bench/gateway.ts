@@ -62,6 +62,7 @@ export async function measureGateway(
     readiness: () => Promise.resolve({ targetsKnown: true, prometheusReady: true }),
     log: createLog('silent', []),
     metrics: createGatewayMetrics(new Registry()),
+    onStopped: () => undefined,
     nowMs: monotonicMs,
   });
   stack.defer(() => gateway.close());

@@ -32,6 +32,8 @@ function guarded(): {
     version: failed,
     flags: failed,
     targets: failed,
+    rules: failed,
+    alertmanagers: failed,
     reload: failed,
     close: () => Promise.resolve(),
   };

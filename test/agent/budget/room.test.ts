@@ -49,6 +49,8 @@ async function startInstance(): Promise<Instance> {
     version: nothing,
     flags: nothing,
     targets: nothing,
+    rules: nothing,
+    alertmanagers: nothing,
     reload: nothing,
     close: () => Promise.resolve(),
   };

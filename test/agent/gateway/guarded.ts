@@ -54,6 +54,7 @@ export async function guard(prometheus: string, options: Partial<GatewayOptions>
     readiness: () => Promise.resolve({ targetsKnown: true, prometheusReady: true }),
     log: createLog('silent', []),
     metrics: createGatewayMetrics(registry),
+    onStopped: () => undefined,
     nowMs: () => performance.now(),
     ...options,
   });

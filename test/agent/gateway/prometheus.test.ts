@@ -57,6 +57,21 @@ describe('the gateway in front of a real Prometheus', () => {
     assert.equal((await guarded.get('/api/v1/query?query=%7B')).status, 400);
   });
 
+  it('tells which limit stopped a query, however the answer is encoded, and of no other error', async () => {
+    const seen: string[] = [];
+    await using watched = await guard(prometheus.url, { onStopped: (limit, error) => seen.push(`${limit}: ${error}`) });
+    for (const encoding of ['identity', 'gzip', 'deflate']) {
+      const path = `/api/v1/query?timeout=10ms&${SLOW_QUERY}`;
+      const { status } = await watched.get(path, { headers: { 'accept-encoding': encoding } });
+      assert.equal(status, 503);
+    }
+    const invalid = encodeURIComponent('label_replace(vector(1), "a", "x", "b", "(")');
+    assert.equal((await watched.get(`/api/v1/query?query=${invalid}`)).status, 422);
+    await until('three to be told', () => seen.length >= 3);
+    assert.deepEqual(new Set(seen), new Set(['query_timeout: query timed out in expression evaluation']));
+    assert.equal(seen.length, 3);
+  });
+
   it('shows every page and file that the UI asks for', async () => {
     const home = await guarded.get('/');
     assert.equal(home.status, 302);

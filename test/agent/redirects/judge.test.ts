@@ -39,6 +39,7 @@ function told(path: string, ...errors: readonly (string | undefined)[]): TargetH
     health: error === undefined ? 'up' : error === '' ? 'unknown' : 'down',
     lastError: error ?? '',
     lastScrape: '',
+    pool: 'tsuru-apps',
     discovered: {
       __address__: `10.0.0.${index + 1}:80`,
       __metrics_path__: path.split('?')[0],

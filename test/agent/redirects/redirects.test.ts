@@ -81,7 +81,8 @@ async function play(
   const health = (): TargetHealth => {
     const error = state.answers(state.place());
     const discovered = { __metrics_path__: '/metrics', ...labels(), __address__: '10.0.0.1:80' };
-    return { health: error === undefined ? 'up' : 'down', lastError: error ?? '', lastScrape: '', discovered };
+    const health = error === undefined ? 'up' : 'down';
+    return { health, lastError: error ?? '', lastScrape: '', pool: 'tsuru-apps', discovered };
   };
   const state: Scene = {
     answers: () => undefined,

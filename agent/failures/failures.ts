@@ -1,0 +1,121 @@
+import type { LogLine } from '../prometheus/child.ts';
+import type { PrometheusClient } from '../prometheus/client.ts';
+import { samplesOf } from '../prometheus/exposition.ts';
+import { createLastErrors } from './errors.ts';
+import type { FailureKind, Observation } from './observation.ts';
+import { createSpells, type SpellsOptions } from './spells.ts';
+import { observeLimits, observeRules } from './states.ts';
+import { compareTallies, readAlertmanagers, readRemoteWrites, readRuleGroups, type Tally } from './tallies.ts';
+
+/** With more targets than this they are not asked for: at 10,000 the answer is 7 MB. */
+const MOST_TARGETS = 2_000;
+const FAILED_RULES = ['prometheus_rule_evaluation_failures_total', 'prometheus_template_text_expansion_failures_total'];
+/** Counters of limits. Those of samples and sizes grow by intent: targets that do not fit are measured with scrapes that fail. */
+const LIMITS = [
+  'prometheus_target_scrape_pool_exceeded_target_limit_total',
+  'prometheus_target_scrape_pool_exceeded_label_limits_total',
+  'prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total',
+];
+export interface FailuresOptions extends SpellsOptions {
+  readonly client: Pick<PrometheusClient, 'alertmanagers' | 'rules' | 'targets'>;
+}
+
+/** What Prometheus has loaded and cannot run: receivers that refuse or are away, rules that fail, limits that drop targets. */
+export interface Failures {
+  /** A line of the log of the agent's own Prometheus: it has the errors of receivers, which no metric has. */
+  readonly onLine: (line: LogLine) => void;
+  /** Prometheus has stopped a query that came through the agent's port, by the limit of this setting. */
+  readonly onStopped: (limit: string, error: string) => void;
+  /** Looks at Prometheus by its metrics, and asks for more only where they show failures. Never rejects. */
+  readonly look: (page: string) => Promise<void>;
+}
+
+export function createFailures({ client, ...options }: FailuresOptions): Failures {
+  const spells = createSpells(options);
+  const errors = createLastErrors();
+  const tallies = new Map<FailureKind, readonly Tally[]>();
+  const rulesFail = createGrowth(FAILED_RULES);
+  const limitsExceeded = createGrowth(LIMITS);
+  /** Each limit that has stopped a query, with the error since the last look, if there was one. */
+  const stopped = new Map<string, string | undefined>();
+  let failingRules: ReadonlyMap<string, string> = new Map();
+
+  function observeTallies(
+    kind: FailureKind,
+    now: readonly Tally[],
+    isConfigured: (key: string) => boolean = () => true,
+  ): void {
+    const observations = compareTallies(tallies.get(kind), now, (key) => errors.of(kind, key));
+    tallies.set(kind, now);
+    spells.observe(
+      kind,
+      observations.filter(({ key }) => isConfigured(key)),
+    );
+  }
+
+  /** Metrics of an Alertmanager that a reload has removed stay (2.42). */
+  async function lookAtAlertmanagers(page: string): Promise<void> {
+    // What does not answer says nothing of any.
+    const urls = spells.isOpen('alertmanager') ? await client.alertmanagers().catch(() => undefined) : undefined;
+    observeTallies('alertmanager', readAlertmanagers(page), (key) => urls?.includes(key) ?? true);
+  }
+
+  async function lookAtRules(page: string): Promise<void> {
+    if (!rulesFail.hasGrown(page) && !spells.isOpen('rule')) return;
+    const { observations, failing } = observeRules(await client.rules(), failingRules);
+    rulesFail.settle();
+    failingRules = failing;
+    spells.observe('rule', observations);
+  }
+
+  async function lookAtLimits(page: string): Promise<void> {
+    if (!limitsExceeded.hasGrown(page) && !spells.isOpen('limit')) return;
+    if (total(page, 'prometheus_target_scrape_pool_targets') > MOST_TARGETS) return;
+    const observations = observeLimits(await client.targets());
+    limitsExceeded.settle();
+    spells.observe('limit', observations);
+  }
+
+  function observeQueries(): void {
+    const observations = [...stopped].map(([limit, error]): Observation =>
+      error === undefined
+        ? { key: limit, name: limit, verdict: 'idle', isNew: false }
+        : { key: limit, name: limit, verdict: 'fails', isNew: true, error },
+    );
+    spells.observe('query', observations);
+    for (const limit of stopped.keys()) stopped.set(limit, undefined);
+  }
+
+  return {
+    onLine: errors.onLine,
+    onStopped: (limit, error) => stopped.set(limit, error),
+    async look(page) {
+      observeTallies('remote_write', readRemoteWrites(page));
+      observeTallies('rule_group', readRuleGroups(page));
+      observeQueries();
+      // What does not answer now is asked again at the next look.
+      await Promise.allSettled([lookAtAlertmanagers(page), lookAtRules(page), lookAtLimits(page)]);
+    },
+  };
+}
+
+/** Whether counters have grown since it was last looked into why; at first, whether they count anything. */
+function createGrowth(names: readonly string[]): { hasGrown(page: string): boolean; settle(): void } {
+  let seen = 0;
+  let settled = 0;
+  return {
+    hasGrown(page) {
+      seen = names.reduce((sum, name) => sum + total(page, name), 0);
+      // A Prometheus that was started anew counts from 0.
+      settled = Math.min(settled, seen);
+      return seen > settled;
+    },
+    settle() {
+      settled = seen;
+    },
+  };
+}
+
+function total(page: string, name: string): number {
+  return [...samplesOf(page, name)].reduce((sum, { value }) => sum + value, 0);
+}

@@ -1,0 +1,105 @@
+import { samplesOf } from '../prometheus/exposition.ts';
+import { senderName } from '../samples/senders.ts';
+import type { Observation } from './observation.ts';
+
+/** What Prometheus counts of one of its parts that sends or evaluates. */
+export interface Tally {
+  readonly key: string;
+  readonly name: string;
+  /** What failed for good. */
+  readonly failed: number;
+  /** What failed and is tried again: a failure only where nothing succeeds. */
+  readonly retried: number;
+  /** Grows with each success; it may grow with failures, too. */
+  readonly done: number;
+}
+
+const REMOTE = 'prometheus_remote_storage_';
+/** What a sender sends; metadata are no data, and are sent anew each minute. */
+const SENT = ['samples', 'histograms', 'exemplars'] as const;
+
+/** Of each Alertmanager, by its URL. Prometheus 2 counts failures as sent as well, 3.14 does not. */
+export function readAlertmanagers(page: string): readonly Tally[] {
+  const sent = byLabel(page, 'prometheus_notifications_sent_total', 'alertmanager');
+  return [...byLabel(page, 'prometheus_notifications_errors_total', 'alertmanager')].map(([url, failed]) => ({
+    key: url,
+    name: URL.parse(url)?.host ?? 'of an unknown address',
+    failed,
+    retried: 0,
+    done: sent.get(url) ?? 0,
+  }));
+}
+
+/** Of each remote_write, by its name. */
+export function readRemoteWrites(page: string): readonly Tally[] {
+  const sum = (what: 'failed' | 'retried', name: string): number =>
+    SENT.reduce((total, data) => total + (tables.get(`${data}_${what}`)?.get(name) ?? 0), 0);
+  const tables = new Map(
+    SENT.flatMap((data) =>
+      (['failed', 'retried'] as const).map((what) => [
+        `${data}_${what}`,
+        byLabel(page, `${REMOTE}${data}_${what}_total`, 'remote_name'),
+      ]),
+    ),
+  );
+  const sent = byLabel(page, `${REMOTE}queue_highest_sent_timestamp_seconds`, 'remote_name');
+  return [...samplesOf(page, `${REMOTE}samples_failed_total`)].map(({ labels }) => {
+    const key = labels.get('remote_name') ?? '';
+    return {
+      key,
+      name: senderName({ name: key, url: labels.get('url') ?? '' }),
+      failed: sum('failed', key),
+      retried: sum('retried', key),
+      done: sent.get(key) ?? 0,
+    };
+  });
+}
+
+/** Of each group of rules, by `file;group`: what is missed there are evaluations that did not end in time. */
+export function readRuleGroups(page: string): readonly Tally[] {
+  const done = byLabel(page, 'prometheus_rule_group_iterations_total', 'rule_group');
+  return [...byLabel(page, 'prometheus_rule_group_iterations_missed_total', 'rule_group')].map(([key, failed]) => ({
+    key,
+    name: key.slice(key.indexOf(';') + 1),
+    failed,
+    retried: 0,
+    done: done.get(key) ?? 0,
+  }));
+}
+
+/** What the tallies say since the last look; nothing at the first one, as nobody knows when that was. */
+export function compareTallies(
+  before: readonly Tally[] | undefined,
+  now: readonly Tally[],
+  errorOf: (key: string) => string | undefined = () => undefined,
+): readonly Observation[] {
+  const last = new Map(before?.map((tally) => [tally.key, tally]));
+  return now.map((tally) => {
+    const { key, name } = tally;
+    // One that is new counts from 0.
+    const verdict = before === undefined ? 'idle' : verdictOf(last.get(key), tally);
+    const error = errorOf(key);
+    return { key, name, verdict, isNew: verdict === 'fails', ...(error === undefined ? {} : { error }) };
+  });
+}
+
+function verdictOf(before: Tally | undefined, now: Tally): Observation['verdict'] {
+  if (hasGrown(before?.failed, now.failed)) return 'fails';
+  if (hasGrown(before?.done, now.done)) return 'works';
+  return hasGrown(before?.retried, now.retried) ? 'fails' : 'idle';
+}
+
+/** A Prometheus that was started anew counts from 0. */
+function hasGrown(before = 0, now: number): boolean {
+  return now < before ? now > 0 : now > before;
+}
+
+/** The sums of a metric by one of its labels. */
+function byLabel(page: string, metric: string, label: string): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const { labels, value } of samplesOf(page, metric)) {
+    const key = labels.get(label) ?? '';
+    sums.set(key, (sums.get(key) ?? 0) + value);
+  }
+  return sums;
+}
