@@ -30,6 +30,7 @@ import { createLearntFile } from './redirects/file.ts';
 import { probe } from './redirects/probe.ts';
 import { createRedirects } from './redirects/redirects.ts';
 import { createFailures } from './failures/failures.ts';
+import { createReach } from './failures/reach.ts';
 import { createReporter } from './reporter.ts';
 import { createRefusals } from './samples/refusals.ts';
 import { createSenders } from './samples/senders.ts';
@@ -199,6 +200,10 @@ export async function startAgent(
   });
   const failures = createFailures({
     client: prometheus,
+    reach:
+      config.prometheus.kind === 'supervised' && !hasProxy(environment)
+        ? createReach(() => settings.current().alertmanagers.map(({ url }) => url))
+        : undefined,
     troubles,
     wallMs: clock.wallMs,
     nowMs: clock.nowMs,

@@ -3,6 +3,7 @@ import type { PrometheusClient } from '../prometheus/client.ts';
 import { samplesOf } from '../prometheus/exposition.ts';
 import { createLastErrors } from './errors.ts';
 import type { FailureKind, Observation } from './observation.ts';
+import type { Reach } from './reach.ts';
 import { createSpells, type SpellsOptions } from './spells.ts';
 import { observeLimits, observeRules } from './states.ts';
 import { compareTallies, readAlertmanagers, readRemoteWrites, readRuleGroups, type Tally } from './tallies.ts';
@@ -18,6 +19,8 @@ const LIMITS = [
 ];
 export interface FailuresOptions extends SpellsOptions {
   readonly client: Pick<PrometheusClient, 'alertmanagers' | 'rules' | 'targets'>;
+  /** Whether Alertmanagers can be reached; undefined where Prometheus runs elsewhere or has a proxy, and may reach others. */
+  readonly reach: Reach | undefined;
 }
 
 /** What Prometheus has loaded and cannot run: receivers that refuse or are away, rules that fail, limits that drop targets. */
@@ -30,9 +33,11 @@ export interface Failures {
   readonly look: (page: string) => Promise<void>;
 }
 
-export function createFailures({ client, ...options }: FailuresOptions): Failures {
+export function createFailures({ client, reach, ...options }: FailuresOptions): Failures {
   const spells = createSpells(options);
   const errors = createLastErrors();
+  /** Alertmanagers that could not be reached at the last look. */
+  const away = new Set<string>();
   const tallies = new Map<FailureKind, readonly Tally[]>();
   const rulesFail = createGrowth(FAILED_RULES);
   const limitsExceeded = createGrowth(LIMITS);
@@ -40,24 +45,33 @@ export function createFailures({ client, ...options }: FailuresOptions): Failure
   const stopped = new Map<string, string | undefined>();
   let failingRules: ReadonlyMap<string, string> = new Map();
 
-  function observeTallies(
-    kind: FailureKind,
-    now: readonly Tally[],
-    isConfigured: (key: string) => boolean = () => true,
-  ): void {
+  function compare(kind: FailureKind, now: readonly Tally[]): readonly Observation[] {
     const observations = compareTallies(tallies.get(kind), now, (key) => errors.of(kind, key));
     tallies.set(kind, now);
-    spells.observe(
-      kind,
-      observations.filter(({ key }) => isConfigured(key)),
-    );
+    return observations;
   }
 
-  /** Metrics of an Alertmanager that a reload has removed stay (2.42). */
+  /** One that is sent nothing may be away all the same, and one that was away may be back. */
+  async function reached(observation: Observation, reach: Reach): Promise<Observation> {
+    const { key, verdict } = observation;
+    const error = verdict === 'works' ? undefined : await reach(key);
+    const wasAway = away.has(key);
+    if (error === undefined) away.delete(key);
+    else away.add(key);
+    if (verdict !== 'idle') return observation;
+    if (error !== undefined) return { ...observation, verdict: 'fails', isNew: true, error };
+    return wasAway ? { ...observation, verdict: 'works' } : observation;
+  }
+
   async function lookAtAlertmanagers(page: string): Promise<void> {
-    // What does not answer says nothing of any.
-    const urls = spells.isOpen('alertmanager') ? await client.alertmanagers().catch(() => undefined) : undefined;
-    observeTallies('alertmanager', readAlertmanagers(page), (key) => urls?.includes(key) ?? true);
+    const observations = compare('alertmanager', readAlertmanagers(page));
+    // Metrics of one that a reload has removed stay (2.42). Without an answer, nothing is known to be gone.
+    const urls = observations.length === 0 ? [] : await client.alertmanagers().catch(() => undefined);
+    const configured = observations.filter(({ key }) => urls?.includes(key) ?? true);
+    spells.observe(
+      'alertmanager',
+      reach === undefined ? configured : await Promise.all(configured.map((one) => reached(one, reach))),
+    );
   }
 
   async function lookAtRules(page: string): Promise<void> {
@@ -90,8 +104,8 @@ export function createFailures({ client, ...options }: FailuresOptions): Failure
     onLine: errors.onLine,
     onStopped: (limit, error) => stopped.set(limit, error),
     async look(page) {
-      observeTallies('remote_write', readRemoteWrites(page));
-      observeTallies('rule_group', readRuleGroups(page));
+      spells.observe('remote_write', compare('remote_write', readRemoteWrites(page)));
+      spells.observe('rule_group', compare('rule_group', readRuleGroups(page)));
       observeQueries();
       // What does not answer now is asked again at the next look.
       await Promise.allSettled([lookAtAlertmanagers(page), lookAtRules(page), lookAtLimits(page)]);

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { cleanError, readError } from '../../../agent/failures/errors.ts';
 import { createFailures, type Failures } from '../../../agent/failures/failures.ts';
+import { createReach, type Reach } from '../../../agent/failures/reach.ts';
 import { observeLimits, observeRules } from '../../../agent/failures/states.ts';
 import type { RuleHealth, TargetHealth } from '../../../agent/prometheus/client.ts';
 import { createLog } from '../../../agent/shared/log.ts';
@@ -29,12 +32,13 @@ interface Scene {
   readonly after: (seconds: number, page: readonly string[]) => Promise<string[]>;
 }
 
-function startScene(): Scene {
+function startScene(reach?: Reach): Scene {
   let nowMs = 0;
   const troubles = createTroubles(createLog('silent', []), () => nowMs);
   const asked: string[] = [];
   const answers: Scene['answers'] = { alertmanagers: [AM_URL], rules: [], targets: [] };
   const failures = createFailures({
+    reach,
     client: {
       alertmanagers: () => Promise.resolve(answers.alertmanagers),
       rules() {
@@ -130,6 +134,45 @@ describe('an Alertmanager', () => {
       assert.equal((await after(15, page(2))).length, 1);
       assert.deepEqual(await after(15, page(2, 1)), []);
     }
+  });
+});
+
+describe('an Alertmanager that is sent nothing', () => {
+  const page = [`prometheus_notifications_errors_total${AM} 0`];
+
+  it('fails while nothing listens at its address, until something does', async () => {
+    let error: string | undefined = 'connect ECONNREFUSED';
+    const { after } = startScene(() => Promise.resolve(error));
+    assert.deepEqual(await after(0, page), []);
+    assert.deepEqual(await after(60, page), [
+      'sending alerts to Alertmanager am.example.com:9093 fails: connect ECONNREFUSED; check that it runs and its URL in the setting alertmanagers',
+    ]);
+    error = undefined;
+    assert.deepEqual(await after(15, page), []);
+  });
+
+  it('still fails when it listens and has refused the last alerts', async () => {
+    const { after } = startScene(() => Promise.resolve(undefined));
+    const failed = (times: number): string[] => [`prometheus_notifications_errors_total${AM} ${times}`];
+    await after(0, failed(0));
+    await after(15, failed(1));
+    await after(60, failed(2));
+    assert.equal((await after(15, failed(2))).length, 1);
+  });
+
+  it('is asked for by a connection', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}`;
+    const reach = createReach(() => [url, 'http://[::1]:1', 'http://no-such-host.invalid']);
+    assert.equal(await reach(`${url}/api/v2/alerts`), undefined);
+    server.close();
+    await once(server, 'close');
+    assert.match((await reach(`${url}/api/v2/alerts`)) ?? '', /ECONNREFUSED/);
+    assert.equal(await createReach(() => [])(`${url}/api/v2/alerts`), undefined, 'one of the base');
+    assert.notEqual(await reach('http://[::1]:1/'), undefined);
+    assert.notEqual(await reach('http://no-such-host.invalid/'), undefined);
   });
 });
 
