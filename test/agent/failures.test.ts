@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { freeAddress } from '../support/address.ts';
 import type { RunningAgent } from '../support/agent.ts';
@@ -14,6 +16,13 @@ const TOLD_MS = 240_000;
 const TOKEN = 'correct-horse-token';
 const FIRES = '- {alert: Fires, expr: vector(1)}';
 const FAILS = `- {record: "all:up", expr: 'label_replace({__name__=~"up|scrape_duration_seconds"}, "x", "1", "", "")'}`;
+/** A job of the base with more targets than it may have. */
+const LIMITED = `
+  - job_name: few
+    target_limit: 1
+    static_configs: [{ targets: ['127.0.0.1:1', '127.0.0.1:2'] }]
+`;
+const BASE = new URL('../../image/prometheus.yml', import.meta.url);
 const rules = (...all: readonly string[]): string =>
   ['groups:', '- name: shop', '  rules:', ...all.map((rule) => `  ${rule}`)].join('\n');
 
@@ -109,12 +118,17 @@ describe('what Prometheus loads and fails to run', { concurrency: 2 }, () => {
     assert.ok(!agent.program.lines.some((line) => line.includes(TOKEN)));
   });
 
-  it('is named without the error of a receiver where somebody else runs Prometheus', async () => {
+  it('is named where somebody else runs Prometheus, rules and limits of the base with their errors', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app');
-    const agent = await world.startAgent();
+    const base = join(world.folder, 'base.yml');
+    await writeFile(base, `${await readFile(BASE, 'utf8')}${LIMITED}`);
+    const agent = await world.startAgent({ env: { AGENT_BASE_CONFIG: base } });
     await world.writeRule('shop.yml', rules(FAILS));
     await world.startPrometheus();
-    await untilProblem(agent, /^rule all:up \(group shop\) fails: vector contains metrics with the same labelset/);
+    const rule = /^rule all:up \(group shop\) fails: vector contains metrics with the same labelset/;
+    const limit =
+      /^targets of the job few are dropped: target_limit exceeded \(number of targets: 2, limit: 1\) \(2 targets\); /;
+    await Promise.all([rule, limit].map((words) => untilProblem(agent, words)));
   });
 });
