@@ -15,6 +15,7 @@ import { createMetrics } from './metrics.ts';
 import { occupy } from './occupancy.ts';
 import { createPages } from './pages.ts';
 import { createPoller } from './poll/poller.ts';
+import { createAuthorityFolder } from './prometheus/authorities.ts';
 import { createPrometheusClient } from './prometheus/client.ts';
 import { createConfiguration } from './prometheus/configuration.ts';
 import { createCredentials, headerProblem, variablesOf } from './prometheus/credentials.ts';
@@ -42,7 +43,7 @@ import { fingerprintOf } from './shared/fingerprint.ts';
 import { createPromtool } from './shared/promtool.ts';
 import { queryLimitsOf } from './shared/query-limits.ts';
 import { SETTINGS_ANNOTATION } from './shared/settings/settings.ts';
-import { count } from './shared/text.ts';
+import { count, errorText } from './shared/text.ts';
 import { createTsuruClient } from './shared/tsuru.ts';
 import { createStateFile, restore } from './state.ts';
 import { statusOf, type Status } from './status.ts';
@@ -70,12 +71,14 @@ export interface Agent {
  */
 export async function startAgent(
   config: Config,
-  environment: Environment,
+  given: Environment,
   log: Log,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Agent> {
   const storageFolder = config.prometheus.kind === 'supervised' ? config.prometheus.storageFolder : undefined;
+  const authorityFolder = createAuthorityFolder(config.dataFolder, config.authorities, given);
+  const { environment } = authorityFolder;
   const registry = new Registry();
   const metrics = createMetrics(registry);
   const troubles = createTroubles(log, clock.wallMs);
@@ -124,10 +127,21 @@ export async function startAgent(
     reporter.onProxy(proxyProblem(settings.current(), features, hasProxy(environment)));
   }
 
+  async function placeAuthorities(): Promise<void> {
+    try {
+      await authorityFolder.place();
+      reporter.onAuthorities(config.authorities.warnings);
+    } catch (error) {
+      const unknown = `Prometheus does not know the CAs of CA_CERTIFICATES, as they cannot be written: ${errorText(error)}`;
+      reporter.onAuthorities([...config.authorities.warnings, unknown]);
+    }
+  }
+
   /** Only while no Prometheus runs. */
   async function freeRoom(isStart = false): Promise<void> {
-    if (storageFolder === undefined) return;
-    reporter.onRoom(await makeRoom({ storageFolder, dataFolder: config.dataFolder, isStart }));
+    if (storageFolder !== undefined)
+      reporter.onRoom(await makeRoom({ storageFolder, dataFolder: config.dataFolder, isStart }));
+    await placeAuthorities();
   }
 
   applySettings();

@@ -4,6 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatDuration, parseDuration } from './shared/duration.ts';
 import type { SettingsInput } from './shared/settings/settings.ts';
+import { AUTHORITIES_VARIABLE, LARGEST_FILE_BYTES, readAuthorities, type Authorities } from './shared/authorities.ts';
 import { createReader, type ConfigResult, type Environment, type Variable } from './shared/environment.ts';
 import { proxyProblems, proxySecrets } from './prometheus/proxies.ts';
 import { LOG_LEVELS, type LogLevel } from './shared/log.ts';
@@ -25,6 +26,7 @@ export interface Config {
   readonly pollIntervalMs: number;
   /** Settings for what the instance's own do not say. */
   readonly settings: SettingsInput;
+  readonly authorities: Authorities;
   /** Users and passwords of proxies. */
   readonly proxySecrets: readonly string[];
   /** The name of this unit. */
@@ -77,6 +79,7 @@ export const VARIABLES = [
   },
   { name: 'GATEWAY_PASSWORD', default: '', meaning: 'the password of that user, at least 16 characters' },
   { name: 'PORT', default: '8888', meaning: 'the public port (Tsuru sets it)' },
+  AUTHORITIES_VARIABLE,
   {
     name: 'HTTP_PROXY',
     default: '',
@@ -182,6 +185,12 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
   }
 
   problems.push(...proxyProblems(environment));
+  const authorities = readAuthorities(
+    (environment[AUTHORITIES_VARIABLE.name] ?? '').trim(),
+    LARGEST_FILE_BYTES,
+    Date.now(),
+  );
+  if (!authorities.ok) problems.push(authorities.problem);
   const dataFolder = read('AGENT_DATA_DIR', absolute, 'an absolute path');
   const config = {
     tsuruUrl: read(
@@ -234,7 +243,8 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
     const other = taken.slice(0, index).find(([, before]) => overlap(before, listen));
     if (other !== undefined) problems.push(`${name} cannot be used: ${other[0]} has port ${listen.port} already.`);
   });
-  if (problems.length > 0 || !isWhole(config) || gateway === undefined) return { ok: false, problems };
+  if (problems.length > 0 || !isWhole(config) || gateway === undefined || !authorities.ok)
+    return { ok: false, problems };
   const { scrapeIntervalMs: interval, scrapeTimeoutMs: timeout, targetsPerApp, ...rest } = config;
   return {
     ok: true,
@@ -249,6 +259,7 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
       replica: environment['HOSTNAME'] ?? hostname(),
       ownApp: config.ownApp === '' ? undefined : config.ownApp,
       gateway: gateway ?? undefined,
+      authorities: authorities.authorities,
       proxySecrets: proxySecrets(environment),
     }),
   };

@@ -5,6 +5,7 @@ import { hostPort, readConfig, secretsOf, VARIABLES } from './config.ts';
 import { errorCode } from './files.ts';
 import { FolderInUse } from './occupancy.ts';
 import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/supervisor.ts';
+import { trust } from './shared/authorities.ts';
 import { describeVariables, readStart } from './shared/command-line.ts';
 import { createLog } from './shared/log.ts';
 import { errorText } from './shared/text.ts';
@@ -54,6 +55,7 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
+trust(config.authorities);
 try {
   const agent = await startAgent(config, process.env, log, systemClock, stop.signal);
   await agent.stopped;

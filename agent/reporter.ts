@@ -68,6 +68,8 @@ export interface Reporter {
   readonly onMissingCredentials: (names: readonly string[]) => void;
   /** What this Prometheus cannot send. */
   readonly onHeaders: (problem: string | undefined) => void;
+  /** What is wrong with private CAs that are used all the same. */
+  readonly onAuthorities: (problems: readonly string[]) => void;
   /** Why the proxy of the environment is not used. */
   readonly onProxy: (problem: string | undefined) => void;
   readonly onAddress: (problem: string | undefined) => void;
@@ -239,6 +241,13 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     },
     onHeaders(problem) {
       trouble('headers', problem, 'Prometheus can send all headers');
+    },
+    onAuthorities(problems) {
+      trouble(
+        'authorities',
+        problems.length === 0 ? undefined : problems.join(' '),
+        'the private CAs are as they should be',
+      );
     },
     onProxy(problem) {
       trouble('proxy', problem, 'remote_write and alertmanagers use the proxy');

@@ -1,4 +1,5 @@
 import Registry from 'prom-client/lib/registry.js';
+import { pemOf } from '../agent/shared/authorities.ts';
 import type { Log } from '../agent/shared/log.ts';
 import { createTsuruClient } from '../agent/shared/tsuru.ts';
 import type { Clock } from './clock.ts';
@@ -51,6 +52,7 @@ export async function startBroker(
   const { image, service, pool, plans, instanceUrl, auth } = config;
   const context: Context = {
     ...{ tsuru, clock, log, metrics, turns, image, service, pool, plans, instanceUrl },
+    authorities: pemOf(config.authorities),
     ending: ending.signal,
     grants: createGrants({ turns, clock, metrics }),
     deploys: createDeploys({ tsuru, image, clock, log, metrics }),

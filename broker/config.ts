@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import {
+  AUTHORITIES_VARIABLE,
+  LARGEST_VARIABLE_BYTES,
+  readAuthorities,
+  type Authorities,
+} from '../agent/shared/authorities.ts';
 import { createReader, type ConfigResult, type Environment, type Variable } from '../agent/shared/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../agent/shared/log.ts';
 import { parsePassword, PASSWORD_EXPECTED } from '../agent/shared/password.ts';
@@ -20,6 +26,7 @@ export interface Config {
   readonly pool: string;
   readonly instanceUrl: string;
   readonly plans: readonly Plan[];
+  readonly authorities: Authorities;
   /** The PATH on which promtool is found. */
   readonly programsPath: string;
   readonly logLevel: LogLevel;
@@ -57,6 +64,7 @@ export const VARIABLES = [
   },
   { name: 'BROKER_ADDRESS', default: '::', meaning: 'the address on which the port is opened' },
   { name: 'PORT', default: '8888', meaning: 'the port (Tsuru sets it)' },
+  { ...AUTHORITIES_VARIABLE, meaning: `${AUTHORITIES_VARIABLE.meaning}; instances get them, too` },
   { name: 'BROKER_LOG_LEVEL', default: 'info', meaning: LOG_LEVELS.join(', ') },
 ] as const satisfies readonly Variable[];
 const SECRETS = ['TSURU_TOKEN', 'BROKER_USERNAME', 'BROKER_PASSWORD'] as const;
@@ -102,12 +110,24 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
     `one of ${LOG_LEVELS.join(', ')}`,
   );
   const plans = read('BROKER_PLANS', (value) => readPlansFile(value === '' ? PLANS : value, problems), '');
+  const authorities = readAuthorities(
+    (environment[AUTHORITIES_VARIABLE.name] ?? '').trim(),
+    LARGEST_VARIABLE_BYTES,
+    Date.now(),
+  );
+  if (!authorities.ok) problems.push(authorities.problem);
   const values = { tsuruUrl, tsuruToken, image, service, pool, instanceUrl, plans, logLevel };
   const isAnythingMissing =
     username === undefined || password === undefined || host === undefined || port === undefined;
-  if (problems.length > 0 || isAnythingMissing || !isWhole(values)) return { ok: false, problems };
+  if (problems.length > 0 || isAnythingMissing || !isWhole(values) || !authorities.ok) return { ok: false, problems };
   const programsPath = environment['PATH'] ?? '';
-  const config = { ...values, programsPath, auth: { username, password }, listen: { host, port } };
+  const config = {
+    ...values,
+    authorities: authorities.authorities,
+    programsPath,
+    auth: { username, password },
+    listen: { host, port },
+  };
   return { ok: true, config: Object.freeze(config) };
 }
 

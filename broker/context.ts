@@ -24,6 +24,8 @@ export interface Context {
   /** The name that Tsuru knows this service by. */
   readonly service: string;
   readonly image: string;
+  /** The private CAs that instances are to trust, in PEM; '': they trust what their owners say. */
+  readonly authorities: string;
   /** Where instances run of which neither plan nor user nor Tsuru says it; '': Tsuru's default. */
   readonly pool: string;
   /** How an instance is reached: `{address}` is its router's address, `{unit}` host and port of its unit. */

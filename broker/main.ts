@@ -1,3 +1,4 @@
+import { trust } from '../agent/shared/authorities.ts';
 import { describeVariables, readStart } from '../agent/shared/command-line.ts';
 import { createLog } from '../agent/shared/log.ts';
 import { errorText } from '../agent/shared/text.ts';
@@ -39,6 +40,8 @@ if (start.kind === 'end') {
 
 const { config } = start;
 const log = createLog(config.logLevel, [config.tsuruToken, config.auth.password]);
+trust(config.authorities);
+for (const warning of config.authorities.warnings) log.warn(warning);
 try {
   const broker = await startBroker(config, log, systemClock);
   for (const name of ['SIGTERM', 'SIGINT'] as const) {

@@ -146,6 +146,8 @@ function sentenceOf({ failure, call, words }: TsuruError, doing: string): string
       return `Tsuru did not accept the service's own token when asked to ${doing}: tell an administrator.`;
     case 'forbidden':
       return `The service's own token lacks ${permissionText(call)}, without which it cannot ${doing}: tell an administrator.`;
+    case 'redirected':
+      return `Tsuru answered with a redirect when the service asked to ${doing}: tell an administrator of the service to look at its TSURU_HOST (${words}).`;
     case 'refused':
       return `Tsuru refused to ${doing}: ${words.replace(/[.\s]+$/, '')}.`;
     case 'bad_answer':

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isRedirect, plainAdvice, redirectAdvice, tlsAdvice } from './advice.ts';
 import { createHttpClient, httpFailure, type HttpAnswer, type HttpRequest } from './http.ts';
 import { withoutSecrets } from './log.ts';
 import { errorText } from './text.ts';
@@ -20,6 +21,7 @@ export const TSURU_FAILURES = [
   'unauthorized',
   'forbidden',
   'not_found',
+  'redirected',
   'refused',
   'server_error',
   'timeout',
@@ -37,7 +39,7 @@ export class TsuruError extends Error {
   readonly call: string;
   readonly status: number | undefined;
   readonly requestId: string;
-  /** The start of Tsuru's own words on one line; '' where there are none. */
+  /** The start of Tsuru's own words on one line; of a redirect what to do about it; '' where there are none. */
   readonly words: string;
 
   constructor(
@@ -118,6 +120,7 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
     const requestId = randomUUID();
     const http = request.timeoutMs === undefined ? quick : long;
     let answer: HttpAnswer;
+    let location: string | undefined;
     try {
       answer = await http.request({
         method,
@@ -130,7 +133,10 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
           ...(body === undefined ? {} : { 'content-type': 'json' in body ? JSON_TYPE : FORM_TYPE }),
         },
         ...(body === undefined ? {} : { body: encoded(body) }),
-        ...(onHeaders === undefined ? {} : { onHeaders }),
+        onHeaders(status, headers) {
+          location = headers['location']?.toString();
+          onHeaders?.(status, headers);
+        },
         answerTimeoutMs: quietMs,
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
@@ -138,14 +144,29 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
       if (signal.aborted) throw signal.reason;
       const failure = httpFailure(error);
       onCall?.(call, failure);
-      throw new TsuruError(failure, `${call}: ${wordsOf(failure, error, quietMs)}`, { requestId, call, cause: error });
+      throw new TsuruError(
+        failure,
+        `${call}: ${wordsOf(failure, error, quietMs)}${adviceText(tlsAdvice(url, codeOf(error)))}`,
+        { requestId, call, cause: error },
+      );
     }
     onCall?.(call, String(answer.status));
     const { status, chunks } = answer;
     if (status >= 200 && status < 300) return { ...answer, requestId };
+    if (isRedirect(status)) {
+      const words = quote(redirectAdvice(url, path, location), token);
+      throw new TsuruError(
+        'redirected',
+        `${call}: Tsuru answered ${status}, a redirect that is not followed: ${words}`,
+        {
+          ...{ requestId, call, status, words },
+        },
+      );
+    }
     const words = quote(Buffer.concat(chunks).toString('utf8', 0, QUOTED_CHARACTERS * 4), token);
     const said = words === '' ? '' : `: ${words}`;
-    throw new TsuruError(failureOfStatus(status), `${call}: Tsuru answered ${status}${said}`, {
+    const advice = adviceText(plainAdvice(url, status, words));
+    throw new TsuruError(failureOfStatus(status), `${call}: Tsuru answered ${status}${said}${advice}`, {
       ...{ requestId, call, status, words },
     });
   }
@@ -182,6 +203,16 @@ function wordsOf(failure: TsuruFailure, error: unknown, quietMs: number): string
   if (failure === 'timeout')
     return `Tsuru could not be reached within ${CONNECT_TIMEOUT_MS / 1000} s, or did not answer within ${quietMs / 1000} s`;
   return `Tsuru could not be reached or broke off its answer (${errorText(error)})`;
+}
+
+function adviceText(advice: string | undefined): string {
+  return advice === undefined ? '' : `: ${advice}`;
+}
+
+/** Of the error, or of its innermost cause. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  return codeOf(error.cause) ?? ('code' in error && typeof error.code === 'string' ? error.code : undefined);
 }
 
 /** The start of an error's body on one line: Tsuru's errors are plain sentences. */

@@ -11,7 +11,7 @@ import {
   instanceTurn,
   MAKER_ANNOTATION,
   operationOn,
-  VARIABLES,
+  OWN_VARIABLES,
   within,
   type Doer,
   type Operation,
@@ -118,7 +118,7 @@ async function makeParts(operation: Operation, making: Making): Promise<void> {
   const token = await ensure(tokenPart, () => ensureToken(operation, team), isOfNewApp);
   await context.grants.grant(api, part, part, signal);
 
-  const present = leftover === undefined ? undefined : await api.env(part, Object.values(VARIABLES));
+  const present = leftover === undefined ? undefined : await api.env(part, OWN_VARIABLES);
   const isChanged = await ensureVariables(operation, token, present);
   if (leftover !== undefined && !isChanged && (await isDeployed(operation, leftover))) return;
   await context.deploys.start(part, `instance ${id.instance} of the service ${id.service}`);

@@ -1,3 +1,4 @@
+import { AUTHORITIES_VARIABLE } from '../../agent/shared/authorities.ts';
 import { SETTINGS_ANNOTATION } from '../../agent/shared/settings/settings.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
@@ -25,6 +26,10 @@ export const MAKER_ANNOTATION = 'prometheus-service/made-by';
 
 /** The private variables of an instance's app. */
 export const VARIABLES = { token: 'TSURU_TOKEN', username: 'GATEWAY_USERNAME', password: 'GATEWAY_PASSWORD' } as const;
+/** The variable of private CAs: an instance lacks it only where the broker has some. */
+export const AUTHORITIES = AUTHORITIES_VARIABLE.name;
+/** All that the broker sets, or may set. */
+export const OWN_VARIABLES = [...Object.values(VARIABLES), AUTHORITIES];
 
 /** Who wants something, for the log. */
 export interface Doer {

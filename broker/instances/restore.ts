@@ -1,6 +1,6 @@
 import { compareText } from '../../agent/shared/text.ts';
 import { READER } from '../grants.ts';
-import { VARIABLES, type Operation } from './instance.ts';
+import { OWN_VARIABLES, type Operation } from './instance.ts';
 import type { Token } from '../tsuru/token.ts';
 import { ensureToken, ownToken } from './token-part.ts';
 import { ensureVariables } from './variables-part.ts';
@@ -49,5 +49,5 @@ export async function restoreAccess(operation: Operation, team: string): Promise
 }
 
 async function presentVariables({ api, names }: Operation): Promise<ReadonlyMap<string, string> | undefined> {
-  return api.env(names.part, Object.values(VARIABLES));
+  return api.env(names.part, OWN_VARIABLES);
 }

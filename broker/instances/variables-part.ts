@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { MANAGED_BY, USERNAME, VARIABLES, type Operation } from './instance.ts';
+import { AUTHORITIES, MANAGED_BY, USERNAME, VARIABLES, type Operation } from './instance.ts';
 
 /** 144 bits. */
 const PASSWORD_BYTES = 18;
@@ -10,7 +10,7 @@ const PASSWORD_BYTES = 18;
  * @param present What the app has.
  */
 export async function ensureVariables(
-  { api, names, locked }: Operation,
+  { api, context, names, locked }: Operation,
   token: string | undefined,
   present: ReadonlyMap<string, string> | undefined,
 ): Promise<boolean> {
@@ -18,6 +18,7 @@ export async function ensureVariables(
     ...(token === undefined ? {} : { [VARIABLES.token]: token }),
     [VARIABLES.username]: present?.get(VARIABLES.username) ?? USERNAME,
     [VARIABLES.password]: present?.get(VARIABLES.password) ?? randomBytes(PASSWORD_BYTES).toString('base64url'),
+    ...(context.authorities === '' ? {} : { [AUTHORITIES]: context.authorities }),
   };
   if (Object.entries(wanted).every(([name, value]) => present?.get(name) === value)) return false;
   await locked(() => api.setEnv(names.part, wanted, MANAGED_BY));

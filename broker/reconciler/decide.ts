@@ -1,7 +1,7 @@
 import { compareText } from '../../agent/shared/text.ts';
 import { READER } from '../grants.ts';
 import { bindsOf, bindsText } from '../instances/binds-annotation.ts';
-import { MAKER_ANNOTATION, VARIABLES } from '../instances/instance.ts';
+import { AUTHORITIES, MAKER_ANNOTATION, VARIABLES } from '../instances/instance.ts';
 import { namesOf } from '../names.ts';
 import type { App } from '../tsuru/app.ts';
 import type { Parts, RoundFacts } from './facts.ts';
@@ -76,8 +76,9 @@ export interface Decision {
 /**
  * What is to be put right. Pure. Unknown is never none: a list without the service changes nothing, and one that lacks an instance changes
  * nothing of that instance, but for parts that are there for long.
+ * @param authorities The private CAs that instances are to trust; '': they are their owners'.
  */
-export function decide(facts: RoundFacts, memory: Memory, service: string, nowMs: number): Decision {
+export function decide(facts: RoundFacts, memory: Memory, service: string, nowMs: number, authorities = ''): Decision {
   const { instances, parts, teams } = facts;
   if (instances === undefined) {
     const unknown = `Tsuru's list of instances lacks the service ${service}: does the service's own token have service.read and service-instance.read?`;
@@ -92,7 +93,7 @@ export function decide(facts: RoundFacts, memory: Memory, service: string, nowMs
     const { part: ownApp } = namesOf({ service, instance });
     const { grants, missing } = decideGrants(part, instance, ownApp, known.apps, memory);
     for (const app of missing) missingGrants.add(bindKey(instance, app));
-    acts.push(...grants, ...decideParts(part, instance, known.apps, teams));
+    acts.push(...grants, ...decideParts(part, instance, known.apps, teams, authorities));
   }
   const leftovers = new Map(
     sorted
@@ -167,6 +168,7 @@ function decideParts(
   instance: string,
   bound: readonly string[],
   teams: ReadonlyMap<string, string>,
+  authorities: string,
 ): readonly Act[] {
   if (app === undefined) return [];
   const before = bindsOf(app);
@@ -177,7 +179,7 @@ function decideParts(
       return team === undefined ? [] : [[name, team]];
     }),
   );
-  const isStale = variables !== undefined && token !== undefined && !hasVariables(variables, token.value);
+  const isStale = variables !== undefined && token !== undefined && !hasVariables(variables, token.value, authorities);
   return [
     ...(bindsText(binds) === bindsText(before) ? [] : [{ kind: 'confirm_binds', instance, binds, before } as const]),
     ...(token === undefined ? [{ kind: 'restore_token', instance, apps: bound } as const] : []),
@@ -187,9 +189,10 @@ function decideParts(
 }
 
 /** `token` is '' when the broker may not see its value. */
-function hasVariables(variables: ReadonlyMap<string, string>, token: string): boolean {
+function hasVariables(variables: ReadonlyMap<string, string>, token: string, authorities: string): boolean {
   const isTokenRight = token === '' ? variables.has(VARIABLES.token) : variables.get(VARIABLES.token) === token;
-  return isTokenRight && variables.has(VARIABLES.username) && variables.has(VARIABLES.password);
+  const areTrusted = authorities === '' || variables.get(AUTHORITIES) === authorities;
+  return isTokenRight && areTrusted && variables.has(VARIABLES.username) && variables.has(VARIABLES.password);
 }
 
 /** The app first: volume and token are in its use. */

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { isOwnToken } from '../instances/token-part.ts';
-import { ownerOfApp, VARIABLES } from '../instances/instance.ts';
+import { OWN_VARIABLES, ownerOfApp } from '../instances/instance.ts';
 import { ownerOfVolume } from '../instances/volume-part.ts';
 import { commonStart, namesOf, ownerOf } from '../names.ts';
 import { createApi } from '../tsuru/api.ts';
@@ -81,7 +81,7 @@ export async function gatherRound({ tsuru, service }: Context, stopping: AbortSi
       [...found].filter(([, { app }]) => app !== undefined),
       async ([instance]) => {
         const { part } = namesOf({ service, instance });
-        const read = restApi.env(part, Object.values(VARIABLES));
+        const read = restApi.env(part, OWN_VARIABLES);
         return [instance, await unlessFailed(`the variables of ${part}`, read, undefined)] as const;
       },
       { concurrency: REQUESTS_AT_ONCE },

@@ -25,7 +25,7 @@ export async function runReconciler(context: Context, signal: AbortSignal): Prom
 
   async function round(): Promise<void> {
     const facts = await gatherRound(context, signal);
-    const decision = decide(facts, memory, service, clock.nowMs());
+    const decision = decide(facts, memory, service, clock.nowMs(), context.authorities);
     tell(facts, decision.unknown);
     memory = decision.memory;
     const grants = decision.acts.filter(isOfGrants);

@@ -41,7 +41,10 @@ async function startIdle(speed = 1): Promise<Idle> {
   stack.defer(() => tsuru.close());
   const registry = new Registry();
   const [clock, log, metrics, turns] = [systemClock, createLog('silent', []), createMetrics(registry), createTurns()];
-  const names = { service: 'prometheus', image: 'shop/prometheus:1', pool: '', instanceUrl: 'http://{unit}' };
+  const names = {
+    ...{ service: 'prometheus', image: 'shop/prometheus:1', pool: '', instanceUrl: 'http://{unit}' },
+    authorities: '',
+  };
   const server = await createServer({
     context: {
       ...{ ...names, tsuru, clock, log, metrics, turns, plans: [], ending: new AbortController().signal },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BINDS_ANNOTATION } from '../../../agent/shared/binds.ts';
-import { MAKER_ANNOTATION, VARIABLES } from '../../../broker/instances/instance.ts';
+import { AUTHORITIES, MAKER_ANNOTATION, VARIABLES } from '../../../broker/instances/instance.ts';
 import {
   decide,
   GRACE_MS,
@@ -70,6 +70,19 @@ describe('a round of the reconciler', () => {
       acts({ bound: ['pay'], part: parts([OWN, 'pay'], { app: app(confirmed) }), teams: { pay: 'shop' } }),
       [],
     );
+  });
+
+  it('restores the variables of an instance that does not trust the CAs of the broker, if that has any', () => {
+    const kinds = (variables: ReadonlyMap<string, string>, authorities: string): string[] =>
+      decide(facts({ part: parts([OWN], { variables }) }), NO_MEMORY, SERVICE, 0, authorities).acts.map(
+        ({ kind }) => kind,
+      );
+    const trusting = new Map([...VALUES, [AUTHORITIES, 'a CA']]);
+    assert.deepEqual(kinds(VALUES, ''), []);
+    assert.deepEqual(kinds(trusting, ''), []);
+    assert.deepEqual(kinds(trusting, 'a CA'), []);
+    assert.deepEqual(kinds(VALUES, 'a CA'), ['restore_variables']);
+    assert.deepEqual(kinds(trusting, 'another CA'), ['restore_variables']);
   });
 
   it('revokes a grant that no bind explains, and no other role', () => {
