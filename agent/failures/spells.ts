@@ -88,8 +88,10 @@ export function createSpells({ troubles, wallMs, nowMs, onFailure, onFailing }: 
     const lasting = [...spellsOf(kind)].filter(
       ([, { times, beganAtMs }]) => times > 1 && nowMs() - beganAtMs >= PATIENCE_MS,
     );
-    for (const [key, { name, error, sinceMs }] of lasting.slice(0, MOST_TOLD))
-      troubles.begin(troubleOf(kind, key), failureText(kind, name, error), { kind }, sinceMs);
+    for (const [key, { name, error, sinceMs }] of lasting.slice(0, MOST_TOLD)) {
+      const fields = { kind, since: new Date(sinceMs).toISOString() };
+      troubles.begin(troubleOf(kind, key), failureText(kind, name, error), fields, sinceMs);
+    }
     const more = lasting.length - MOST_TOLD;
     if (more > 0) troubles.begin(troubleOf(kind), moreText(kind, more), { kind });
     else troubles.end(troubleOf(kind), `each that still fails is named (${kind})`);

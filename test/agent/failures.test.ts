@@ -102,7 +102,9 @@ describe('what Prometheus loads and fails to run', { concurrency: 2 }, () => {
       assert.equal(await agent.metric(`tsuru_agent_runtime_failing{kind="${kind}"}`), 1, kind);
       const counted = (await agent.metric(`tsuru_agent_runtime_failures_total{kind="${kind}",name="${name}"}`)) ?? 0;
       assert.ok(counted >= 2, kind);
-      assert.equal(agent.log().filter((line) => line['kind'] === kind && line['level'] === 'warn').length, 1, kind);
+      const logged = agent.log().filter((line) => line['kind'] === kind && line['level'] === 'warn');
+      assert.equal(logged.length, 1, kind);
+      assert.match(String(logged[0]?.['since']), /^\d{4}-.*Z$/, kind);
     }
     receiver.accept();
     await set({ ...settings, alertmanagers: [receiver.url], rules: rules(FIRES) });

@@ -157,6 +157,15 @@ const TABLE: readonly (readonly [what: string, facts: Facts, read: string])[] = 
     answered({ problems: ['x'.repeat(500)] }),
     `degraded: ${'x'.repeat(109)}…; see "tsuru service-instance-info prometheus x"; it is up`,
   ],
+  [
+    'Prometheus fails to run what it has loaded',
+    answered({
+      problems: [
+        'rule all:up (group shop) fails: vector contains metrics with the same labelset after applying rule labels; correct it in the setting rules (since 2026-11-27T16:04:44.123Z)',
+      ],
+    }),
+    'degraded: rule all:up (group shop) fails: vector contains metrics with the same labelset afte… (since 2026-11-27T16:04Z); see "tsuru service-instance-info prometheus x"; it is up',
+  ],
 ];
 
 describe('the status of an instance reads as the end of a sentence when', () => {
