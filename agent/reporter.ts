@@ -157,7 +157,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       }
       progress = { ...progress, lastPollSuccessMs: atMs };
       troubles.end('poll', 'Tsuru is polled again');
-      const problems = outcome.problems.length === 0 ? undefined : listNames(outcome.problems);
+      const problems = outcome.problems.length === 0 ? undefined : listNames(outcome.problems, undefined, '; ');
       trouble('list', problems, "Tsuru's list of apps is whole again");
     },
     onWait(waitMs) {

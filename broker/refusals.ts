@@ -158,10 +158,12 @@ function sentenceOf({ failure, call, words }: TsuruError, doing: string): string
   }
 }
 
+/** Tsuru does not say which of them is missing. */
 function permissionText(call: string): string {
   const needed = PERMISSIONS[call] ?? [];
-  const names = needed.length > 1 ? `the permissions ${needed.join(' and ')}` : `the permission ${needed.join('')}`;
-  return needed.length === 0 ? `a permission for the call ${call}` : `${names} for the call ${call}`;
+  return needed.length === 0
+    ? `a permission for the call ${call}`
+    : `the permission ${needed.join(' or ')} for the call ${call}`;
 }
 
 function poolText(pool: string): string {

@@ -10,10 +10,10 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
-/** Some names in a sentence: `a, b, c and 4 more`. */
-export function listNames(names: readonly string[], shown = 3): string {
+/** Some names in a sentence: `a, b, c and 4 more`. Sentences, which have commas of their own, are better separated by `; `. */
+export function listNames(names: readonly string[], shown = 3, separator = ', '): string {
   const rest = names.length - shown;
-  return rest > 0 ? `${names.slice(0, shown).join(', ')} and ${rest} more` : names.join(', ');
+  return rest > 0 ? `${names.slice(0, shown).join(separator)} and ${rest} more` : names.join(separator);
 }
 
 /** A text on one line, without what would do something to a terminal, and cut where it is longer than so many characters. */

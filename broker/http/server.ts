@@ -184,7 +184,10 @@ function tsuruRequestOf(error: unknown): string | undefined {
 
 function unauthorized(reply: FastifyReply): BrokerError {
   void reply.header('www-authenticate', 'Basic realm="prometheus"');
-  return new BrokerError(401, 'The user or password of this service is not right.');
+  return new BrokerError(
+    401,
+    'The user or password of this service is not right: an administrator has to correct the manifest and run "tsuru service-update".',
+  );
 }
 
 function send(reply: FastifyReply, answer: { status: number } & ({ text: string } | { json: unknown })): void {

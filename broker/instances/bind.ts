@@ -7,6 +7,7 @@ import type { App } from '../tsuru/app.ts';
 import { changeBinds } from './binds-annotation.ts';
 import {
   addressOf,
+  appIsGone,
   ANSWER_LIMIT_MS,
   bindsGiveEnv,
   instanceTurn,
@@ -47,13 +48,7 @@ export async function bindApp(
   const operation = operationOn(context, name, within(context, ANSWER_LIMIT_MS));
   const { api, names, signal } = operation;
   const own = await tell(`look for the app of ${name}`, names.part, () => ownApp(operation));
-  if (own === undefined) {
-    // A 404 makes Tsuru ask again at the path of old brokers, and a 412 is told in its own words: the user would read neither sentence.
-    throw new BrokerError(
-      410,
-      `The app ${names.part} of this instance is gone: remove the instance, and add it again.`,
-    );
-  }
+  if (own === undefined) throw appIsGone(operation);
   if (request.app === names.part) {
     throw new BrokerError(400, `${names.part} is this instance's own app, which it scrapes anyway: bind another app.`);
   }
@@ -64,7 +59,7 @@ export async function bindApp(
       ? await tell(`read the variables of ${name}`, names.part, () => variablesOf(operation, own))
       : {};
   await tell(`let ${name} read ${request.app}`, names.part, async () => {
-    if ((await ownToken(operation)) === undefined) throw tokenIsGone(names.part);
+    if ((await ownToken(operation)) === undefined) throw await withoutToken(operation);
     await grantTo(operation, request.app, () => context.grants.grant(api, names.part, request.app, signal));
   });
   await confirm(operation, async () => {
@@ -120,23 +115,30 @@ function checkCluster(own: App, { app, pool, cluster }: BindRequest): void {
   );
 }
 
-async function grantTo({ names }: Operation, app: string, grant: () => Promise<void>): Promise<void> {
+async function grantTo(operation: Operation, app: string, grant: () => Promise<void>): Promise<void> {
   try {
     await grant();
   } catch (error) {
     if (!(error instanceof TsuruError)) throw error;
     if (/app not found/i.test(error.words)) throw new BrokerError(400, `There is no app ${app}.`, error);
     if (error.failure !== 'not_found') throw error;
-    throw tokenIsGone(names.part, error);
+    throw await withoutToken(operation, error);
   }
 }
 
-function tokenIsGone(token: string, cause?: unknown): BrokerError {
-  return new BrokerError(
-    500,
-    `The token ${token} of this instance is gone: remove the instance, and add it again.`,
-    cause,
-  );
+/** The reconciler makes a token again, but takes none away from somebody else. */
+async function withoutToken({ api, names: { part } }: Operation, cause?: unknown): Promise<BrokerError> {
+  return (await api.token(part)) === undefined
+    ? new BrokerError(
+        503,
+        `The token ${part} of this instance is gone, and is made again within two minutes: bind again then.`,
+        cause,
+      )
+    : new BrokerError(
+        500,
+        `The token ${part} belongs to somebody else, so this instance has none: tell an administrator.`,
+        cause,
+      );
 }
 
 async function variablesOf(operation: Operation, own: App): Promise<Readonly<Record<string, string>>> {

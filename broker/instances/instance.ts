@@ -137,6 +137,14 @@ export function addressOf(template: string, app: App): string {
   return isWhole && URL.canParse(url) ? url : '';
 }
 
+/** A 404 makes Tsuru ask again at the path of old brokers, or take an update for done; a 412 is told in its own words. */
+export function appIsGone({ id: { service, instance }, names }: Operation): BrokerError {
+  return new BrokerError(
+    410,
+    `The app ${names.part} of this instance is gone: run "tsuru service-instance-remove ${service} ${instance}" and add it again.`,
+  );
+}
+
 /** A router that speaks TLS tells its address with its scheme (kubernetes-router does), which then holds. */
 function withAddress(template: string, address: string): string {
   const host = address.replace(/^\w+:\/\//, '').replace(/\/+$/, '');

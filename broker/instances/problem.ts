@@ -13,12 +13,13 @@ export function shortProblem(problem: string, most: number): string {
 
 /** The first problems in at most so many characters, so that a long one hides no other. */
 export function listProblems(problems: readonly string[], shown: number, most: number): string {
-  const whole = listNames(problems, shown);
+  const whole = listNames(problems, shown, '; ');
   if (whole.length <= most) return whole;
   const rest = whole.length - problems.slice(0, shown).join('').length;
   const share = Math.floor((most - rest) / Math.min(shown, problems.length));
   return listNames(
     problems.map((problem) => shortProblem(problem, share)),
     shown,
+    '; ',
   );
 }

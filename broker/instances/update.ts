@@ -17,6 +17,7 @@ import {
   within,
   type Doer,
   type Operation,
+  appIsGone,
 } from './instance.ts';
 import { readWish, type Parameters, type Wish } from './parameters.ts';
 import type { Outdated } from './outdated.ts';
@@ -47,9 +48,7 @@ export async function updateInstance(
     return await operation.inTurn([instanceTurn(operation)], async () => {
       const app = await ownApp(operation);
       // Not 404, which Tsuru takes for a success.
-      if (app === undefined) {
-        throw new BrokerError(410, `The app ${part} of this instance is gone: remove the instance, and add it again.`);
-      }
+      if (app === undefined) throw appIsGone(operation);
       pool = app.pool;
       planBefore = planNameOf(app);
       if (plan === '' || plan === planBefore) plan = presentPlan(context, app, name);

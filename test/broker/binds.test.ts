@@ -155,7 +155,10 @@ describe('a bind', () => {
     await expect(stage.admin.call('POST', '/1.6/roles/prometheus-reader/token', grant), 200);
     const bound = await stage.ask('POST', '/resources/my-instance/bind-app', bindBody('my-app'));
     assert.equal(bound.status, 500);
-    assert.match(bound.body, new RegExp(`The token ${APP} of this instance is gone: remove the instance, and add it`));
+    assert.match(
+      bound.body,
+      new RegExp(`The token ${APP} belongs to somebody else, so this instance has none: tell an administrator`),
+    );
     assert.equal((await stage.ask('DELETE', '/resources/my-instance/bind-app', bindBody('other-app'))).status, 200);
     assert.deepEqual(await grantsOf(stage), ['prometheus-reader other-app']);
     assert.doesNotMatch((await stage.ask('GET', '/resources/my-instance')).body, /other-app/);

@@ -107,7 +107,7 @@ const TABLE: readonly (readonly [method: string, path: string, status: number, b
     '/volumes/prometheus-my-instance/bind',
     403,
     "You don't have permission to do this action\n",
-    /lacks the permissions volume\.update\.bind and app\.update\.bind-volume for the call volume_bind/,
+    /lacks the permission volume\.update\.bind or app\.update\.bind-volume for the call volume_bind/,
   ],
   // Words that look like another refusal.
   [

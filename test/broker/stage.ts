@@ -55,6 +55,8 @@ export interface Stage extends AsyncDisposable {
   info(name?: string): Promise<Readonly<Record<string, string>>>;
   status(name?: string): Promise<string>;
   createApp(name: string, image?: string): Promise<void>;
+  /** From now on the agents of all instances answer so. */
+  say(agent: AgentScript): void;
   /** Another broker on the same Tsuru; ended with the stage. */
   startBroker(environment?: Readonly<Record<string, string>>): Promise<Broker>;
   /** What the broker has logged. */
@@ -67,9 +69,10 @@ const wellAgent: AgentScript = () => ({
 });
 
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
-  const { service = 'prometheus', agent = wellAgent } = options;
+  const { service = 'prometheus' } = options;
+  let { agent = wellAgent } = options;
   const stack = new AsyncDisposableStack();
-  const tsuru = await startTsuru({ images: imagesWith(agent), ...options.tsuru });
+  const tsuru = await startTsuru({ images: imagesWith((asked) => agent(asked)), ...options.tsuru });
   stack.defer(() => tsuru.close());
   const admin = createClient(tsuru.url, tsuru.adminToken);
   const brokerToken = await createBrokerToken(admin, options.hasReader ?? true);
@@ -104,6 +107,9 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     },
     status: async (name = 'my-instance') => (await admin.call('GET', instance(name, '/status'))).body,
     createApp: (name, image = 'shop/app:1') => createApp(admin, name, image),
+    say(script) {
+      agent = script;
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

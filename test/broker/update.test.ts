@@ -256,7 +256,7 @@ describe('an update', () => {
     await using stage = await startUp();
     await expect(stage.admin.call('DELETE', `/1.0/apps/${APP}`), 200);
     const { body } = await stage.update('my-instance', { description: 'x' });
-    assert.match(body, /is gone: remove the instance, and add it again/);
+    assert.match(body, /is gone: run "tsuru service-instance-remove prometheus my-instance" and add it again/);
   });
 
   for (const { what, method, path } of [

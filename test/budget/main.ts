@@ -1,5 +1,5 @@
 // Measures how full a tmpfs gets with the flags of the budget: "node test/budget/main.ts", as root, about 25 minutes. Other loads are given
-// as JSON lines on stdin with --stdin. With --history promise, jump, safe, ahead or kills, days are written by their own timestamps instead of scraped.
+// as JSON lines on stdin with --stdin. With --history and one of HISTORIES, days are written by their own timestamps instead of scraped.
 // The Prometheus that is first on the PATH is measured.
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';

@@ -93,10 +93,12 @@ async function requests(ask: Ask, { name, args, options }: Words, manifest: Serv
     case 'service instance update': {
       // The client sends the whole new state: what is not said is as it was.
       const info = infoOf(await ask('GET', path));
+      const kept = { ...info.Parameters, ...parameters };
+      for (const name of options.get('--remove-param') ?? []) Reflect.deleteProperty(kept, name);
       await ask('PUT', path, {
         ...{ description: option('-d') || info.Description, teamowner: info.TeamOwner },
         ...{ plan: option('-p') || info.PlanName, tag: info.Tags },
-        ...parameterFields({ ...info.Parameters, ...parameters }),
+        ...parameterFields(kept),
       });
       return;
     }

@@ -45,7 +45,7 @@ describe('every route', () => {
           ...(authorization === undefined ? {} : { headers: { authorization } }),
         });
         assert.equal(response.status, 401, `${method} ${path} ${authorization}`);
-        assert.equal(await response.text(), 'The user or password of this service is not right.');
+        assert.match(await response.text(), /^The user or password of this service is not right: an administrator/);
         assert.match(response.headers.get('www-authenticate') ?? '', /^Basic /);
       }
     }

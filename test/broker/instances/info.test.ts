@@ -138,16 +138,16 @@ describe('the info of an instance', () => {
     await using told = await startTold('my-app');
     const units = [down('u1', 'refused'), down('u2'), { unit: 'u3', leftOut: 'it is full', reason: 'no_room' }];
     const apps = [appOf('my-app', units, ['the last one'])];
-    const problems = 'u1: refused, u2: down, u3 is not scraped: it is full';
+    const problems = 'u1: refused; u2: down; u3 is not scraped: it is full';
     assert.equal(await told.valueOf('Problems', { ...WELL, apps }), `${problems} and 1 more`);
     assert.equal(
       await told.valueOf('Problems', { ...WELL, problems: ['own', 'other'], apps }),
-      'own, other, u1: refused and 3 more',
+      'own; other; u1: refused and 3 more',
     );
     const [unit] = units;
     assert.equal(
       await told.valueOf('Problems', { ...WELL, apps: [appOf('my-app', [unit], ['two', 'three'])] }),
-      'u1: refused, two, three',
+      'u1: refused; two; three',
     );
   });
 
@@ -175,7 +175,7 @@ describe('the info of an instance', () => {
   it("has blanks for the line breaks of an agent's texts", async () => {
     await using told = await startTold('my-app');
     const apps = [appOf('my-app', [down('u1', '\r\n  a\n\n\tb\u2028c')], ['d\ne'])];
-    assert.equal(await told.valueOf('Problems', { ...WELL, apps }), 'u1: a b c, d e');
+    assert.equal(await told.valueOf('Problems', { ...WELL, apps }), 'u1: a b c; d e');
     assert.equal(await told.valueOf('Problems', { ...WELL, problems: ['\nx\ny\n'] }), 'x y');
     assert.equal(
       await told.valueOf('Problems', { ...WELL, sync: { problem: 'x\ny' } }),

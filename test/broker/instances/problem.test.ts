@@ -18,8 +18,8 @@ describe('a problem of an instance', () => {
   it('hides no other where several are listed', () => {
     const listed = listProblems([FAILS, 'rule x fails', FAILS, FAILS], 3, 200);
     assert.ok(listed.length <= 200, listed);
-    assert.match(listed, /^remote_write to far.*…\s\(since \S+Z\), rule x fails, remote_write.*\) and 1 more$/);
-    assert.equal(listProblems(['a', 'b'], 3, 200), 'a, b');
+    assert.match(listed, /^remote_write to far.*…\s\(since \S+Z\); rule x fails; remote_write.*\) and 1 more$/);
+    assert.equal(listProblems(['a', 'b'], 3, 200), 'a; b');
     assert.equal(listProblems([], 3, 200), '');
   });
 });
