@@ -14,7 +14,7 @@ const USAGE = `Usage: node broker/main.ts [--check-config | --help | --version]
 
 Makes instances of Prometheus for Tsuru, which calls it.
 
-  --check-config  checks the environment and the plans, and ends: exit code 0, or 2 with every problem
+  --check-config  checks the environment and the plans, and ends: exit code 0 with what each plan holds, or 2 with every problem
   --help          this
   --version       the version
 
@@ -32,6 +32,7 @@ const start = readStart(process.argv.slice(2), {
   usage: USAGE,
   version: VERSION,
   readConfig: () => readConfig(process.env),
+  describe: ({ plans }) => plans.map(({ name, details }) => `plan ${name}: ${details}`),
 });
 if (start.kind === 'end') {
   (start.exitCode === 0 ? process.stdout : process.stderr).write(start.text);

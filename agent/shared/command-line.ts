@@ -14,11 +14,13 @@ export interface StartOptions<Config> {
   readonly usage: string;
   readonly version: string;
   readonly readConfig: () => ConfigResult<Config>;
+  /** What --check-config tells of a valid configuration besides that it is valid; a line each. */
+  readonly describe?: (config: Config) => readonly string[];
 }
 
 /** Reads the arguments of a program that takes --check-config, --help and --version, and then its configuration. */
 export function readStart<Config>(args: readonly string[], options: StartOptions<Config>): Start<Config> {
-  const { program, usage, version, readConfig } = options;
+  const { program, usage, version, readConfig, describe = () => [] } = options;
   let values;
   try {
     ({ values } = parseArgs({
@@ -36,7 +38,10 @@ export function readStart<Config>(args: readonly string[], options: StartOptions
   if (values.version === true) return { kind: 'end', exitCode: 0, text: `${version}\n` };
   const result = readConfig();
   if (!result.ok) return { kind: 'end', exitCode: 2, text: `${result.problems.join('\n')}\n` };
-  if (values['check-config'] === true) return { kind: 'end', exitCode: 0, text: 'The configuration is valid.\n' };
+  if (values['check-config'] === true) {
+    const lines = ['The configuration is valid.', ...describe(result.config)];
+    return { kind: 'end', exitCode: 0, text: `${lines.join('\n')}\n` };
+  }
   return { kind: 'run', config: result.config };
 }
 

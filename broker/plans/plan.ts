@@ -4,8 +4,10 @@ import type { SettingsInput } from '../../agent/shared/settings/settings.ts';
 export interface Plan {
   readonly name: string;
   readonly isDefault: boolean;
-  /** All that users see of it. */
+  /** All that users see of it, in at most 80 characters. */
   readonly description: string;
+  /** What it keeps and bridges, and its limits, for administrators. */
+  readonly details: string;
   /** The plan that Tsuru gives the app. */
   readonly tsuruPlan: string;
   /** Of Tsuru's plan. */

@@ -3,7 +3,7 @@ import { readSettings, type SettingsInput } from '../../agent/shared/settings/se
 import { formatBytes, parseBytes } from '../../agent/shared/settings/bytes.ts';
 import { formatDuration } from '../../agent/shared/duration.ts';
 import { isObject } from '../../agent/shared/shape.ts';
-import { didYouMean } from '../../agent/shared/text.ts';
+import { didYouMean, shortLine } from '../../agent/shared/text.ts';
 import { budgetOfPlan, roomOfPlan, type PlanRoom } from './memory.ts';
 import type { Plan, Storage } from './plan.ts';
 
@@ -98,12 +98,18 @@ function readPlan(value: unknown, place: string, platform: SettingsInput, proble
   }
   const { retentionMs, retentionSizeBytes = storage.sizeBytes } = usual.settings;
   const room = roomOfPlan(memoryBytes, storage, { retentionMs, retentionSizeBytes });
-  const description = describe({ intro, memoryBytes, storage, retentionMs, retentionSizeBytes, ceilings, room });
+  const described = { intro, memoryBytes, storage, retentionMs, retentionSizeBytes, ceilings, room };
+  if (intro.length > LONGEST_DESCRIPTION)
+    problems.push(`${where}: description must have at most ${LONGEST_DESCRIPTION} characters.`);
   return {
-    ...{ name, isDefault: isDefault === true, description, tsuruPlan, memoryBytes, pool, storage },
+    ...{ name, isDefault: isDefault === true, description: describe(described), details: detailsOf(described) },
+    ...{ tsuruPlan, memoryBytes, pool, storage },
     ...{ defaults, ceilings: limits },
   };
 }
+
+/** `tsuru service-info` and `tsuru service-plan-list` make tables that are as wide as it. */
+const LONGEST_DESCRIPTION = 80;
 
 interface Described {
   readonly intro: string;
@@ -115,14 +121,22 @@ interface Described {
   readonly room: PlanRoom;
 }
 
-/** The line that users see, from what holds: nobody has to keep it true. */
-function describe(plan: Described): string {
-  const { intro, memoryBytes, storage, retentionMs, retentionSizeBytes, ceilings } = plan;
+/** What users see of it, from what holds, so that nobody has to keep it true; behind the administrator's own words where both fit. */
+function describe({ intro, memoryBytes, storage, retentionMs, room: { kept, most } }: Described): string {
+  const where = storage.kind === 'tmpfs' ? 'in memory' : 'on a disk';
+  const reckoned = `${formatBytes(memoryBytes)}; keeps ${formatDuration(retentionMs)} of ${roundDown(kept)} series, at most ${roundDown(most)}; ${where}: a deploy empties it`;
+  if (intro === '') return shortLine(reckoned, LONGEST_DESCRIPTION);
+  const both = `${intro}; ${reckoned}`;
+  return both.length <= LONGEST_DESCRIPTION ? both : intro;
+}
+
+/** What administrators see of it when they check it. */
+function detailsOf(plan: Described): string {
+  const { memoryBytes, storage, retentionMs, retentionSizeBytes, ceilings } = plan;
   const { kept, most, bridgedMs } = plan.room;
   const where = storage.kind === 'tmpfs' ? 'in memory' : "on the unit's disk";
   const limits = Object.entries(ceilings).map(([key, limit]) => `${key} ${String(limit)}`);
   return [
-    ...(intro === '' ? [] : [intro]),
     `${formatBytes(memoryBytes)} of memory`,
     `keeps ${formatDuration(retentionMs)} of ${roundDown(kept)} series every 15s, less of more, up to ${roundDown(most)} series`,
     `remote_write bridges an outage of ${minutes(bridgedMs.kept)}, with the most series of ${minutes(bridgedMs.most)}`,

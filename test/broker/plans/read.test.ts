@@ -28,9 +28,11 @@ describe('the plans', () => {
         ['large', false],
       ],
     );
-    for (const { description } of result.plans) {
+    for (const { description, details } of result.plans) {
+      assert.match(description, /^\d+GB; keeps \d+d of \d+ series, at most \d+; in memory: a deploy empties it$/);
+      assert.ok(description.length <= 80);
       assert.match(
-        description,
+        details,
         /^\d+GB of memory; keeps \d+d of \d+ series .+; \d+MB in memory.+limits: retention \d+[dy]/,
       );
     }
@@ -48,6 +50,20 @@ describe('the plans', () => {
       const [problem = ''] = problemsOf({ ...GOOD, storage: { ...GOOD.storage, size } });
       assert.match(problem, /^plan small: Prometheus cannot store in \d+ MiB: retention.size is 55 % of it and needs/);
     }
+  });
+
+  it("have an administrator's own words first, and alone where both do not fit into 80 characters", () => {
+    const descriptionOf = (description: string): string => {
+      const result = readPlans(JSON.stringify({ plans: [{ ...GOOD, description }] }));
+      assert.ok(result.ok);
+      return result.plans[0]?.description ?? '';
+    };
+    assert.match(descriptionOf('Dev'), /^Dev; 1GB; /);
+    const long = 'for all teams that only need some days of history';
+    assert.equal(descriptionOf(long), long);
+    assert.deepEqual(problemsOf({ ...GOOD, description: 'x'.repeat(81) }), [
+      'plan small: description must have at most 80 characters.',
+    ]);
   });
 
   for (const [what, plan, wanted] of [
