@@ -26,6 +26,7 @@ import { createOwnPrometheus, type OwnPrometheus } from './prometheus/own.ts';
 import { createStarts } from './prometheus/starts.ts';
 import { createProver } from './prometheus/prover.ts';
 import { createOwnSecret } from './prometheus/secret.ts';
+import { watchVersion } from './prometheus/version-watch.ts';
 import { featuresOf } from './prometheus/version.ts';
 import { createLearntFile } from './redirects/file.ts';
 import { probe } from './redirects/probe.ts';
@@ -81,7 +82,7 @@ export async function startAgent(
   const { environment } = authorityFolder;
   const registry = new Registry();
   const metrics = createMetrics(registry);
-  const troubles = createTroubles(log, clock.wallMs);
+  const troubles = createTroubles(log, clock.wallMs, () => signal.aborted);
   const tsuru = createTsuruClient({ url: config.tsuruUrl, token: config.tsuruToken, onCall: metrics.called });
   const access = config.prometheus.kind === 'supervised' ? createOwnSecret(config.dataFolder) : undefined;
   const secrets = [...secretsOf(config), ...(access === undefined ? [] : [access.password])];
@@ -100,6 +101,7 @@ export async function startAgent(
     defaults: config.settings,
     clock,
     check: (candidate) => configuration.check(candidate, signal),
+    stopping: signal,
     onOutcome(outcome) {
       reporter.onSettings(outcome);
       if (outcome.kind !== 'accepted') return;
@@ -145,13 +147,18 @@ export async function startAgent(
   }
 
   applySettings();
-  const health = createHealth(prometheus, clock.nowMs, (version) => {
+  function versionIs(version: string | undefined): void {
     const now = featuresOf(version);
     if (isDeepStrictEqual(now, features)) return;
+    if (version === undefined)
+      log.info(
+        `Prometheus ${features.version ?? ''} is gone: its configuration is made for any version, until one tells`,
+      );
     features = now;
     tellUnsent();
     configuration.update();
-  });
+  }
+  const health = createHealth(prometheus, clock.nowMs, versionIs);
   const configuration = createConfiguration({
     baseFile: config.baseConfig,
     rulesFolder: config.rulesFolder,
@@ -443,6 +450,9 @@ export async function startAgent(
       signal,
     ),
     runOwn(),
+    config.prometheus.kind === 'external'
+      ? watchVersion({ client: prometheus, clock, onVersion: versionIs }, signal)
+      : Promise.resolve(),
     // Who asks now is told to go elsewhere, while Prometheus closes its storage.
     aborted(signal).then(() => gateway?.close()),
   ]).then(async () => {

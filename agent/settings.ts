@@ -23,9 +23,11 @@ export interface InstanceSettingsOptions {
   /** What the environment says for what the annotation does not. */
   readonly defaults: SettingsInput;
   readonly clock: Clock;
-  /** What is wrong with a configuration made of these settings; undefined if nothing is. */
+  /** What is wrong with a configuration made of these settings; undefined if nothing is. Rejects when the agent stops. */
   readonly check: (settings: Settings) => Promise<string | undefined>;
   readonly onOutcome: (outcome: SettingsOutcome) => void;
+  /** Aborted when the agent stops: then nothing is said of what is given up. */
+  readonly stopping: AbortSignal;
 }
 
 /** The settings of this instance: those of the last annotation that could be used. */
@@ -40,7 +42,7 @@ export interface InstanceSettings {
 
 /** @throws {Error} when the defaults are no settings. */
 export function createInstanceSettings(options: InstanceSettingsOptions): InstanceSettings {
-  const { dataFolder, defaults, clock, check, onOutcome } = options;
+  const { dataFolder, defaults, clock, check, onOutcome, stopping } = options;
   const path = join(dataFolder, 'settings.json');
   let current = settingsOf(defaults);
   /** The annotation that is in force, or was on disk. */
@@ -95,7 +97,7 @@ export function createInstanceSettings(options: InstanceSettingsOptions): Instan
         await take(annotation);
       }
     } catch (error) {
-      refuse(undefined, [errorText(error)]);
+      if (!stopping.aborted) refuse(undefined, [errorText(error)]);
     } finally {
       working = undefined;
     }

@@ -17,10 +17,12 @@ export interface Troubles {
   current(): readonly Trouble[];
 }
 
-export function createTroubles(log: Log, wallMs: () => number): Troubles {
+/** @param isStopping Whether the agent stops: what it gives up then, or what stops beside it, is no trouble. */
+export function createTroubles(log: Log, wallMs: () => number, isStopping = (): boolean => false): Troubles {
   const current = new Map<string, Trouble>();
   return {
     begin(key, text, fields = {}, sinceMs = wallMs()) {
+      if (isStopping()) return;
       const before = current.get(key);
       current.set(key, { key, text, sinceMs: before?.sinceMs ?? sinceMs });
       if (before === undefined) log.warn(fields, text);

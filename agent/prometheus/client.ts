@@ -73,6 +73,11 @@ export class ReloadRefused extends Error {
   override readonly name = 'ReloadRefused';
 }
 
+/** Somebody answers, but not with what was asked for. */
+export class PrometheusAnswered extends Error {
+  override readonly name = 'PrometheusAnswered';
+}
+
 export interface PrometheusClientOptions {
   /** Why there is no such Prometheus at present: whoever answers at its address then is somebody else. */
   readonly absence?: () => string | undefined;
@@ -110,7 +115,7 @@ export function createPrometheusClient(
     if (status === 200) return body;
     if (status === 401 || status === 500) await restoreAccess();
     const words = oneLine(body.toString('utf8', 0, 200));
-    throw new Error(`Prometheus answered ${status}${words === '' ? '' : `: ${words}`}`);
+    throw new PrometheusAnswered(`Prometheus answered ${status}${words === '' ? '' : `: ${words}`}`);
   }
 
   async function reload(): Promise<void> {

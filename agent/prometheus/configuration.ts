@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Check, Promtool } from '../shared/promtool.ts';
 import { errorText } from '../shared/text.ts';
 import type { Settings } from '../shared/settings/schema.ts';
+import { createBackoff } from './backoff.ts';
 import { renderConfig, type RenderOptions } from './base.ts';
 import type { PrometheusClient } from './client.ts';
 import { reload, type ReloadOutcome } from './reload.ts';
@@ -72,7 +73,7 @@ export interface Configuration {
   readonly update: () => void;
   /** Has Prometheus begin its file discovery anew. */
   readonly revive: () => void;
-  /** Why a configuration with these settings, base and rules being what they are now, would not be loaded; undefined if it would. */
+  /** Why a configuration with these settings, base and rules being what they are now, would not be loaded; undefined if it would. Rejects when the signal aborts. */
   check(settings: Settings, signal: AbortSignal): Promise<string | undefined>;
 }
 
@@ -87,7 +88,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   const staging = createStaging(options.dataFolder);
   let status: ConfigurationStatus = {};
   let revivals = 0;
-  let failures = 0;
+  const unready = createBackoff(FIRST_RETRY_MS, LAST_RETRY_MS);
+  const unchecked = createBackoff(FIRST_RETRY_MS, LAST_RETRY_MS);
+  const unwritable = createBackoff(FIRST_RETRY_MS, LAST_RETRY_MS);
+  const refusedByPrometheus = createBackoff(FIRST_REFUSED_RETRY_MS, LAST_REFUSED_RETRY_MS);
   let wakeUp = new AbortController();
   /** What Prometheus surely runs; undefined as soon as another configuration is in place, which it may have read. */
   let running: string | undefined;
@@ -110,10 +114,6 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       refused,
       ...(isFirst ? { isFirst: true as const } : {}),
     });
-  }
-
-  function backoffMs(firstMs = FIRST_RETRY_MS, lastMs = LAST_RETRY_MS): number {
-    return Math.min(lastMs, firstMs * 2 ** failures++);
   }
 
   /** What base, rules and settings say, with a copy of the rules. */
@@ -152,9 +152,13 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       refuse(`the configuration cannot be made: ${errorText(error)}`, !existsSync(staging.configFile));
       return undefined;
     }
-    if (text === refusal?.text && clock.nowMs() < refusal.retryAtMs) return undefined;
+    if (text !== refusal?.text) forgetRefusals();
+    else if (clock.nowMs() < refusal.retryAtMs) return undefined;
     const current = await staging.current();
-    if (text === current) return text;
+    if (text === current) {
+      unwritable.reset();
+      return text;
+    }
     const check = await options.promtool('config', await staging.stageConfig(text), signal);
     onCheck(check.kind === 'valid');
     if (check.kind === 'valid') {
@@ -162,11 +166,13 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       running = undefined;
       possible = new Set([...possible, ...(current === undefined ? [] : [current]), text]);
       await staging.replace(text);
+      unchecked.reset();
+      unwritable.reset();
       return text;
     }
     // It may be a file beside it that is wrong. Without promtool's word, and with nothing to start Prometheus with, it is tried again soon.
     const isUrgent = check.kind === 'failed' || current === undefined;
-    refusal = { text, retryAtMs: clock.nowMs() + (isUrgent ? backoffMs() : LAST_REFUSED_RETRY_MS) };
+    refusal = { text, retryAtMs: clock.nowMs() + (isUrgent ? unchecked.failed() : LAST_REFUSED_RETRY_MS) };
     refuse(wordsOf(check), current === undefined);
     return undefined;
   }
@@ -177,7 +183,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     if (text === undefined) return refusal === undefined ? Infinity : Math.max(0, refusal.retryAtMs - clock.nowMs());
     if (text === running) {
       refusal = undefined;
-      failures = 0;
+      forgetFailures();
       if (status.refused !== undefined || status.waiting !== undefined)
         say({ loadedAtMs: status.loadedAtMs ?? clock.wallMs() });
       return Infinity;
@@ -190,16 +196,17 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       lastGood = text;
       possible = new Set([text]);
       refusal = undefined;
-      failures = 0;
+      forgetFailures();
       say({ loadedAtMs: clock.wallMs() });
       return Infinity;
     }
     if (outcome.kind !== 'refused') {
-      const retryMs = backoffMs();
-      if (failures >= PATIENCE) say({ ...status, waiting: outcome.reason });
+      const retryMs = unready.failed();
+      if (unready.failures() >= PATIENCE) say({ ...status, waiting: outcome.reason });
       return retryMs;
     }
-    const retryMs = backoffMs(FIRST_REFUSED_RETRY_MS, LAST_REFUSED_RETRY_MS);
+    unready.reset();
+    const retryMs = refusedByPrometheus.failed();
     refusal = { text, retryAtMs: clock.nowMs() + retryMs };
     refuse(outcome.reason);
     await fallBack(text, signal);
@@ -216,16 +223,28 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     possible = new Set([lastGood]);
   }
 
-  /** A disk that is full or read-only, and the like. */
-  function failedRound(error: unknown): number {
+  /** Each cause has waits of its own: what kept one back says nothing of another. */
+  function forgetFailures(): void {
+    for (const backoff of [unready, unwritable]) backoff.reset();
+    forgetRefusals();
+  }
+
+  /** Another configuration was not refused yet. */
+  function forgetRefusals(): void {
+    for (const backoff of [unchecked, refusedByPrometheus]) backoff.reset();
+  }
+
+  /** A disk that is full or read-only, and the like; but a stop, which gives up what is under way, is no trouble. */
+  function failedRound(error: unknown, signal: AbortSignal): number {
+    if (signal.aborted) return 0;
     say({ ...status, waiting: `the configuration cannot be written: ${errorText(error)}` });
-    return backoffMs();
+    return unwritable.failed();
   }
 
   return {
     configFile: staging.configFile,
     async prepare(signal) {
-      await alone(() => place(signal)).catch(failedRound);
+      await alone(() => place(signal)).catch((error: unknown) => failedRound(error, signal));
     },
     async run(signal) {
       const changed = (): void => {
@@ -240,7 +259,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
           const retryMs = await round(signal);
           await removeUnused();
           return retryMs;
-        }).catch(failedRound);
+        }).catch((error: unknown) => failedRound(error, signal));
         await clock.sleep(Math.min(waitMs, LONGEST_SLEEP_MS), AbortSignal.any([signal, wakeUp.signal]));
       }
       await watching.close();
@@ -259,6 +278,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
           const check = await options.promtool('config', await staging.stageConfig(text), signal);
           return check.kind === 'valid' ? undefined : wordsOf(check);
         } catch (error) {
+          signal.throwIfAborted();
           return `the configuration cannot be made: ${errorText(error)}`;
         } finally {
           await removeUnused().catch(() => undefined);

@@ -80,14 +80,16 @@ export interface OwnPrometheus {
 export async function createOwnPrometheus(options: OwnPrometheusOptions, signal: AbortSignal): Promise<OwnPrometheus> {
   const { listen, storageFolder, configFile, access, environment, settings, client, clock, troubles, log } = options;
   const help = await askHelp(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
-    log.warn(`the flags of Prometheus are not known, so it is not told to lock its data: ${errorText(error)}`);
+    if (!signal.aborted)
+      log.warn(`the flags of Prometheus are not known, so it is not told to lock its data: ${errorText(error)}`);
     return '';
   });
   const lockFlags = lockFlagsOf(help);
   const version = await askVersion(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
-    log.warn(
-      `the version of Prometheus is not known, so nothing is used that only newer ones can do: ${errorText(error)}`,
-    );
+    if (!signal.aborted)
+      log.warn(
+        `the version of Prometheus is not known, so nothing is used that only newer ones can do: ${errorText(error)}`,
+      );
     return undefined;
   });
   const volume = await readVolume(storageFolder).catch((error: unknown): RoomOptions['volume'] => {

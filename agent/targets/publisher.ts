@@ -105,7 +105,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     discoveredWith = discoverWith;
     const discovery = fit(discover(known, discoverWith, discovered));
     const changes = changesBetween(published?.discovery ?? { apps: [], groups: [] }, discovery, gone);
-    gone = new Map();
+    // An app that is still there is gone only with a later publish: others may come before.
+    const present = new Set(discovery.apps.map(({ known: { app } }) => app.name));
+    gone = new Map([...gone].filter(([name]) => present.has(name)));
     if (changes.length > 0) changedAtMs = clock.nowMs();
     published = { known, discovery, text: renderFile(discovery.apps.flatMap(({ texts }) => texts)) };
     onChange(discovery, changes);

@@ -26,7 +26,7 @@ export function createAssertRules(path: string, log: Log): AssertRules {
   const promtool = createPromtool({ PATH: path });
   const queue = new PQueue({ concurrency: MOST_AT_ONCE });
 
-  async function check(rules: string, signal: AbortSignal): Promise<Check> {
+  async function check(rules: string, signal: AbortSignal, stopping: AbortSignal): Promise<Check> {
     let folder: string | undefined;
     try {
       folder = await mkdtemp(join(tmpdir(), 'rules-'));
@@ -35,6 +35,8 @@ export function createAssertRules(path: string, log: Log): AssertRules {
       await writeFile(file, rules, { mode: 0o600 });
       return await promtool('rules', file, signal);
     } catch (error) {
+      // Who stops has given it up: nobody waits for the verdict.
+      stopping.throwIfAborted();
       return { kind: 'failed', text: errorText(error) };
     } finally {
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
@@ -44,7 +46,7 @@ export function createAssertRules(path: string, log: Log): AssertRules {
   return async (rules, signal) => {
     if (rules === undefined) return;
     const limited = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
-    const verdict = await queue.add(() => check(rules, limited));
+    const verdict = await queue.add(() => check(rules, limited, signal));
     if (verdict.kind === 'failed')
       log.warn({ reason: verdict.text }, 'promtool did not check the rules: the instance does before it loads them');
     if (verdict.kind === 'refused') {

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { pino } from 'pino';
+import { createAssertRules } from '../../broker/instances/rules.ts';
+import { temporaryFolder } from '../support/folder.ts';
 import { expect } from '../support/instance.ts';
+import { until } from '../support/until.ts';
 import { APP, startStage, type Stage } from './stage.ts';
 
 const GOOD = 'groups:\n- name: shop\n  rules:\n  - &a {alert: down, expr: up == 0}\n  - {<<: *a, alert: slow}\n';
@@ -39,5 +46,20 @@ describe('rules that a user gives', () => {
     await expect(stage.add('my-instance', { 'parameters.rules': BAD }), 201);
     assert.match((await settingsOf(stage)) ?? '', /sum\(up/);
     assert.equal(stage.lines.filter((line) => line.includes('promtool did not check the rules')).length, 1);
+  });
+
+  it('are given up when the broker stops, which is no warning', async () => {
+    await using folder = await temporaryFolder();
+    const asked = join(folder.path, 'asked');
+    await writeFile(join(folder.path, 'promtool'), `#!/bin/sh\n: > ${asked}\nexec /bin/sleep 60\n`);
+    await chmod(join(folder.path, 'promtool'), 0o755);
+    const lines: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line) => lines.push(line) });
+    const stop = new AbortController();
+    const checked = createAssertRules(folder.path, log)(GOOD, stop.signal);
+    await until('promtool', () => existsSync(asked));
+    stop.abort(new Error('the broker stops'));
+    await assert.rejects(checked, /the broker stops/);
+    assert.deepEqual(lines, []);
   });
 });

@@ -1,9 +1,9 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { errorText } from '../../agent/shared/text.ts';
 import type { ActiveTarget } from '../support/prometheus.ts';
 import { INSTANCE_APP, startDemo, untilUp, walkThrough, type Demo } from './demo.ts';
 import { tableOf } from './table.ts';
+import { watch } from './watch.ts';
 
 const USAGE = `npm run demo [-- --once | --help]
 
@@ -61,18 +61,6 @@ Ctrl-C ends all of it.
 `;
 }
 
-/** Shows the targets again whenever they or their health change. */
-async function watch({ prometheus }: Demo, signal: AbortSignal): Promise<void> {
-  let shown = '';
-  for (;;) {
-    await wait(WATCH_EVERY_MS, undefined, { signal });
-    const targets = await prometheus.targets();
-    const picture = JSON.stringify(targets.map(({ instance, health }) => [instance, health]));
-    if (shown !== '' && picture !== shown) show(targets);
-    shown = picture;
-  }
-}
-
 async function run(once: boolean, signal: AbortSignal): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const stopped = new Promise<never>((_, reject) => {
@@ -86,7 +74,7 @@ async function run(once: boolean, signal: AbortSignal): Promise<void> {
     show(await untilUp(demo, 3));
     if (once) return walkThrough(demo, say, show);
     say(await whatToTry(demo));
-    return watch(demo, signal);
+    return watch(demo.prometheus, { say, show, everyMs: WATCH_EVERY_MS }, signal);
   };
   await Promise.race([story(), stopped]);
 }

@@ -107,13 +107,17 @@ function authorizationOf({ user, password }: Access): { authorization: string } 
 
 /** Looks at a Prometheus, whoever runs it, or at one through its gateway with user and password. */
 export function viewPrometheus(url: string, access?: Access | (() => Promise<Access>)): PrometheusView {
-  async function ask(path: string): Promise<Dispatcher.ResponseData['body']> {
+  async function ask(path: string): Promise<Dispatcher.ResponseData> {
     const headers = access === undefined ? {} : authorizationOf(typeof access === 'function' ? await access() : access);
-    return (await request(`${url}${path}`, { headers })).body;
+    return request(`${url}${path}`, { headers });
   }
 
   async function get(path: string): Promise<Readonly<Record<string, unknown>>> {
-    return asObject(asObject(await (await ask(path)).json(), 'answer')['data'], 'data');
+    const { statusCode, body } = await ask(path);
+    const text = await body.text();
+    // Of a gateway whose Prometheus is away: a sentence, and no JSON.
+    if (statusCode !== 200) throw new Error(`Prometheus answered ${statusCode}: ${text.trim().slice(0, 300)}`);
+    return asObject(asObject(JSON.parse(text), 'answer')['data'], 'data');
   }
 
   async function targets(): Promise<readonly ActiveTarget[]> {
@@ -127,7 +131,7 @@ export function viewPrometheus(url: string, access?: Access | (() => Promise<Acc
   return {
     url,
     get,
-    metrics: async () => (await ask('/metrics')).text(),
+    metrics: async () => (await ask('/metrics')).body.text(),
     targets,
     untilTargets: (what, condition, timeoutMs) =>
       until(

@@ -12,6 +12,7 @@ import {
 } from '../../../agent/prometheus/configuration.ts';
 import { createCredentials } from '../../../agent/prometheus/credentials.ts';
 import { featuresOf } from '../../../agent/prometheus/version.ts';
+import type { Check } from '../../../agent/shared/promtool.ts';
 import { readSettings } from '../../../agent/shared/settings/settings.ts';
 import type { Settings } from '../../../agent/shared/settings/schema.ts';
 import { temporaryFolder } from '../../support/folder.ts';
@@ -33,6 +34,11 @@ function sending(...variables: readonly string[]): Settings {
 
 /** What a Prometheus does with a configuration that it is told to load. */
 type Load = 'loads' | 'refuses' | 'hangs up';
+/** What keeps a configuration back. */
+interface Obstacles {
+  readonly ready?: () => Promise<void>;
+  readonly promtool?: () => Promise<Check>;
+}
 
 interface Scene extends AsyncDisposable {
   readonly configuration: Configuration;
@@ -46,14 +52,14 @@ interface Scene extends AsyncDisposable {
 }
 
 /** A configuration in a folder, of a Prometheus that runs nothing yet. */
-function startScene(dataFolder: string, clock: Clock = systemClock): Scene {
+function startScene(dataFolder: string, clock: Clock = systemClock, obstacles: Obstacles = {}): Scene {
   const stop = new AbortController();
   let settings = sending();
   let load: (config: string) => Load = () => 'loads';
   let status: ConfigurationStatus = {};
   let loads = 0;
   const client: PrometheusClient = {
-    ready: () => Promise.resolve(),
+    ready: obstacles.ready ?? (() => Promise.resolve()),
     version: () => Promise.resolve('2.42.0'),
     targets: () => Promise.resolve([]),
     rules: () => Promise.resolve([]),
@@ -92,7 +98,7 @@ function startScene(dataFolder: string, clock: Clock = systemClock): Scene {
       access: undefined,
       hasProxy: false,
     },
-    promtool: () => Promise.resolve({ kind: 'valid' }),
+    promtool: obstacles.promtool ?? (() => Promise.resolve({ kind: 'valid' })),
     client,
     clock,
     onStatus(next) {
@@ -210,6 +216,55 @@ describe('a reload that failed', () => {
       scene.use(sending(variable), failing);
       await until('it to be loaded', async () => failures < 0 && (await scene.secrets()) === variable);
       assert.deepEqual(waits, [1_000, 2_000, 4_000], variable);
+    }
+  });
+
+  it('has waits of its own for each cause: one that Prometheus refuses is tried again after 30 s, however long it was not ready', async () => {
+    await using folder = await temporaryFolder();
+    const [unready, waits]: [{ left: number }, number[]] = [{ left: 9 }, []];
+    const impatient: Clock = {
+      ...systemClock,
+      sleep(durationMs, signal) {
+        waits.push(durationMs);
+        // The last of these waits is looked at, and no more.
+        return systemClock.sleep(waits.length < 12 ? 1 : durationMs, signal);
+      },
+    };
+    const ready = (): Promise<void> =>
+      unready.left-- > 0 ? Promise.reject(new Error('not ready')) : Promise.resolve();
+    await using scene = startScene(folder.path, impatient, { ready });
+    scene.use(sending('A_TOKEN'), () => 'refuses');
+    await until('the refusal', () => scene.status().refused !== undefined && waits.some((ms) => ms >= 29_000));
+    const refusal = waits.findIndex((ms, index) => index >= 9 && ms >= 29_000);
+    assert.ok((waits[refusal] ?? 0) <= 30_000, waits.join());
+    assert.deepEqual(
+      waits.slice(0, 9),
+      [1, 2, 4, 8, 16, 30, 30, 30, 30].map((seconds) => seconds * 1_000),
+    );
+  });
+
+  it('begins anew with another configuration: that promtool did not check one says nothing of the next', async () => {
+    await using folder = await temporaryFolder();
+    const waits: number[] = [];
+    const impatient: Clock = {
+      ...systemClock,
+      sleep(durationMs, signal) {
+        if (durationMs <= 60_000) waits.push(durationMs);
+        return systemClock.sleep(durationMs > 60_000 ? durationMs : Math.min(durationMs, 5), signal);
+      },
+      // Time flies, so that each wait is over.
+      nowMs: () => performance.now() * 1_000,
+    };
+    const promtool = (): Promise<Check> => Promise.resolve({ kind: 'failed', text: 'killed' });
+    await using scene = startScene(folder.path, impatient, { promtool });
+    for (const variable of ['A_TOKEN', 'B_TOKEN']) {
+      waits.length = 0;
+      scene.use(sending(variable), () => 'loads');
+      await until('some tries', () => waits.length > 8);
+      assert.ok(
+        waits.some((ms) => ms > 500 && ms <= 1_000),
+        `${variable}: ${waits.join()}`,
+      );
     }
   });
 });
