@@ -5,7 +5,7 @@ import type { Readiness } from './prometheus/health.ts';
 import { json, text, type Page, type Pages } from './server.ts';
 import { formatDuration } from './shared/duration.ts';
 import { count } from './shared/text.ts';
-import type { Status } from './status.ts';
+import type { Status } from './shared/status.ts';
 
 /** How long after it was due a poll may end: one that waits for Tsuru and for hundreds of missing apps takes minutes, none takes longer. */
 const STUCK_AFTER_MS = 10 * 60_000;

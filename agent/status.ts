@@ -1,97 +1,14 @@
-import type { AppDiscovery, Discovery, LeftOutReason, Target } from './discovery/discover.ts';
+import type { AppDiscovery, Discovery, Target } from './discovery/discover.ts';
 import { UNIT_LABEL } from './discovery/labels.ts';
-import type { RoomStatus } from './budget/room.ts';
 import type { Readiness } from './prometheus/health.ts';
 import type { TargetHealth } from './prometheus/client.ts';
 import type { SyncStatus } from './prometheus/prover.ts';
 import type { Progress } from './reporter.ts';
+import type { AppStatus, ProcessStatus, RoomStatus, Status, UnitStatus } from './shared/status.ts';
 import { count } from './shared/text.ts';
 import { remediesFor } from './scrape-remedies.ts';
 import { VERSION } from './shared/version.ts';
 import type { Trouble } from './troubles.ts';
-
-/** What the agent tells of itself at `/tsuru/status`. Times are ISO 8601 in UTC; what has not happened yet is null. */
-export interface Status {
-  /** The app that this instance is; null when the environment does not say. */
-  readonly instance: string | null;
-  /** The fingerprint of the token that Tsuru is asked with: after Tsuru has a new one, only a restart brings it here. */
-  readonly token: string;
-  readonly versions: { readonly agent: string; readonly node: string; readonly prometheus: string | null };
-  readonly ready: boolean;
-  /** What is wrong at present, and with whom, in sentences. */
-  readonly problems: readonly string[];
-  readonly lastPoll: {
-    readonly at: string | null;
-    readonly ok: boolean | null;
-    readonly lastSuccess: string | null;
-    readonly next: string | null;
-  };
-  readonly lastWrite: {
-    readonly at: string | null;
-    readonly ok: boolean | null;
-    readonly file: string;
-    readonly targets: number;
-  };
-  /** Whether Prometheus is proven to have loaded the last targets, and since when that is so. */
-  readonly sync: { readonly inSync: boolean; readonly since: string | null; readonly problem?: string };
-  /** When Prometheus last loaded a configuration from this agent, and why it does not run the newest. */
-  readonly configuration: { readonly loaded: string | null; readonly refused?: string; readonly waiting?: string };
-  readonly restored: boolean;
-  readonly prometheus: {
-    readonly ready: boolean;
-    readonly reason?: string;
-    /** There when the agent runs it. */
-    readonly process?: ProcessStatus;
-  };
-  /** What there is, in bytes, and how much of it is taken; there when the agent runs Prometheus. */
-  readonly room?: RoomStatus;
-  readonly apps: readonly AppStatus[];
-}
-
-/** How the agent's own Prometheus fares as a process. */
-export interface ProcessStatus {
-  readonly startedAt: string | null;
-  /** How often it ended by itself since the agent started. */
-  readonly crashes: number;
-  /** The last time, with the last lines of its log. */
-  readonly lastCrash?: { readonly at: string; readonly reason: string; readonly log: readonly string[] };
-  /** Data that were given up to bring it up again. */
-  readonly losses: readonly { readonly at: string; readonly what: string }[];
-}
-
-export interface AppStatus {
-  readonly name: string;
-  readonly pool: string;
-  readonly team: string;
-  readonly targets: number;
-  readonly leftOut: number;
-  /** Why its units are unknown at present, if they are: its last targets stay. */
-  readonly unknown?: { readonly reason: string; readonly since: string };
-  readonly units: readonly UnitStatus[];
-  /** Annotations that make no sense and the like, and what to do about targets that are down. */
-  readonly problems: readonly string[];
-}
-
-export type UnitStatus =
-  | {
-      readonly unit: string;
-      readonly process: string;
-      readonly status: string;
-      readonly version: string;
-      readonly address: string;
-      /** How Prometheus last fared with it, when it tells. */
-      readonly health?: TargetHealth['health'];
-      readonly lastError?: string;
-      readonly lastScrape?: string;
-    }
-  | {
-      readonly unit: string;
-      readonly process: string;
-      readonly status: string;
-      readonly version: string;
-      readonly leftOut: string;
-      readonly reason: LeftOutReason;
-    };
 
 /** How long lost data are a problem that is told: who looks once a day shall see it. */
 const LOSS_TOLD_MS = 24 * 60 * 60_000;

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import Gauge from 'prom-client/lib/gauge.js';
-import type { RoomStatus } from './room.ts';
+import type { RoomStatus } from '../shared/status.ts';
 
 /** Name without the prefix, help, and where it is. */
 const GAUGES: readonly (readonly [string, string, (room: RoomStatus) => number | undefined])[] = [

@@ -4,6 +4,7 @@ import type { PrometheusClient } from '../prometheus/client.ts';
 import { budgetOf, isOutgrown, type Budget, type Resources } from '../shared/budget.ts';
 import { grown, type Layout, type Load } from '../shared/layout.ts';
 import type { Settings } from '../shared/settings/schema.ts';
+import type { RoomStatus } from '../shared/status.ts';
 import { errorText } from '../shared/text.ts';
 import type { TargetGroup } from '../targets/groups.ts';
 import type { Troubles } from '../troubles.ts';
@@ -21,23 +22,6 @@ import type { VolumeLook } from './watchdog.ts';
 const SAMPLES_EVERY_MS = 30_000;
 /** The same while there are targets that were never scraped, which are taken for more than most are; and how often that is looked at. */
 const UNKNOWN_SAMPLES_EVERY_MS = 5_000;
-
-/** What there is, and how much of it is taken. */
-export interface RoomStatus {
-  readonly memoryLimitBytes: number | undefined;
-  readonly goMemLimitBytes: number | undefined;
-  readonly volume: 'tmpfs' | 'disk';
-  readonly volumeBytes: number | undefined;
-  readonly volumeUsedBytes: number | undefined;
-  readonly retentionSizeBytes: number | undefined;
-  /** Of what may be scraped, 1 is all. */
-  readonly load: number;
-  /** How many steps the guard of the volume has taken; 0 when there is room. */
-  readonly steps: number;
-  /** What Prometheus holds in its head, and the apps that are paused because they make too many. */
-  readonly series: number;
-  readonly pausedApps: readonly string[];
-}
 
 export interface RoomOptions {
   readonly memory: MemoryLimit;

@@ -1,25 +1,10 @@
 import type { AppDetails, KnownApp, KnownApps, Unit } from '../apps.ts';
+import type { LeftOutReason } from '../shared/status.ts';
 import { compareText, count } from '../shared/text.ts';
 import { renderGroup, type TargetGroup } from '../targets/groups.ts';
 import { addressOf, TSURU_PORT } from './address.ts';
 import { readWishes, type ScrapeDefaults, type ScrapeWishes } from './annotations.ts';
 import { labelsOf, UNIT_LABEL, validValue } from './labels.ts';
-
-/** Why a unit is not a target, as metrics name it. */
-export const LEFT_OUT_REASONS = [
-  'created',
-  'building',
-  'stopped',
-  'succeeded',
-  'no_address',
-  'no_port',
-  'no_process',
-  'opted_out',
-  'listed_twice',
-  'target_limit',
-  'no_room',
-] as const;
-export type LeftOutReason = (typeof LEFT_OUT_REASONS)[number];
 
 /** A unit that is scraped. */
 export interface Target {

@@ -1,4 +1,12 @@
-import { asArray, asObject, asOptionalText, isObject, parseJson } from '../../agent/shared/shape.ts';
+import { asArray, asObject, asOptionalText, isObject, parseJson, type JsonObject } from '../../agent/shared/shape.ts';
+import {
+  HEALTHS,
+  isLeftOutReason,
+  type AppStatus,
+  type LeftOutStatus,
+  type Status,
+  type TargetStatus,
+} from '../../agent/shared/status.ts';
 import { errorText } from '../../agent/shared/text.ts';
 
 /** What an instance tells of itself. */
@@ -10,38 +18,26 @@ export type AgentAnswer =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'silent'; readonly reason: string };
 
-/** What the broker reads of the agent's status, which may be another version's. */
-export interface AgentStatus {
-  readonly isReady: boolean;
-  /** Of the token that the agent asks Tsuru with; older agents do not tell. */
-  readonly tokenFingerprint?: string;
-  readonly problems: readonly string[];
-  /** Why the newest targets are not loaded, if that lasts; '' otherwise. */
-  readonly syncProblem: string;
+/** The part of the agent's status that the broker uses. An agent of another version may lack any of it, which is then empty here. */
+export type AgentStatus = Pick<Status, 'ready' | 'token' | 'problems'> & {
+  readonly sync: Pick<Status['sync'], 'problem'>;
   readonly apps: readonly AgentApp[];
+};
+
+export type AgentApp = Pick<AppStatus, 'name' | 'unknown' | 'problems'> & { readonly units: readonly AgentUnit[] };
+
+export type AgentUnit = TargetUnit | LeftOutUnit;
+
+export type TargetUnit = Pick<TargetStatus, 'unit' | 'health' | 'lastError'>;
+
+/** Without a reason where it is one of a later version. */
+export type LeftOutUnit = Pick<LeftOutStatus, 'unit' | 'leftOut'> & Partial<Pick<LeftOutStatus, 'reason'>>;
+
+/** The units that are scraped. */
+export function targetsIn(units: readonly AgentUnit[]): readonly TargetUnit[] {
+  return units.filter((unit) => !('leftOut' in unit));
 }
 
-export interface AgentApp {
-  readonly name: string;
-  readonly units: readonly AgentUnit[];
-  /** Whether Tsuru tells its units; the agent's own problems say why not. */
-  readonly isKnown: boolean;
-  readonly problems: readonly string[];
-}
-
-export interface AgentUnit {
-  readonly name: string;
-  /** Why it is not scraped; '' when it is, or not known to be. */
-  readonly leftOut: string;
-  /** Whether that is as it should be: it is starting, has ended, or was left out by its user. */
-  readonly isRightlyOut: boolean;
-  /** As Prometheus calls it: up, down, unknown; '' when it does not tell. */
-  readonly health: string;
-  readonly lastError: string;
-}
-
-/** Reasons of the agent's; any other is a problem of somebody's. */
-const RIGHTLY_OUT = ['created', 'building', 'stopped', 'succeeded', 'no_process', 'opted_out'];
 /** The status of 10,000 units takes about 4 MB. */
 const LARGEST_BYTES = 16 * 1024 ** 2;
 
@@ -80,33 +76,34 @@ export async function askAgent(address: string, credentials: Credentials, signal
 
 function readAgentStatus(value: unknown): AgentStatus {
   const status = asObject(value, 'the status');
-  const sync = isObject(status['sync']) ? status['sync'] : {};
-  const tokenFingerprint = text(status['token']);
+  const problem = isObject(status['sync']) ? text(status['sync']['problem']) : '';
   return {
-    isReady: status['ready'] === true,
-    ...(tokenFingerprint === '' ? {} : { tokenFingerprint }),
+    ready: status['ready'] === true,
+    token: text(status['token']),
     problems: texts(status['problems']),
-    syncProblem: text(sync['problem']),
-    apps: list(status['apps']).map((item) => {
-      const app = asObject(item, 'an app');
-      return {
-        name: text(app['name']),
-        units: list(app['units']).map((unit) => readUnit(asObject(unit, 'a unit'))),
-        isKnown: !isObject(app['unknown']),
-        problems: texts(app['problems']),
-      };
-    }),
+    sync: problem === '' ? {} : { problem },
+    apps: list(status['apps']).map((app) => readApp(asObject(app, 'an app'))),
   };
 }
 
-function readUnit(unit: Readonly<Record<string, unknown>>): AgentUnit {
+function readApp(app: JsonObject): AgentApp {
+  const { unknown } = app;
   return {
-    name: text(unit['unit']),
-    leftOut: text(unit['leftOut']),
-    isRightlyOut: RIGHTLY_OUT.includes(text(unit['reason'])),
-    health: text(unit['health']),
-    lastError: text(unit['lastError']),
+    name: text(app['name']),
+    units: list(app['units']).map((unit) => readUnit(asObject(unit, 'a unit'))),
+    ...(isObject(unknown) ? { unknown: { reason: text(unknown['reason']), since: text(unknown['since']) } } : {}),
+    problems: texts(app['problems']),
   };
+}
+
+function readUnit(fields: JsonObject): AgentUnit {
+  const unit = text(fields['unit']);
+  const leftOut = text(fields['leftOut']);
+  const reason = text(fields['reason']);
+  if (leftOut !== '') return { unit, leftOut, ...(isLeftOutReason(reason) ? { reason } : {}) };
+  const health = HEALTHS.find((known) => known === text(fields['health']));
+  const lastError = text(fields['lastError']);
+  return { unit, ...(health === undefined ? {} : { health }), ...(lastError === '' ? {} : { lastError }) };
 }
 
 function text(value: unknown): string {

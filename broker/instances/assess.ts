@@ -1,7 +1,7 @@
 import { count, shortLine } from '../../agent/shared/text.ts';
 import type { InstanceId } from '../names.ts';
 import type { App } from '../tsuru/app.ts';
-import type { AgentStatus } from './agent-status.ts';
+import { targetsIn, type AgentStatus } from './agent-status.ts';
 import type { Facts } from './gather.ts';
 import { deployOf } from './instance.ts';
 import { shortProblem } from './problem.ts';
@@ -83,7 +83,7 @@ function command(verb: 'update' | 'remove' | 'info', { service, instance }: Inst
 /** The router may lead to a unit that Tsuru cannot list. */
 function withoutUnitList({ unitsError }: App, agent: Facts['agent']): Assessment {
   const cannot = `Tsuru cannot list its units (${unitsError})`;
-  if (agent?.kind === 'answered' && agent.status.isReady) return degraded(`${cannot}, scraping goes on`);
+  if (agent?.kind === 'answered' && agent.status.ready) return degraded(`${cannot}, scraping goes on`);
   return trouble(`unknown: ${cannot}; try again`);
 }
 
@@ -122,14 +122,14 @@ function crashing({ name, units }: App, id: InstanceId): Assessment {
 }
 
 function assessAgent(status: AgentStatus, facts: Facts, id: InstanceId): Assessment {
-  const { problems, isReady, apps } = status;
+  const { problems, ready, apps } = status;
   const [problem] = problems;
-  if (!isReady) return problem === undefined ? { kind: 'deploying' } : trouble(`not ready: ${problem}`);
-  const units = apps.flatMap((app) => app.units).filter(({ leftOut }) => leftOut === '');
-  const down = units.filter(({ health }) => health === 'down').length;
+  if (!ready) return problem === undefined ? { kind: 'deploying' } : trouble(`not ready: ${problem}`);
+  const targets = apps.flatMap(({ units }) => targetsIn(units));
+  const down = targets.filter(({ health }) => health === 'down').length;
   const own = problemsOf(status, facts);
   const [first, ...others] = [
-    ...(down > 0 ? [`${down} of ${count(units.length, 'target')} ${down === 1 ? 'is' : 'are'} down`] : []),
+    ...(down > 0 ? [`${down} of ${count(targets.length, 'target')} ${down === 1 ? 'is' : 'are'} down`] : []),
     ...own,
   ];
   if (first === undefined) return { kind: 'up' };
@@ -138,12 +138,14 @@ function assessAgent(status: AgentStatus, facts: Facts, id: InstanceId): Assessm
 }
 
 /** What is wrong with an instance that scrapes, besides its targets. */
-function problemsOf({ problems, syncProblem }: AgentStatus, { lostGrants }: Facts): readonly string[] {
+function problemsOf({ problems, sync }: AgentStatus, { lostGrants }: Facts): readonly string[] {
   return [
     ...lostGrants.map((app) => `it may not read ${app}: the grant was taken away, and comes back within two minutes`),
     ...problems,
     // Out of sync for a moment is what every change is: the agent says when it lasts.
-    ...(syncProblem === '' ? [] : [`the latest targets are not loaded (${syncProblem}), the ones before are scraped`]),
+    ...(sync.problem === undefined
+      ? []
+      : [`the latest targets are not loaded (${sync.problem}), the ones before are scraped`]),
   ];
 }
 

@@ -1,6 +1,7 @@
+import { isProblem } from '../../agent/shared/status.ts';
 import { listNames, shortLine } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
-import type { AgentApp, AgentStatus, AgentUnit } from './agent-status.ts';
+import { targetsIn, type AgentApp, type AgentStatus, type AgentUnit, type LeftOutUnit } from './agent-status.ts';
 import { assess, type Assessment } from './assess.ts';
 import { gatherFacts, type Facts } from './gather.ts';
 import { notInForce } from './in-force.ts';
@@ -70,23 +71,25 @@ function appsText(bound: Facts['boundApps'], status: AgentStatus | undefined): s
   );
 }
 
-function appText({ name, units, isKnown, problems }: AgentApp): string {
-  const scraped = units.filter(({ leftOut }) => leftOut === '');
+function appText({ name, units, unknown, problems }: AgentApp): string {
+  const scraped = targetsIn(units);
   const up = scraped.filter(({ health }) => health === 'up').length;
   const down = scraped.filter(({ health }) => health === 'down').length;
   const isUnknown = scraped.length > 0 && up + down === 0;
-  const isWell = isKnown && down === 0 && problems.length === 0 && wronglyOut(units).length === 0;
+  const isWell = unknown === undefined && down === 0 && problems.length === 0 && wronglyOut(units).length === 0;
   return `${name} ${isUnknown ? '?' : up}/${scraped.length}${isWell ? '' : ' !'}`;
 }
 
-function wronglyOut(units: readonly AgentUnit[]): readonly AgentUnit[] {
-  return units.filter(({ leftOut, isRightlyOut }) => leftOut !== '' && !isRightlyOut);
+function wronglyOut(units: readonly AgentUnit[]): readonly LeftOutUnit[] {
+  return units.filter((unit) => 'leftOut' in unit).filter(({ reason }) => isProblem(reason));
 }
 
 function problemsText(assessment: Assessment, status: AgentStatus | undefined): string {
   const ofUnits = (status?.apps ?? []).flatMap(({ units, problems }) => [
-    ...units.filter(({ health }) => health === 'down').map(({ name, lastError }) => `${name}: ${lastError || 'down'}`),
-    ...wronglyOut(units).map(({ name, leftOut }) => `${name} is not scraped: ${leftOut}`),
+    ...targetsIn(units)
+      .filter(({ health }) => health === 'down')
+      .map(({ unit, lastError = 'down' }) => `${unit}: ${lastError}`),
+    ...wronglyOut(units).map(({ unit, leftOut }) => `${unit} is not scraped: ${leftOut}`),
     ...problems,
   ]);
   return listProblems([...problemsIn(assessment), ...ofUnits], SHOWN_PROBLEMS, MOST_CHARACTERS);

@@ -10,6 +10,6 @@ export function outdatedOf(agent: AgentAnswer | undefined, token: Token | undefi
   if (agent?.kind === 'refused') return agent.isOfGateway === true ? 'password' : undefined;
   // Tsuru shows no token to who may do less than it.
   if (agent?.kind !== 'answered' || token === undefined || token.value === '') return undefined;
-  const { tokenFingerprint } = agent.status;
-  return tokenFingerprint === undefined || tokenFingerprint === fingerprintOf(token.value) ? undefined : 'token';
+  const fingerprint = agent.status.token;
+  return fingerprint === '' || fingerprint === fingerprintOf(token.value) ? undefined : 'token';
 }

@@ -9,7 +9,7 @@ import { startAgent } from '../../agent/agent.ts';
 import { systemClock, type Clock } from '../../agent/clock.ts';
 import { readConfig } from '../../agent/config.ts';
 import { createLog } from '../../agent/shared/log.ts';
-import type { Status } from '../../agent/status.ts';
+import type { Status } from '../../agent/shared/status.ts';
 import { freeAddress } from '../support/address.ts';
 import type { AgentOptions, RunningAgent } from '../support/agent.ts';
 import { expect } from '../support/instance.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { describe, it } from 'node:test';
-import type { Status } from '../../agent/status.ts';
+import type { Status } from '../../agent/shared/status.ts';
 import type { RunningAgent } from '../support/agent.ts';
 import { until } from '../support/until.ts';
 import { silentImages, startWorld, type World } from '../support/world.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { errorText } from '../../agent/shared/text.ts';
-import type { Status } from '../../agent/status.ts';
+import type { Status } from '../../agent/shared/status.ts';
 import type { BatchResult } from './batch.ts';
 import type { Growth } from './growth.ts';
 import type { Stage } from './stage.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Status } from '../../agent/status.ts';
+import type { Status } from '../../agent/shared/status.ts';
 import type { ActiveTarget } from '../support/prometheus.ts';
 import { SoakFailure, type History } from './history.ts';
 import type { Scene } from './scene.ts';

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
-import type { Status } from '../../agent/status.ts';
+import type { Status } from '../../agent/shared/status.ts';
 import { freeAddress } from './address.ts';
 import { startProgram, type Program } from './program.ts';
 import { until } from './until.ts';

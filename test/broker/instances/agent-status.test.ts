@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import { describe, it } from 'node:test';
+import { LEFT_OUT_REASONS } from '../../../agent/shared/status.ts';
 import { askAgent, type AgentAnswer, type AgentStatus } from '../../../broker/instances/agent-status.ts';
 import { addressOf } from '../../../broker/instances/instance.ts';
 import { readApp } from '../../../broker/tsuru/app.ts';
@@ -13,7 +14,7 @@ const MIB = 1024 ** 2;
 const LARGEST = 16 * MIB;
 /** Time for what an agent says before it hangs to arrive. */
 const HANGS_MS = 50;
-const NOTHING: AgentStatus = { isReady: false, problems: [], syncProblem: '', apps: [] };
+const NOTHING: AgentStatus = { ready: false, token: '', problems: [], sync: {}, apps: [] };
 
 interface Agent extends AsyncDisposable {
   readonly url: string;
@@ -60,7 +61,7 @@ describe('an agent', () => {
     for (const address of [agent.url, `${agent.url}/`, `${agent.url}//`]) {
       assert.deepEqual(await askAgent(address, CREDENTIALS, NEVER), {
         kind: 'answered',
-        status: { ...NOTHING, isReady: true },
+        status: { ...NOTHING, ready: true },
       });
       const authorization = `Basic ${Buffer.from('prometheus:pass:wörd').toString('base64')}`;
       const { method, url, headers } = agent.asked.at(-1) ?? {};
@@ -186,10 +187,9 @@ describe('the status of an agent', () => {
         { name: 'b', units: [{ unit: null, leftOut: null, reason: null, health: null, lastError: null }] },
       ],
     });
-    const empty = { name: '', leftOut: '', isRightlyOut: false, health: '', lastError: '' };
     const apps = [
-      { name: 'a', units: [], isKnown: true, problems: [] },
-      { name: 'b', units: [empty], isKnown: true, problems: [] },
+      { name: 'a', units: [], problems: [] },
+      { name: 'b', units: [{ unit: '' }], problems: [] },
     ];
     assert.deepEqual(answer, { kind: 'answered', status: { ...NOTHING, apps } });
   });
@@ -201,24 +201,36 @@ describe('the status of an agent', () => {
       sync: { problem: 'no reload', inSync: 'later', since: null },
       apps: [{ name: 'a', units: [unit], unknown: { reason: 'timeout' }, problems: ['two'], pages: null }],
     });
-    const read = { name: 'u1', leftOut: '', isRightlyOut: false, health: 'down', lastError: 'refused' };
+    const read = { unit: 'u1', health: 'down', lastError: 'refused' };
     assert.deepEqual(answer, {
       kind: 'answered',
       status: {
-        ...{ isReady: true, problems: ['one'], syncProblem: 'no reload' },
-        apps: [{ name: 'a', units: [read], isKnown: false, problems: ['two'] }],
+        ...{ ready: true, token: '', problems: ['one'], sync: { problem: 'no reload' } },
+        apps: [{ name: 'a', units: [read], unknown: { reason: 'timeout', since: '' }, problems: ['two'] }],
       },
     });
   });
 
-  for (const [reason, isRightlyOut] of [
-    ...['created', 'building', 'stopped', 'succeeded', 'no_process', 'opted_out'].map((one) => [one, true] as const),
-    ...['no_port', 'a_later_one', 'toString', ''].map((one) => [one, false] as const),
-  ]) {
-    it(`says of a unit left out for "${reason}" ${isRightlyOut ? 'that it should be' : 'that it is a problem'}`, async () => {
+  it('may name a health of a later version, which counts as not told', async () => {
+    const answer = await readBack({ apps: [{ name: 'a', units: [{ unit: 'u1', health: 'so-so' }] }] });
+    const [app] = answer.kind === 'answered' ? answer.status.apps : [];
+    assert.deepEqual(app?.units, [{ unit: 'u1' }]);
+  });
+
+  for (const reason of LEFT_OUT_REASONS) {
+    it(`tells of a unit left out for "${reason}" as the agent does`, async () => {
+      const unit = { unit: 'u1', leftOut: 'so be it', reason };
+      const answer = await readBack({ apps: [{ name: 'a', units: [unit] }] });
+      const [app] = answer.kind === 'answered' ? answer.status.apps : [];
+      assert.deepEqual(app?.units, [unit]);
+    });
+  }
+
+  for (const reason of ['a_later_one', 'toString', '']) {
+    it(`has no reason for a unit left out for "${reason}", which this broker does not know`, async () => {
       const answer = await readBack({ apps: [{ name: 'a', units: [{ unit: 'u1', leftOut: 'so be it', reason }] }] });
       const [app] = answer.kind === 'answered' ? answer.status.apps : [];
-      assert.deepEqual(app?.units, [{ name: 'u1', leftOut: 'so be it', isRightlyOut, health: '', lastError: '' }]);
+      assert.deepEqual(app?.units, [{ unit: 'u1', leftOut: 'so be it' }]);
     });
   }
 

@@ -1,22 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { assess, statusText } from '../../../broker/instances/assess.ts';
-import type { AgentApp, AgentStatus, AgentUnit } from '../../../broker/instances/agent-status.ts';
+import type { AgentApp, AgentStatus, TargetUnit } from '../../../broker/instances/agent-status.ts';
 import type { Facts } from '../../../broker/instances/gather.ts';
 import type { App, Unit } from '../../../broker/tsuru/app.ts';
+
+type Health = NonNullable<TargetUnit['health']>;
 
 const UNIT: Unit = { name: 'u1-5d4f8', status: 'started', reason: '', isReady: true, address: '10.0.0.1:8888' };
 const APP: App = {
   ...{ name: 'prometheus-x', pool: 'dev', cluster: '', team: 'shop', plan: 'c1m1', tags: [] },
   ...{ annotations: new Map(), units: [UNIT], unitsError: '', address: 'x.example.com', cname: '', deploys: 1 },
 };
+const RUNS_WELL: AgentStatus = { ready: true, token: '', problems: [], sync: {}, apps: [] };
 const WELL: Facts = {
   app: { kind: 'known', value: APP },
   deploy: { kind: 'known', value: { id: '1', isRunning: false, error: '' } },
   ...{ password: { kind: 'known', value: 'secret' }, username: 'prometheus', boundApps: { kind: 'known', value: [] } },
   ...{ lostGrants: [], stored: { kind: 'unknown' }, outdated: undefined },
   address: 'http://x.example.com',
-  agent: { kind: 'answered', status: { isReady: true, problems: [], syncProblem: '', apps: [] } },
+  agent: { kind: 'answered', status: RUNS_WELL },
 };
 const UNKNOWN = { kind: 'unknown' } as const;
 
@@ -35,11 +38,11 @@ const failed = {
 
 const answered = (status: Partial<AgentStatus>): Facts => ({
   ...WELL,
-  agent: { kind: 'answered', status: { isReady: true, problems: [], syncProblem: '', apps: [], ...status } },
+  agent: { kind: 'answered', status: { ...RUNS_WELL, ...status } },
 });
-const unit = (health: string): AgentUnit => ({ name: 'u', leftOut: '', isRightlyOut: false, health, lastError: '' });
-const shop = (...healths: readonly string[]): AgentApp => ({
-  ...{ name: 'shop', isKnown: true, problems: [] },
+const unit = (health: Health): TargetUnit => ({ unit: 'u', health });
+const shop = (...healths: readonly Health[]): AgentApp => ({
+  ...{ name: 'shop', problems: [] },
   units: healths.map(unit),
 });
 const UPDATE = 'tsuru service-instance-update prometheus x';
@@ -136,10 +139,10 @@ const TABLE: readonly (readonly [what: string, facts: Facts, read: string])[] = 
     { ...WELL, deploy: deploying, agent: { kind: 'silent', reason: 'x' } },
     'pending',
   ],
-  ['the agent is not ready', answered({ isReady: false }), 'pending'],
+  ['the agent is not ready', answered({ ready: false }), 'pending'],
   [
     'the agent is not ready and says why',
-    answered({ isReady: false, problems: ['Prometheus replays its log'] }),
+    answered({ ready: false, problems: ['Prometheus replays its log'] }),
     'not ready: Prometheus replays its log',
   ],
   [

@@ -6,12 +6,9 @@ import { outdatedOf } from '../../../broker/instances/outdated.ts';
 import type { Token } from '../../../broker/tsuru/token.ts';
 
 const TOKEN: Token = { id: 'x', value: 'the-token', team: 'shop', description: '', roles: [] };
-const told = (tokenFingerprint?: string): AgentAnswer => ({
+const told = (fingerprint = ''): AgentAnswer => ({
   kind: 'answered',
-  status: {
-    ...{ isReady: true, problems: [], syncProblem: '', apps: [] },
-    ...(tokenFingerprint === undefined ? {} : { tokenFingerprint }),
-  },
+  status: { ready: true, token: fingerprint, problems: [], sync: {}, apps: [] },
 });
 
 describe('a running unit', () => {
