@@ -9,7 +9,10 @@ const JSON_BODY = contentOf('application/json; charset=utf-8');
 const SENTENCE = { description: 'One sentence: what is wrong, and what to do', content: TEXT };
 const ERRORS = { '4XX': SENTENCE, '5XX': SENTENCE };
 
-/** The OpenAPI document of all that is answered. */
+/**
+ * The OpenAPI document of all that is answered. It is not made by @fastify/swagger, which wrongly calls every body required and cannot derive
+ * the keys of forms and of JSON from the schema that validates what both become: for 5 packages and 5 MB of memory, it saved 3 lines.
+ */
 export function openApiOf(routes: readonly Route[], pages: readonly Page[]): Record<string, unknown> {
   const operations = [
     ...routes.map((route) => ({ ...route, told: operation(route) })),
