@@ -1,8 +1,8 @@
 import type Registry from 'prom-client/lib/registry.js';
-import type { Verdict } from './gateway/credentials.ts';
 import type { PollOutcome } from './poll/poller.ts';
 import type { Readiness } from './prometheus/health.ts';
 import { json, text, type Page, type Pages } from './server.ts';
+import { INSTANCE_CHALLENGE, type Verdict } from './shared/basic-auth.ts';
 import { formatDuration } from './shared/duration.ts';
 import { count } from './shared/text.ts';
 import type { Status } from './shared/status.ts';
@@ -14,7 +14,7 @@ const STUCK_AFTER_MS = 10 * 60_000;
 const WRONG_PASSWORD_MS = 1_000;
 const UNAUTHORIZED: Page = {
   ...text(401, 'This page needs the user and the password of the guarded port.'),
-  headers: { 'www-authenticate': 'Basic realm="Prometheus", charset="UTF-8"' },
+  headers: INSTANCE_CHALLENGE,
 };
 
 export interface PagesOptions {

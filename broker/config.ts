@@ -7,11 +7,11 @@ import {
   readAuthorities,
   type Authorities,
 } from '../agent/shared/authorities.ts';
+import type { Credentials } from '../agent/shared/basic-auth.ts';
 import { createReader, type ConfigResult, type Environment, type Variable } from '../agent/shared/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../agent/shared/log.ts';
 import { parsePassword, PASSWORD_EXPECTED } from '../agent/shared/password.ts';
 import { errorText } from '../agent/shared/text.ts';
-import type { BasicAuth } from './http/auth.ts';
 import type { Plan } from './plans/plan.ts';
 import { readPlans } from './plans/read.ts';
 
@@ -19,7 +19,7 @@ import { readPlans } from './plans/read.ts';
 export interface Config {
   readonly tsuruUrl: URL;
   readonly tsuruToken: string;
-  readonly auth: BasicAuth;
+  readonly auth: Credentials;
   readonly listen: { readonly host: string; readonly port: number };
   readonly service: string;
   readonly image: string;

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { runPage, text } from '../server.ts';
+import { createCheck, INSTANCE_CHALLENGE } from '../shared/basic-auth.ts';
 import { errorText } from '../shared/text.ts';
 import { send } from './answer.ts';
 import { createBodies } from './bodies.ts';
 import type { Connections } from './connections.ts';
-import { createCheck } from './credentials.ts';
 import { createForwarder, cutStalled, type Forwarded } from './forward.ts';
 import type { GatewayOptions } from './gateway.ts';
 import { repeatedHeader, securityHeaders } from './headers.ts';
@@ -13,8 +13,6 @@ import { createQueries } from './queries.ts';
 import { FAILED, pageOf, TOO_SLOW, UNREACHABLE, type RefusalPage } from './refusals.ts';
 import { routeOf, type Kind } from './routes.ts';
 import { targetOf, type Target } from './target.ts';
-
-const CHALLENGE = { 'www-authenticate': 'Basic realm="Prometheus", charset="UTF-8"' };
 
 /** Answers the requests of a gateway. */
 export interface Handler {
@@ -106,12 +104,12 @@ export function createHandler(
       if (verdict === 'right') connections.protect(request.socket);
       else connections.expose(request.socket);
       if (verdict === 'none') {
-        refuse(request, response, 'no_credentials', CHALLENGE);
+        refuse(request, response, 'no_credentials', INSTANCE_CHALLENGE);
         return undefined;
       }
       if (verdict === 'wrong') {
         await holdBack(response);
-        refuse(request, response, 'wrong_credentials', CHALLENGE);
+        refuse(request, response, 'wrong_credentials', INSTANCE_CHALLENGE);
         return undefined;
       }
     }

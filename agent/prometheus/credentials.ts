@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder, namesIn, writeWhole } from '../files.ts';
+import { encodeCredentials } from '../shared/basic-auth.ts';
 import type { Environment } from '../shared/environment.ts';
 import type { Authentication } from '../shared/settings/endpoint.ts';
 import type { Headers } from '../shared/settings/headers.ts';
@@ -65,7 +66,12 @@ export function secretsSent(settings: Settings, environment: Environment): reado
   const values = [...variablesOf(settings)].map((name) => environment[name] ?? '');
   const basic = [...remoteWrite, ...alertmanagers].flatMap(({ authentication }) =>
     authentication?.kind === 'basic'
-      ? [Buffer.from(`${authentication.username}:${environment[authentication.passwordEnv] ?? ''}`).toString('base64')]
+      ? [
+          encodeCredentials({
+            username: authentication.username,
+            password: environment[authentication.passwordEnv] ?? '',
+          }),
+        ]
       : [],
   );
   return [...values, ...basic];

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashSync } from 'bcryptjs';
 import { makeFolder, writeWhole } from '../files.ts';
+import { basicHeader } from '../shared/basic-auth.ts';
 
 const USERNAME = 'agent';
 /** 256 bits, which nobody guesses; bcrypt takes at most 72 characters. */
@@ -48,7 +49,7 @@ export function createOwnSecret(dataFolder: string): OwnSecret {
   return {
     username: USERNAME,
     password,
-    authorization: `Basic ${Buffer.from(`${USERNAME}:${password}`).toString('base64')}`,
+    authorization: basicHeader({ username: USERNAME, password }),
     passwordFile,
     webConfigFile,
     place() {

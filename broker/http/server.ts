@@ -2,13 +2,13 @@ import formbody from '@fastify/formbody';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type Registry from 'prom-client/lib/registry.js';
+import { createCheck, type Credentials } from '../../agent/shared/basic-auth.ts';
 import { isObject } from '../../agent/shared/shape.ts';
 import { errorText } from '../../agent/shared/text.ts';
 import { TsuruError } from '../../agent/shared/tsuru.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import type { Doer } from '../instances/instance.ts';
-import { isAuthorized, type BasicAuth } from './auth.ts';
 import { normalise, schemaOf, type RawBody } from './bodies.ts';
 import { failureOf, unreadable, written } from './failures.ts';
 import { pagesOf } from './pages.ts';
@@ -38,13 +38,15 @@ interface Reason {
 
 export interface ServerOptions {
   readonly context: Context;
-  readonly auth: BasicAuth;
+  readonly auth: Credentials;
   readonly registry: Registry;
 }
 
 /** The broker's pages: everything that Tsuru asks, and what operators do. */
 export async function createServer({ context, auth, registry }: ServerOptions): Promise<FastifyInstance> {
   const { log, metrics } = context;
+  const check = createCheck(auth);
+  const isAuthorized = ({ headers }: FastifyRequest): boolean => check(headers.authorization) === 'right';
   const server = fastify({
     bodyLimit: LARGEST_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -69,7 +71,7 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     // Of a path that cannot be read: before all hooks.
     frameworkErrors: (error, request, reply) => {
-      fail(isAuthorized(request.headers.authorization, auth) ? error : unauthorized(reply), request, reply);
+      fail(isAuthorized(request) ? error : unauthorized(reply), request, reply);
       told(request, reply, 'none');
     },
   });
@@ -118,7 +120,7 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
 
   server.addHook('onRequest', async (request, reply) => {
     if (open.includes(request.routeOptions.url ?? '')) return;
-    if (!isAuthorized(request.headers.authorization, auth)) throw unauthorized(reply);
+    if (!isAuthorized(request)) throw unauthorized(reply);
   });
   server.addHook('onSend', (_request, reply, _payload, done) => {
     // Else the end waits for who keeps the connection and asks nothing more.

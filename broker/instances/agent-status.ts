@@ -1,3 +1,4 @@
+import { basicHeader, INSTANCE_REALM, type Credentials } from '../../agent/shared/basic-auth.ts';
 import { asArray, asObject, asOptionalText, isObject, parseJson, type JsonObject } from '../../agent/shared/shape.ts';
 import {
   HEALTHS,
@@ -41,19 +42,10 @@ export function targetsIn(units: readonly AgentUnit[]): readonly TargetUnit[] {
 /** The status of 10,000 units takes about 4 MB. */
 const LARGEST_BYTES = 16 * 1024 ** 2;
 
-/** What the agent's gateway calls itself. */
-const GATEWAY_REALM = 'realm="Prometheus"';
-
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
-
 export async function askAgent(address: string, credentials: Credentials, signal: AbortSignal): Promise<AgentAnswer> {
   try {
     const url = `${address.replace(/\/+$/, '')}/tsuru/status`;
-    const basic = Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64');
-    const headers = { accept: 'application/json', authorization: `Basic ${basic}` };
+    const headers = { accept: 'application/json', authorization: basicHeader(credentials) };
     const response = await fetch(url, { headers, signal, redirect: 'manual' });
     const chunks: Buffer[] = [];
     let size = 0;
@@ -64,7 +56,7 @@ export async function askAgent(address: string, credentials: Credentials, signal
       chunks.push(bytes);
     }
     if (response.status === 401 || response.status === 403) {
-      const isOfGateway = response.headers.get('www-authenticate')?.includes(GATEWAY_REALM) === true;
+      const isOfGateway = response.headers.get('www-authenticate')?.includes(INSTANCE_REALM) === true;
       return isOfGateway ? { kind: 'refused', isOfGateway } : { kind: 'refused' };
     }
     if (response.status !== 200) return { kind: 'silent', reason: `it answers ${response.status}` };
