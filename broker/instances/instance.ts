@@ -21,7 +21,10 @@ const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
 export const OWNER_ANNOTATION = 'prometheus-service/instance';
 /** Tsuru keeps the events of a removed app: the last deploy of an earlier one of the same name. */
 const EARLIER_DEPLOY_ANNOTATION = 'prometheus-service/earlier-deploy';
-/** Which creation has the app in hand: that which has made it, until another one adopts it. */
+/**
+ * Which creation has the app in hand: that which has made it, until another one adopts it. Without it, a creation that fails removes what
+ * another broker has adopted, and the instance of a user who was told 201 is gone (8 times in 8 tries, test/broker/brokers.test.ts).
+ */
 export const MAKER_ANNOTATION = 'prometheus-service/made-by';
 
 /** The private variables of an instance's app. */
