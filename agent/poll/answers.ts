@@ -1,9 +1,17 @@
 import type { Annotations, App, AppDetails, Port, Unit } from '../apps.ts';
-import { asArray, asObject, asOptionalText, isObject, ShapeError, type JsonObject } from '../shared/shape.ts';
+import {
+  asArray,
+  asObject,
+  asOptionalArray,
+  asOptionalText,
+  isObject,
+  ShapeError,
+  type JsonObject,
+} from '../shared/shape.ts';
 import { compareText, errorText } from '../shared/text.ts';
 import { unitsError } from './app-error.ts';
 import { annotationsOf, readMetadata, readPairs, type Pair } from './metadata.ts';
-import { inOrder, orEmpty, readAll } from './order.ts';
+import { inOrder, readAll } from './order.ts';
 
 /** What a list of apps says of one app. Unknown units are never an empty list. */
 export interface ListedApp {
@@ -78,8 +86,8 @@ function readListedApp(name: string, raw: JsonObject): ListedApp {
 
 /** An app's first name of its own in order, else the address of its first router that has one, else what Tsuru calls its address. */
 function readAddress(raw: JsonObject): string {
-  const names = [...orEmpty(raw['cname'], 'cname')].sort((a, b) => compareText(String(a), String(b)));
-  const routers = inOrder(orEmpty(raw['routers'], 'routers'))
+  const names = [...asOptionalArray(raw['cname'], 'cname')].sort((a, b) => compareText(String(a), String(b)));
+  const routers = inOrder(asOptionalArray(raw['routers'], 'routers'))
     .filter(isObject)
     .sort((a, b) => compareText(String(a['name']), String(b['name'])));
   const all = [...names, ...routers.map(({ address }) => address), raw['ip']];
@@ -138,7 +146,7 @@ function readHostPort(unit: JsonObject, where: string): string {
 export function readAppDetails(body: unknown, name: string): AppDetails {
   const raw = asObject(body, 'the app');
   if (raw['name'] !== name) throw new ShapeError(`it is not about ${name}`);
-  const addresses = orEmpty(raw['internalAddresses'], 'internalAddresses');
+  const addresses = asOptionalArray(raw['internalAddresses'], 'internalAddresses');
   const error = addresses.length === 0 ? unitsError(raw['error']) : undefined;
   if (error !== undefined && (error.subject === 'units' ? !isUndeployed(raw) : hasUnits(raw))) {
     throw new ShapeError(`it has no ports, and an error: ${error.quote}`);
@@ -146,7 +154,7 @@ export function readAppDetails(body: unknown, name: string): AppDetails {
   return {
     platform: asOptionalText(raw['platform'], 'platform'),
     ports: readAll(addresses, readPort).sort(comparePorts),
-    processes: readProcesses(orEmpty(raw['processes'], 'processes')),
+    processes: readProcesses(asOptionalArray(raw['processes'], 'processes')),
   };
 }
 
@@ -211,7 +219,7 @@ export function readPermissions(body: unknown): readonly Permission[] {
   const user = asObject(body, 'the user');
   // A key that is there but null is Go's empty list; without the key this is some other answer.
   if (!('Permissions' in user)) throw new ShapeError('it has no Permissions');
-  return orEmpty(user['Permissions'], 'Permissions').map((raw, index) => {
+  return asOptionalArray(user['Permissions'], 'Permissions').map((raw, index) => {
     const permission = asObject(raw, `Permissions[${index}]`);
     return {
       name: asOptionalText(permission['Name'], `Permissions[${index}].Name`),

@@ -1,7 +1,7 @@
 import type { Annotations } from '../apps.ts';
-import { asObject, asOptionalText } from '../shared/shape.ts';
+import { asObject, asOptionalArray, asOptionalText } from '../shared/shape.ts';
 import { compareText } from '../shared/text.ts';
-import { orEmpty, readAll } from './order.ts';
+import { readAll } from './order.ts';
 
 export type Pair = readonly [name: string, value: string];
 
@@ -21,7 +21,7 @@ export function readPairs(value: unknown): { annotations: readonly Pair[]; label
   if (value === undefined || value === null) return { annotations: [], labels: [] };
   const metadata = asObject(value, 'metadata');
   const pairsOf = (key: 'annotations' | 'labels'): Pair[] =>
-    readAll(orEmpty(metadata[key], `metadata.${key}`), (raw, index) => {
+    readAll(asOptionalArray(metadata[key], `metadata.${key}`), (raw, index) => {
       const where = `metadata.${key}`;
       const pair = asObject(raw, `${where}[${index}]`);
       return [asOptionalText(pair['name'], `${where}.name`), asOptionalText(pair['value'], `${where}.value`)];

@@ -1,5 +1,4 @@
 // Tsuru sorts no list. What is read of one is put in an order of its own, so that the order of Tsuru's answer never matters.
-import { asArray } from '../shared/shape.ts';
 import { compareText } from '../shared/text.ts';
 
 /** Reads each item. Which item an error names does not depend on their order either. */
@@ -17,9 +16,4 @@ export function inOrder(list: readonly unknown[]): readonly unknown[] {
     .map((item) => ({ item, text: JSON.stringify(item) }))
     .sort((a, b) => compareText(a.text, b.text))
     .map(({ item }) => item);
-}
-
-/** Go writes a list that was never filled as null. */
-export function orEmpty(value: unknown, where: string): readonly unknown[] {
-  return value === undefined || value === null ? [] : asArray(value, where);
 }

@@ -6,7 +6,7 @@ import type { Headers } from '../shared/settings/headers.ts';
 import { REPLICA_LABEL } from '../shared/settings/labels.ts';
 import { splitBySampleLimit } from '../budget/sample-limits.ts';
 import type { Settings } from '../shared/settings/schema.ts';
-import { asArray, asObject, ShapeError, type JsonObject } from '../shared/shape.ts';
+import { asArray, asObject, asOptionalArray, ShapeError, type JsonObject } from '../shared/shape.ts';
 import { secretsIn, variableOf } from './credentials.ts';
 import { APPS_JOB } from './observation.ts';
 import { withoutRedirects } from './redirects.ts';
@@ -94,9 +94,9 @@ export function renderConfig(base: string, options: RenderOptions): string {
     scrape_configs: jobs.flatMap((job) => renderJob(job, options)),
     alerting: renderAlerting(config['alerting'], options),
   };
-  const remoteWrite = [...listOf(config['remote_write'], 'remote_write'), ...renderRemoteWrite(options)];
+  const remoteWrite = [...asOptionalArray(config['remote_write'], 'remote_write'), ...renderRemoteWrite(options)];
   if (remoteWrite.length > 0) rendered['remote_write'] = throughProxy(remoteWrite, 'remote_write', options);
-  const remoteRead = listOf(config['remote_read'], 'remote_read');
+  const remoteRead = asOptionalArray(config['remote_read'], 'remote_read');
   if (remoteRead.length > 0) rendered['remote_read'] = throughProxy(remoteRead, 'remote_read', options);
   if (features.retentionInFile) rendered['storage'] = renderStorage(config['storage'], options);
   return dump(withoutRedirects(rendered), { lineWidth: -1, noRefs: true });
@@ -151,11 +151,11 @@ function renderAlerting(base: unknown, options: RenderOptions): JsonObject {
     ...alerting,
     alert_relabel_configs: [
       { action: 'labeldrop', regex: REPLICA_LABEL },
-      ...listOf(alerting['alert_relabel_configs'], 'alert_relabel_configs'),
+      ...asOptionalArray(alerting['alert_relabel_configs'], 'alert_relabel_configs'),
     ],
     alertmanagers: throughProxy(
       [
-        ...listOf(alerting['alertmanagers'], 'alertmanagers'),
+        ...asOptionalArray(alerting['alertmanagers'], 'alertmanagers'),
         ...settings.alertmanagers.flatMap(({ url, authentication }) => {
           const access = accessOf(authentication, credentials);
           const { protocol, host, pathname } = new URL(url);
@@ -255,8 +255,4 @@ function renderStorage(
       },
     },
   };
-}
-
-function listOf(value: unknown, what: string): readonly unknown[] {
-  return asArray(value ?? [], what);
 }

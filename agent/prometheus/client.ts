@@ -1,5 +1,5 @@
 import { createHttpClient } from '../shared/http.ts';
-import { asArray, asObject, asOptionalText, parseJson } from '../shared/shape.ts';
+import { asArray, asObject, asOptionalArray, asOptionalText, parseJson } from '../shared/shape.ts';
 import type { OwnSecret } from './secret.ts';
 
 /** Prometheus is on this machine: one that does not answer within this time hangs. */
@@ -183,7 +183,7 @@ function readTarget(raw: unknown, index: number): TargetHealth {
 function readGroup(raw: unknown, index: number): readonly RuleHealth[] {
   const where = `groups[${index}]`;
   const group = asObject(raw, where);
-  return asArray(group['rules'] ?? [], `${where}.rules`).map((item) => {
+  return asOptionalArray(group['rules'], `${where}.rules`).map((item) => {
     const rule = asObject(item, 'a rule');
     const { health } = rule;
     return {
@@ -193,7 +193,7 @@ function readGroup(raw: unknown, index: number): readonly RuleHealth[] {
       health: health === 'ok' || health === 'err' ? health : 'unknown',
       lastError: asOptionalText(rule['lastError'], 'lastError'),
       lastEvaluation: asOptionalText(rule['lastEvaluation'], 'lastEvaluation'),
-      annotations: asArray(rule['alerts'] ?? [], 'alerts').flatMap((alert) =>
+      annotations: asOptionalArray(rule['alerts'], 'alerts').flatMap((alert) =>
         Object.values(asObject(asObject(alert, 'an alert')['annotations'] ?? {}, 'annotations')).map(String),
       ),
     };

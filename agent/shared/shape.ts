@@ -33,6 +33,11 @@ export function asArray(value: unknown, where: string): readonly unknown[] {
   return value;
 }
 
+/** Go writes a list of nothing as null, or not at all: both are []. */
+export function asOptionalArray(value: unknown, where: string): readonly unknown[] {
+  return value === undefined || value === null ? [] : asArray(value, where);
+}
+
 /** Go writes what is not set as "", null or nothing at all: all three are ''. */
 export function asOptionalText(value: unknown, where: string): string {
   if (value === undefined || value === null) return '';

@@ -1,5 +1,12 @@
 import { basicHeader, INSTANCE_REALM, type Credentials } from '../../agent/shared/basic-auth.ts';
-import { asArray, asObject, asOptionalText, isObject, parseJson, type JsonObject } from '../../agent/shared/shape.ts';
+import {
+  asObject,
+  asOptionalArray,
+  asOptionalText,
+  isObject,
+  parseJson,
+  type JsonObject,
+} from '../../agent/shared/shape.ts';
 import {
   HEALTHS,
   isLeftOutReason,
@@ -74,7 +81,7 @@ function readAgentStatus(value: unknown): AgentStatus {
     token: text(status['token']),
     problems: texts(status['problems']),
     sync: problem === '' ? {} : { problem },
-    apps: list(status['apps']).map((app) => readApp(asObject(app, 'an app'))),
+    apps: asOptionalArray(status['apps'], 'apps').map((app) => readApp(asObject(app, 'an app'))),
   };
 }
 
@@ -82,7 +89,7 @@ function readApp(app: JsonObject): AgentApp {
   const { unknown } = app;
   return {
     name: text(app['name']),
-    units: list(app['units']).map((unit) => readUnit(asObject(unit, 'a unit'))),
+    units: asOptionalArray(app['units'], 'units').map((unit) => readUnit(asObject(unit, 'a unit'))),
     ...(isObject(unknown) ? { unknown: { reason: text(unknown['reason']), since: text(unknown['since']) } } : {}),
     problems: texts(app['problems']),
   };
@@ -102,10 +109,6 @@ function text(value: unknown): string {
   return asOptionalText(value, 'a text');
 }
 
-function list(value: unknown): readonly unknown[] {
-  return value === undefined || value === null ? [] : asArray(value, 'a list');
-}
-
 function texts(value: unknown): readonly string[] {
-  return list(value).map(text);
+  return asOptionalArray(value, 'problems').map(text);
 }

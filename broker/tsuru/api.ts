@@ -1,6 +1,6 @@
-import { asObject, asOptionalText, parseJson, ShapeError } from '../../agent/shared/shape.ts';
+import { asObject, asOptionalArray, asOptionalText, parseJson, ShapeError } from '../../agent/shared/shape.ts';
 import { TsuruError, type TsuruAnswer, type TsuruRequest, type TsuruWriter } from '../../agent/shared/tsuru.ts';
-import { listOf, readApp, type App } from './app.ts';
+import { readApp, type App } from './app.ts';
 import { demandNoError } from './stream.ts';
 import { readInstances, type Instance } from './instance.ts';
 import { readToken, type Token } from './token.ts';
@@ -58,7 +58,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
         answer,
         (list) =>
           new Map(
-            listOf(list, 'the list of apps')
+            asOptionalArray(list, 'the list of apps')
               .map(readApp)
               .map(({ name, team }) => [name, team]),
           ),
@@ -69,7 +69,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
     async apps(start: string): Promise<readonly App[]> {
       // A regular expression: Tsuru asks clusters for the units of all that it finds.
       const answer = await get('apps', `/1.0/apps?extended=true&name=${encodeURIComponent(`^${start}`)}`);
-      return parsed('apps', answer, (list) => listOf(list, 'the list of apps').map(readApp));
+      return parsed('apps', answer, (list) => asOptionalArray(list, 'the list of apps').map(readApp));
     },
 
     async createApp({ name, team, pool, plan, description, tags, annotations }: NewApp): Promise<void> {
@@ -115,7 +115,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       const query = new URLSearchParams(variables.map((variable): [string, string] => ['env', variable]));
       return unlessMissing(async () => {
         const answer = await get('env', app(name, `/env?${query.toString()}`));
-        return parsed('env', answer, (list) => new Map(listOf(list, 'the environment').map(readVariable)));
+        return parsed('env', answer, (list) => new Map(asOptionalArray(list, 'the environment').map(readVariable)));
       });
     },
 
@@ -149,7 +149,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
         ['limit', '1'],
       ]);
       const answer = await get('events', `/1.1/events?${query.toString()}`);
-      return parsed('events', answer, (list) => listOf(list, 'the list of events').map(readEvent)[0]);
+      return parsed('events', answer, (list) => asOptionalArray(list, 'the list of events').map(readEvent)[0]);
     },
 
     volume: async (name: string): Promise<Volume | undefined> =>
@@ -157,7 +157,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
 
     async volumes(): Promise<readonly Volume[]> {
       return parsed('volumes', await get('volumes', '/1.4/volumes'), (list) =>
-        listOf(list, 'the list of volumes').map(readVolume),
+        asOptionalArray(list, 'the list of volumes').map(readVolume),
       );
     },
 
@@ -191,7 +191,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
     /** The tokens of all teams; their values are never quoted. */
     async tokens(): Promise<ReadonlyMap<string, Token>> {
       return parsed('tokens', await get('tokens', '/1.6/tokens'), (list) => {
-        const tokens = listOf(list, 'the list of tokens').map(readToken);
+        const tokens = asOptionalArray(list, 'the list of tokens').map(readToken);
         return new Map(tokens.map((token) => [token.id, token]));
       });
     },

@@ -1,5 +1,5 @@
 import { compareText } from '../../agent/shared/text.ts';
-import { asArray, asObject, asOptionalText, isObject, type JsonObject } from '../../agent/shared/shape.ts';
+import { asObject, asOptionalArray, asOptionalText, isObject, type JsonObject } from '../../agent/shared/shape.ts';
 
 /** An instance's app, as far as the broker wants to know it. */
 export interface App {
@@ -44,19 +44,19 @@ export function readApp(value: unknown): App {
     cluster: asOptionalText(app['cluster'], 'cluster'),
     team: asOptionalText(app['teamowner'], 'teamowner'),
     plan: isObject(app['plan']) ? asOptionalText(app['plan']['name'], 'plan') : '',
-    tags: listOf(app['tags'], 'tags').map((tag) => asOptionalText(tag, 'a tag')),
+    tags: asOptionalArray(app['tags'], 'tags').map((tag) => asOptionalText(tag, 'a tag')),
     annotations: new Map(
-      listOf(annotations, 'annotations').map((item) => {
+      asOptionalArray(annotations, 'annotations').map((item) => {
         const annotation = asObject(item, 'an annotation');
         return [asOptionalText(annotation['name'], 'name'), asOptionalText(annotation['value'], 'value')];
       }),
     ),
-    units: listOf(app['units'], 'units').map(readUnit).filter(isNoOneOff),
+    units: asOptionalArray(app['units'], 'units').map(readUnit).filter(isNoOneOff),
     unitsError: /unable to list app units[^\n]*/.exec(error)?.[0] ?? '',
     address: asOptionalText(app['ip'], 'ip'),
     // The order of Tsuru's list says nothing.
     cname:
-      listOf(app['cname'], 'cname')
+      asOptionalArray(app['cname'], 'cname')
         .map((name) => asOptionalText(name, 'a cname'))
         .sort(compareText)[0] ?? '',
     deploys: typeof app['deploys'] === 'number' ? app['deploys'] : 0,
@@ -91,9 +91,4 @@ function hostOf({ Address: address }: JsonObject): string {
 /** Pods of `tsuru app run` are listed without a process. */
 function isNoOneOff({ process }: AnyUnit): boolean {
   return process !== '';
-}
-
-/** Go writes a list of nothing as null. */
-export function listOf(value: unknown, where: string): readonly unknown[] {
-  return value === undefined || value === null ? [] : asArray(value, where);
 }

@@ -1,5 +1,4 @@
-import { asObject, asOptionalText, isObject } from '../../agent/shared/shape.ts';
-import { listOf } from './app.ts';
+import { asObject, asOptionalArray, asOptionalText, isObject } from '../../agent/shared/shape.ts';
 
 /** An instance of a service, as Tsuru knows it. */
 export interface Instance {
@@ -12,11 +11,11 @@ export interface Instance {
 
 /** The instances of one service in the list of all, by name; undefined when the list has no such service. */
 export function readInstances(value: unknown, service: string): ReadonlyMap<string, Instance> | undefined {
-  const own = listOf(value, 'the list of services')
+  const own = asOptionalArray(value, 'the list of services')
     .map((item) => asObject(item, 'a service'))
     .filter((item) => item['service'] === service);
   if (own.length === 0) return undefined;
-  return new Map(own.flatMap((item) => listOf(item['service_instances'], 'instances')).map(readInstance));
+  return new Map(own.flatMap((item) => asOptionalArray(item['service_instances'], 'instances')).map(readInstance));
 }
 
 function readInstance(value: unknown): [name: string, Instance] {
@@ -25,7 +24,7 @@ function readInstance(value: unknown): [name: string, Instance] {
   return [
     asOptionalText(instance['name'], 'name'),
     {
-      apps: listOf(instance['apps'], 'apps').map((app) => asOptionalText(app, 'an app')),
+      apps: asOptionalArray(instance['apps'], 'apps').map((app) => asOptionalText(app, 'an app')),
       plan: asOptionalText(instance['plan_name'], 'plan_name'),
       parameters: isObject(parameters) ? parameters : {},
     },

@@ -1,5 +1,4 @@
-import { asObject, asOptionalText } from '../../agent/shared/shape.ts';
-import { listOf } from './app.ts';
+import { asObject, asOptionalArray, asOptionalText } from '../../agent/shared/shape.ts';
 
 export interface Token {
   /** Its name. */
@@ -18,7 +17,7 @@ export function readToken(value: unknown): Token {
     value: asOptionalText(token['token'], 'token'),
     team: asOptionalText(token['team'], 'team'),
     description: asOptionalText(token['description'], 'description'),
-    roles: listOf(token['roles'], 'roles').map((item) => {
+    roles: asOptionalArray(token['roles'], 'roles').map((item) => {
       const role = asObject(item, 'a role');
       return {
         name: asOptionalText(role['Name'], 'Name'),

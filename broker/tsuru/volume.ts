@@ -1,5 +1,4 @@
-import { asObject, asOptionalText, isObject } from '../../agent/shared/shape.ts';
-import { listOf } from './app.ts';
+import { asObject, asOptionalArray, asOptionalText, isObject } from '../../agent/shared/shape.ts';
 
 export interface Volume {
   readonly name: string;
@@ -38,7 +37,7 @@ export function readVolume(value: unknown): Volume {
     team: asOptionalText(volume['TeamOwner'], 'TeamOwner'),
     isDisk: plugin === 'ephemeral',
     options: Object.fromEntries(Object.entries(options).map(([key, option]) => [key, String(option)])),
-    boundTo: listOf(volume['Binds'], 'Binds').map((bind) => {
+    boundTo: asOptionalArray(volume['Binds'], 'Binds').map((bind) => {
       const { ID: id } = asObject(bind, 'a bind');
       return asOptionalText(asObject(id, 'ID')['App'], 'App');
     }),

@@ -239,7 +239,7 @@ describe('the status of an agent', () => {
     ['nothing', '', 'it is empty'],
     ['a list', '[]', 'the status is a list, not an object'],
     ['null', 'null', 'the status is null, not an object'],
-    ['apps that are no list', '{"apps": {}}', 'a list is an object, not a list'],
+    ['apps that are no list', '{"apps": {}}', 'apps is an object, not a list'],
     ['an app that is none', '{"apps": [3]}', 'an app is a number, not an object'],
     ['a unit that is none', '{"apps": [{"units": [null]}]}', 'a unit is null, not an object'],
     ['a problem that is no text', '{"problems": [3]}', 'a text is a number, not a string'],
