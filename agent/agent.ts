@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import Registry from 'prom-client/lib/registry.js';
 import { createOwnAddress } from './address.ts';
 import { makeRoom } from './budget/free.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from './shared/clock.ts';
 import { hostPort, secretsOf, type Config } from './config.ts';
 import { createCheck } from './shared/basic-auth.ts';
 import type { Environment } from './shared/environment.ts';
@@ -324,7 +324,7 @@ export async function startAgent(
   const poller = createPoller({
     tsuru,
     clock,
-    random: Math.random,
+    random: clock.random,
     intervalMs: config.pollIntervalMs,
     ownApp: config.ownApp,
     restored: known ?? new Map(),

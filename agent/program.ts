@@ -1,6 +1,6 @@
 // What the agent's main starts: arguments, environment, signals and exit codes. This file alone touches the process.
 import { startAgent } from './agent.ts';
-import { systemClock } from './clock.ts';
+import { systemClock } from './shared/clock.ts';
 import { hostPort, readConfig, secretsOf, VARIABLES } from './config.ts';
 import { errorCode } from './files.ts';
 import { FolderInUse } from './occupancy.ts';

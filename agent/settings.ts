@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from './clock.ts';
+import type { Clock } from './shared/clock.ts';
 import { errorCode, writeWhole } from './files.ts';
 import { parseSettings, readSettings, type SettingsInput } from './shared/settings/settings.ts';
 import type { Settings } from './shared/settings/schema.ts';

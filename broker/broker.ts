@@ -2,7 +2,7 @@ import Registry from 'prom-client/lib/registry.js';
 import { pemOf } from '../agent/shared/authorities.ts';
 import type { Log } from '../agent/shared/log.ts';
 import { createTsuruClient } from '../agent/shared/tsuru.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../agent/shared/clock.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { BrokerError } from './errors.ts';
@@ -68,12 +68,10 @@ export async function startBroker(
   async function stop(): Promise<void> {
     stopping.abort(new Error('the broker stops'));
     const closed = new AbortController();
-    const patience = clock.sleep(PATIENCE_MS, closed.signal).then(
-      () => {
+    const patience = clock.sleep(PATIENCE_MS, closed.signal).then(() => {
+      if (!closed.signal.aborted)
         ending.abort(new BrokerError(503, 'The service is being restarted: try again in a minute.'));
-      },
-      () => undefined,
-    );
+    });
     await server.close();
     closed.abort();
     await patience;

@@ -1,6 +1,6 @@
 import type { Log } from '../agent/shared/log.ts';
 import type { TsuruWriter } from '../agent/shared/tsuru.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../agent/shared/clock.ts';
 import type { Grants } from './grants.ts';
 import type { Deploys } from './instances/deploys.ts';
 import type { AssertRules } from './instances/rules.ts';

@@ -1,5 +1,5 @@
 import { TsuruError } from '../agent/shared/tsuru.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../agent/shared/clock.ts';
 import { BrokerError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import type { Api } from './tsuru/api.ts';

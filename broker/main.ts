@@ -4,7 +4,7 @@ import { createLog } from '../agent/shared/log.ts';
 import { errorText } from '../agent/shared/text.ts';
 import { VERSION } from '../agent/shared/version.ts';
 import { startBroker } from './broker.ts';
-import { systemClock } from './clock.ts';
+import { systemClock } from '../agent/shared/clock.ts';
 import { readConfig, VARIABLES } from './config.ts';
 
 /** Tsuru kills a unit 30 s after SIGTERM: who still waits has had an answer by now, and what is not done is finished by a retry. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import { errorText } from '../shared/text.ts';
 import type { Troubles } from '../troubles.ts';
 import { readHeadBytes } from './data-folder.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { PrometheusClient } from '../prometheus/client.ts';
 import { sampleOf } from '../prometheus/exposition.ts';
 import { errorText } from '../shared/text.ts';

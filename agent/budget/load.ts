@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import { writeWhole } from '../files.ts';
 import { sampleOf, samplesOf } from '../prometheus/exposition.ts';
 import type { PrometheusClient } from '../prometheus/client.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { Discovery } from '../discovery/discover.ts';
 import type { PrometheusClient } from '../prometheus/client.ts';
 import { budgetOf, isOutgrown, type Budget, type Resources } from '../shared/budget.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { KnownApps } from '../apps.ts';
 import { parseJson, ShapeError } from '../shared/shape.ts';
 import { TSURU_FAILURES, TsuruError, type TsuruClient } from '../shared/tsuru.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { Check, Promtool } from '../shared/promtool.ts';
 import { errorText } from '../shared/text.ts';
 import type { Settings } from '../shared/settings/schema.ts';

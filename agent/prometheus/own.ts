@@ -6,7 +6,7 @@ import { createLoadFile } from '../budget/load.ts';
 import { createRoom, type Room, type RoomOptions } from '../budget/room.ts';
 import { readVolume } from '../budget/volume.ts';
 import { isTight, type VolumeLook } from '../budget/watchdog.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import { hostPort, type Listen } from '../config.ts';
 import type { Environment } from '../shared/environment.ts';
 import type { Log } from '../shared/log.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { ScrapeDefaults } from '../discovery/annotations.ts';
 import { formatDuration } from '../shared/duration.ts';
 import { compareText, errorText } from '../shared/text.ts';

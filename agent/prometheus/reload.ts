@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import { errorText } from '../shared/text.ts';
 import { ReloadRefused, type PrometheusClient } from './client.ts';
 import { readMetrics, type PrometheusMetrics } from './observation.ts';

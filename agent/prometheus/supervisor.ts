@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import { startChild, type Child, type Ending, type LogLine } from './child.ts';
 import { errorText } from '../shared/text.ts';
 import { damageIn, type Damage } from './damage.ts';

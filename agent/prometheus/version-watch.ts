@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import { PrometheusAnswered, type PrometheusClient } from './client.ts';
 
 /** How soon another version is noticed that somebody starts in place of the last one: a request for a few hundred bytes. */

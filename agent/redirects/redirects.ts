@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { Discovery } from '../discovery/discover.ts';
 import type { PrometheusClient } from '../prometheus/client.ts';
 import type { Log } from '../shared/log.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { Failures } from '../failures/failures.ts';
 import type { PrometheusClient } from '../prometheus/client.ts';
 import { parseDuration } from '../shared/duration.ts';

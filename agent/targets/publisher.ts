@@ -1,5 +1,5 @@
 import type { KnownApps } from '../apps.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import { changesBetween, type Change } from '../discovery/changes.ts';
 import { discover, type Discovered, type Discovery, type DiscoveryOptions } from '../discovery/discover.ts';
 import { errorText } from '../shared/text.ts';

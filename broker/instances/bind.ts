@@ -160,6 +160,7 @@ async function addressInTime(operation: Operation, own: App): Promise<string> {
     const address = addressOf(instanceUrl, app);
     if (address !== '' || clock.nowMs() >= deadlineMs) return address;
     await clock.sleep(ADDRESS_LOOK_EVERY_MS, operation.signal);
+    operation.signal.throwIfAborted();
   }
   return '';
 }

@@ -1,7 +1,7 @@
 import type { Log } from '../../agent/shared/log.ts';
 import { TsuruError, type TsuruWriter } from '../../agent/shared/tsuru.ts';
 import { errorText } from '../../agent/shared/text.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../agent/shared/clock.ts';
 import { BrokerError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { createApi, type Api, type DeployEvent } from '../tsuru/api.ts';
@@ -68,6 +68,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
       }
       log.warn({ app, attempt }, `the deploy of ${app} did not reach Tsuru`);
       await clock.sleep(LOOK_EVERY_MS, signal);
+      signal.throwIfAborted();
     }
     metrics.deployed('failed');
     log.warn({ app }, `the deploy of ${app} could not be begun: it is tried again later`);
@@ -112,6 +113,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
         if (!event.isRunning) return event;
       }
       await clock.sleep(LOOK_EVERY_MS, signal);
+      signal.throwIfAborted();
     }
   }
 
@@ -149,7 +151,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
         if (running.get(app) === entry) running.delete(app);
       });
       try {
-        const patience = clock.sleep(START_WAIT_MS, waited.signal).catch(() => undefined);
+        const patience = clock.sleep(START_WAIT_MS, waited.signal);
         await Promise.race([deploying, started.promise, patience]);
       } finally {
         waited.abort();

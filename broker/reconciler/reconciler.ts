@@ -57,7 +57,7 @@ export async function runReconciler(context: Context, signal: AbortSignal): Prom
 
   while (!signal.aborted) {
     await round().catch(tellFailure);
-    await clock.sleep(EVERY_MS + clock.random() * JITTER_MS, signal).catch(() => undefined);
+    await clock.sleep(EVERY_MS + clock.random() * JITTER_MS, signal);
   }
   await slow;
 }

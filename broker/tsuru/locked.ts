@@ -1,5 +1,5 @@
 import { TsuruError } from '../../agent/shared/tsuru.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../agent/shared/clock.ts';
 
 /** How long a lock of Tsuru's is waited for: others change roles and teams in moments, but many of them may. */
 const PATIENCE_MS = 60_000;
@@ -29,6 +29,7 @@ export async function retryLocked<T>(work: () => Promise<T>, options: RetryOptio
       if (!isLocked(error) || clock.nowMs() + waitMs > deadlineMs) throw error;
       onRetry?.();
       await clock.sleep(waitMs, signal);
+      signal.throwIfAborted();
     }
   }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { startAgent } from '../../agent/agent.ts';
-import { systemClock, type Clock } from '../../agent/clock.ts';
+import { systemClock, type Clock } from '../../agent/shared/clock.ts';
 import { readConfig } from '../../agent/config.ts';
 import { createLog } from '../../agent/shared/log.ts';
 import type { Status } from '../../agent/shared/status.ts';

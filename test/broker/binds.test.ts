@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { expect } from '../support/instance.ts';
-import { systemClock } from '../../broker/clock.ts';
+import { systemClock } from '../../agent/shared/clock.ts';
 import { until } from '../support/until.ts';
 import { APP, askBroker, grantsOf, startStage } from './stage.ts';
 

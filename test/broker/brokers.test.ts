@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { expect } from '../support/instance.ts';
 import { startProgram } from '../support/program.ts';
-import { systemClock } from '../../broker/clock.ts';
+import { systemClock } from '../../agent/shared/clock.ts';
 import { freeAddress } from '../support/address.ts';
 import { until } from '../support/until.ts';
 import { standBetween } from './between.ts';

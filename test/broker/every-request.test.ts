@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { systemClock } from '../../broker/clock.ts';
+import { systemClock } from '../../agent/shared/clock.ts';
 import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
 import type { Reply } from '../tsuru/client.ts';

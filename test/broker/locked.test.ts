@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { TsuruError } from '../../agent/shared/tsuru.ts';
-import type { Clock } from '../../broker/clock.ts';
+import type { Clock } from '../../agent/shared/clock.ts';
 import { retryLocked, type RetryOptions } from '../../broker/tsuru/locked.ts';
 
 const LOCKED =
@@ -33,15 +33,14 @@ function fakeClock(...chances: readonly number[]): FakeClock {
     pass: (durationMs) => {
       nowMs += durationMs;
     },
+    wallMs: () => nowMs,
     nowMs: () => nowMs,
     random: () => (left.length > 1 ? left.shift() : left[0]) ?? 0,
-    sleep: (durationMs, signal) =>
-      new Promise((resolve) => {
-        pauses.push(durationMs);
-        signal.throwIfAborted();
-        nowMs += durationMs;
-        resolve();
-      }),
+    sleep(durationMs, signal) {
+      pauses.push(durationMs);
+      if (!signal.aborted) nowMs += durationMs;
+      return Promise.resolve();
+    },
   };
 }
 

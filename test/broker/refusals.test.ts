@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { systemClock } from '../../broker/clock.ts';
+import { systemClock } from '../../agent/shared/clock.ts';
 import { expect } from '../support/instance.ts';
 import { until } from '../support/until.ts';
 import { APP, startStage } from './stage.ts';

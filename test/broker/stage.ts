@@ -1,7 +1,7 @@
 // A local Tsuru with the service prometheus and our broker behind it: what tests of the broker start from.
 import { createLog, type Log } from '../../agent/shared/log.ts';
 import { startBroker, type Broker } from '../../broker/broker.ts';
-import { systemClock, type Clock } from '../../broker/clock.ts';
+import { systemClock, type Clock } from '../../agent/shared/clock.ts';
 import { readConfig, type Config } from '../../broker/config.ts';
 import { expect } from '../support/instance.ts';
 import { createApp, createClient, type Client, type Reply } from '../tsuru/client.ts';

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Clock } from '../../agent/clock.ts';
+import type { Clock } from '../../agent/shared/clock.ts';
 
 /** File operations that a woken part does before it sleeps again take a few turns of the event loop. */
 const TURNS = 20;
@@ -16,6 +16,7 @@ export function createManualClock(): ManualClock {
   return {
     nowMs: () => now,
     wallMs: () => Date.UTC(2026, 0, 1) + now,
+    random: () => 0,
     sleep(durationMs, signal) {
       const { promise, resolve } = Promise.withResolvers<undefined>();
       const sleeper = {

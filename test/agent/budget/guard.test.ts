@@ -25,7 +25,7 @@ describe('the guard of the volume', () => {
       retentionSizeBytes: () => 36 * MIB,
       onChange: ({ retentionSizeBytes, factor }) => told.push(`${retentionSizeBytes / MIB} MiB, ${factor}`),
       troubles,
-      clock: { nowMs: () => nowMs, wallMs: () => nowMs, sleep: () => Promise.resolve() },
+      clock: { nowMs: () => nowMs, wallMs: () => nowMs, sleep: () => Promise.resolve(), random: () => 0 },
       stat: () =>
         broken
           ? Promise.reject(new Error('broken'))

@@ -38,7 +38,7 @@ function guarded(): {
     close: () => Promise.resolve(),
   };
   const troubles = createTroubles(pino({ level: 'silent' }), () => nowMs);
-  const clock = { nowMs: () => nowMs, wallMs: () => nowMs, sleep: () => Promise.resolve() };
+  const clock = { nowMs: () => nowMs, wallMs: () => nowMs, sleep: () => Promise.resolve(), random: () => 0 };
   const guard = createHeadGuard({ client, budgetSeries: () => BUDGET, onChange: () => undefined, troubles, clock });
   const pass = async (seconds: number): Promise<void> => {
     for (let second = 0; second < seconds; second += 5) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { KnownApps } from '../../../agent/apps.ts';
-import type { Clock } from '../../../agent/clock.ts';
+import type { Clock } from '../../../agent/shared/clock.ts';
 import { createPoller } from '../../../agent/poll/poller.ts';
 import { TsuruError } from '../../../agent/shared/tsuru.ts';
 import { shuffledDeep } from '../../support/shuffled.ts';
@@ -48,6 +48,7 @@ async function run(answers: readonly Answers[], restored: KnownApps = new Map())
   const clock: Clock = {
     nowMs: () => nowMs,
     wallMs: () => nowMs,
+    random: () => 0,
     async sleep(ms, signal) {
       await turn();
       if (!signal.aborted) nowMs += ms;

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { systemClock, type Clock } from '../../../agent/clock.ts';
+import { systemClock, type Clock } from '../../../agent/shared/clock.ts';
 import { ReloadRefused, type PrometheusClient } from '../../../agent/prometheus/client.ts';
 import {
   createConfiguration,

@@ -29,6 +29,7 @@ describe('the pauses between starts of a Prometheus that ends at once', () => {
       clock: {
         nowMs: () => 0,
         wallMs: () => 0,
+        random: () => 0,
         sleep: async (ms, signal) => {
           // It is asked four times a second whether it is ready: those waits go on until it has ended.
           if (ms === 250) await until('the end', () => signal.aborted);

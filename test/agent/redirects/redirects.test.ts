@@ -64,6 +64,7 @@ async function play(
     clock: {
       nowMs: () => state.nowMs,
       wallMs: () => state.nowMs,
+      random: () => 0,
       sleep(durationMs) {
         state.nowMs += durationMs;
         each(state);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { systemClock } from '../../../agent/clock.ts';
+import { systemClock } from '../../../agent/shared/clock.ts';
 import { createStateFile } from '../../../agent/state.ts';
 import { createTargetFile } from '../../../agent/targets/file.ts';
 import { createPublisher, type Publisher } from '../../../agent/targets/publisher.ts';

@@ -7,7 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import Registry from 'prom-client/lib/registry.js';
 import { createLog } from '../../../agent/shared/log.ts';
 import { createTsuruClient } from '../../../agent/shared/tsuru.ts';
-import { systemClock } from '../../../broker/clock.ts';
+import { systemClock } from '../../../agent/shared/clock.ts';
 import { createGrants } from '../../../broker/grants.ts';
 import { createServer } from '../../../broker/http/server.ts';
 import { createDeploys } from '../../../broker/instances/deploys.ts';

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import Registry from 'prom-client/lib/registry.js';
 import { createLog } from '../../../agent/shared/log.ts';
 import { createTsuruClient } from '../../../agent/shared/tsuru.ts';
-import { systemClock, type Clock } from '../../../broker/clock.ts';
+import { systemClock, type Clock } from '../../../agent/shared/clock.ts';
 import { createDeploys, type Deploys } from '../../../broker/instances/deploys.ts';
 import { createMetrics } from '../../../broker/metrics.ts';
 import { expect } from '../../support/instance.ts';

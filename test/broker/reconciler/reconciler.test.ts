@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BINDS_ANNOTATION } from '../../../agent/shared/binds.ts';
-import { systemClock, type Clock } from '../../../broker/clock.ts';
+import { systemClock, type Clock } from '../../../agent/shared/clock.ts';
 import { expect } from '../../support/instance.ts';
 import { until } from '../../support/until.ts';
 import { content } from '../../tsuru/brokered.ts';
@@ -12,9 +12,9 @@ import { APP, AUTH, grantsOf, partsOf, startStage, type Stage, type StageOptions
 /** A minute passes in a moment. */
 const SPEED = 200;
 const HASTY: Clock = {
+  ...systemClock,
   nowMs: () => systemClock.nowMs() * SPEED,
   sleep: (ms, signal) => systemClock.sleep(ms / SPEED, signal),
-  random: () => Math.random(),
 };
 const OWN = `prometheus-reader ${APP}`;
 const MY_APP = 'prometheus-reader my-app';
