@@ -1,5 +1,6 @@
 import type { Annotations } from '../apps.ts';
 import { formatDuration, parseDuration } from '../shared/duration.ts';
+import { shortLine } from '../shared/text.ts';
 
 /** The annotations that users put on their apps and processes, as `tsuru metadata set` takes them. */
 const PREFIX = 'prometheus.io/';
@@ -12,6 +13,8 @@ const DEFAULT_PATH = '/metrics';
 const SHORTEST_MS = 1_000;
 /** Prometheus forgets a series after 5 minutes without a sample; above an hour a slip is likelier than a wish. */
 const LONGEST_MS = 3_600_000;
+/** Of a value in a sentence. */
+const LONGEST_SHOWN = 80;
 
 /** The interval and timeout that Prometheus uses for targets without their own: `global` of its configuration. */
 export interface ScrapeDefaults {
@@ -40,7 +43,7 @@ export function readWishes(app: Annotations, process: Annotations, defaults: Scr
       if (value === undefined || value === '') continue;
       const understood = read(value);
       if (understood !== undefined) return understood;
-      problems.push(`${PREFIX}${name}=${shorten(value)} is ignored: it must be ${expected}`);
+      problems.push(`${PREFIX}${name}=${shortLine(value, LONGEST_SHOWN)} is ignored: it must be ${expected}`);
     }
     return undefined;
   }
@@ -60,7 +63,7 @@ export function readWishes(app: Annotations, process: Annotations, defaults: Scr
       const label = `__param_${parameter}`;
       if (!/^[a-zA-Z0-9_]+$/.test(parameter)) {
         problems.push(
-          `the parameter ${shorten(parameter)} in ${PREFIX}path is ignored: Prometheus takes only letters, digits and _ in its name`,
+          `the parameter ${shortLine(parameter, LONGEST_SHOWN)} in ${PREFIX}path is ignored: Prometheus takes only letters, digits and _ in its name`,
         );
       } else if (Object.hasOwn(labels, label)) {
         problems.push(`the parameter ${parameter} in ${PREFIX}path is given twice: its first value counts`);
@@ -99,7 +102,8 @@ function unknownNames(...annotations: readonly Annotations[]): string[] {
     Object.keys(all)
       .filter((name) => name.startsWith(PREFIX) && !KNOWN.some((known) => name === PREFIX + known))
       .map(
-        (name) => `${shorten(name)} is not known here: there are ${KNOWN.map((known) => PREFIX + known).join(', ')}`,
+        (name) =>
+          `${shortLine(name, LONGEST_SHOWN)} is not known here: there are ${KNOWN.map((known) => PREFIX + known).join(', ')}`,
       ),
   );
 }
@@ -140,10 +144,4 @@ function decode(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Values of users in a sentence: not longer than a line takes, and no line breaks. */
-function shorten(value: string): string {
-  const line = value.replace(/[\s\p{Cc}]+/gu, ' ');
-  return line.length > 80 ? `${line.slice(0, 77)}...` : line;
 }

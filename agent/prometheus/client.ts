@@ -1,5 +1,6 @@
 import { createHttpClient } from '../shared/http.ts';
 import { asArray, asObject, asOptionalArray, asOptionalText, parseJson } from '../shared/shape.ts';
+import { oneLine } from '../shared/text.ts';
 import type { OwnSecret } from './secret.ts';
 
 /** Prometheus is on this machine: one that does not answer within this time hangs. */
@@ -162,10 +163,6 @@ export function createPrometheusClient(
     reload,
     close: http.close,
   };
-}
-
-function oneLine(words: string): string {
-  return words.replace(/\s+/g, ' ').trim();
 }
 
 function readTarget(raw: unknown, index: number): TargetHealth {

@@ -1,3 +1,4 @@
+import { shortLine } from '../shared/text.ts';
 import type { LogLine } from './child.ts';
 
 /** So many are named; more did not run at once on a small instance. */
@@ -13,18 +14,13 @@ const MESSAGE = "These queries didn't finish";
 export function unfinishedQueries({ message, fields }: LogLine): string | undefined {
   const { queries: listed } = fields;
   if (!message.startsWith(MESSAGE) || typeof listed !== 'string') return undefined;
-  const queries = [...listed.matchAll(/"query":"((?:[^"\\]|\\.)*)/g)].map(([, query = '']) => shown(query));
+  const queries = [...listed.matchAll(/"query":"((?:[^"\\]|\\.)*)/g)].map(([, query = '']) =>
+    shortLine(unescaped(query), LONGEST_QUERY),
+  );
   const named = [...new Set(queries)].filter((query) => query !== '');
   if (named.length === 0) return undefined;
   const more = named.length > MOST_NAMED ? ` and ${named.length - MOST_NAMED} more` : '';
   return `Prometheus ended while it ran ${named.slice(0, MOST_NAMED).join(' and ')}${more}: ask for fewer series or steps if memory ran out`;
-}
-
-function shown(query: string): string {
-  const line = unescaped(query)
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .trim();
-  return line.length > LONGEST_QUERY ? `${line.slice(0, LONGEST_QUERY - 1).toWellFormed()}…` : line;
 }
 
 /** What is cut inside an escape stays as it is. */

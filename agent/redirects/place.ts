@@ -1,3 +1,5 @@
+import { shortLine } from '../shared/text.ts';
+
 /** Prometheus' own limit of a header is far above; a path of metrics is short. */
 const LONGEST_LOCATION = 1_000;
 /** How much of a Location a sentence quotes. */
@@ -99,8 +101,7 @@ function decodePath(path: string): string | undefined {
 
 /** Without its query, which may hold a secret. */
 function quote({ origin, protocol, pathname }: URL): string {
-  const whole = `${origin === 'null' ? protocol : origin}${pathname}`;
-  return whole.length > LONGEST_QUOTE ? `${whole.slice(0, LONGEST_QUOTE)}...` : whole;
+  return shortLine(`${origin === 'null' ? protocol : origin}${pathname}`, LONGEST_QUOTE);
 }
 
 function text(value: unknown): string {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { errorText } from './text.ts';
+import { errorText, shortLine } from './text.ts';
 
 /** A check of many rules takes a second or two; one that takes this long hangs. */
 const CHECK_TIMEOUT_MS = 30_000;
@@ -54,5 +54,5 @@ export function failuresIn(output: string): string {
     if (head !== null) file = head[1] ?? '';
     else failures.add(/^line \d+: /.test(text) ? `${file}${text}` : text);
   }
-  return [...failures].join('; ').slice(0, KEPT_CHARACTERS);
+  return shortLine([...failures].join('; '), KEPT_CHARACTERS);
 }

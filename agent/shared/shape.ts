@@ -1,3 +1,5 @@
+import { oneLine } from './text.ts';
+
 /** An answer that is not of the shape it should have: the message says where and how. */
 export class ShapeError extends Error {
   override readonly name = 'ShapeError';
@@ -11,10 +13,7 @@ export function parseJson(chunks: readonly Buffer[]): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
-    const start = body
-      .toString('utf8', 0, 60)
-      .replace(/[\s\p{Cc}]+/gu, ' ')
-      .trim();
+    const start = oneLine(body.toString('utf8', 0, 60));
     throw new ShapeError(start === '' ? 'it is empty' : `it is not JSON: it starts with "${start}"`);
   }
 }

@@ -16,12 +16,17 @@ export function listNames(names: readonly string[], shown = 3, separator = ', ')
   return rest > 0 ? `${names.slice(0, shown).join(separator)} and ${rest} more` : names.join(separator);
 }
 
-/** A text on one line, without what would do something to a terminal, and cut where it is longer than so many characters. */
-export function shortLine(text: string, most: number): string {
-  const line = text
+/** A text on one line, without what would do something to a terminal. */
+export function oneLine(text: string): string {
+  return text
     .toWellFormed()
     .replaceAll(/[\s\p{Cc}]+/gu, ' ')
     .trim();
+}
+
+/** The same, cut where it is longer than so many characters. */
+export function shortLine(text: string, most: number): string {
+  const line = oneLine(text);
   // Not in the middle of a character.
   return line.length > most ? `${line.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…` : line;
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isRedirect, plainAdvice, redirectAdvice, tlsAdvice } from './advice.ts';
 import { createHttpClient, httpFailure, type HttpAnswer, type HttpRequest } from './http.ts';
 import { withoutSecrets } from './log.ts';
-import { errorText } from './text.ts';
+import { errorText, shortLine } from './text.ts';
 import { USER_AGENT } from './version.ts';
 
 /** The longest wait for an answer: listing apps, Tsuru itself may wait 10 s for each cluster that does not answer. */
@@ -217,6 +217,5 @@ function codeOf(error: unknown): string | undefined {
 
 /** The start of an error's body on one line: Tsuru's errors are plain sentences. */
 function quote(words: string, token: string): string {
-  const text = words.replace(/[\s\p{Cc}]+/gu, ' ').trim();
-  return withoutSecrets(text, [token]).slice(0, QUOTED_CHARACTERS);
+  return shortLine(withoutSecrets(words, [token]), QUOTED_CHARACTERS);
 }

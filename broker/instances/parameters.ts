@@ -1,5 +1,5 @@
 import { readSettings } from '../../agent/shared/settings/settings.ts';
-import { didYouMean } from '../../agent/shared/text.ts';
+import { didYouMean, oneLine, shortLine } from '../../agent/shared/text.ts';
 import { BrokerError, ParametersRefused } from '../errors.ts';
 import type { Plan } from '../plans/plan.ts';
 
@@ -30,7 +30,7 @@ export function readWish(plans: readonly Plan[], planName: string, parameters: P
   const plan = findPlan(plans, planName);
   const read = tryParameters(plan, parameters);
   if (!('problems' in read)) return read;
-  throw new ParametersRefused(oneLine(read.problems), namesAtFault(plan, parameters));
+  throw new ParametersRefused(listProblems(read.problems), namesAtFault(plan, parameters));
 }
 
 /** Those that are refused alone; else, as two of them contradict each other, those without which the rest is accepted. */
@@ -66,7 +66,7 @@ function findPlan(plans: readonly Plan[], name: string): Plan {
   const plan = name === '' ? plans.find(({ isDefault }) => isDefault) : plans.find((one) => one.name === name);
   if (plan !== undefined) return plan;
   const names = plans.map((one) => one.name);
-  const shown = name.slice(0, 60);
+  const shown = shortLine(name, 60);
   throw new BrokerError(
     400,
     `There is no plan "${shown}"${didYouMean(shown, names) || `: there are ${names.join(', ')}.`}`,
@@ -90,8 +90,8 @@ function textIn(parameters: Parameters, name: string, problems: string[]): strin
   return '';
 }
 
-function oneLine(problems: readonly string[]): string {
-  const shown = problems.slice(0, MOST_PROBLEMS).map((problem) => problem.replaceAll(/\s+/g, ' '));
+function listProblems(problems: readonly string[]): string {
+  const shown = problems.slice(0, MOST_PROBLEMS).map(oneLine);
   const rest = problems.length - shown.length;
   return [...shown, ...(rest > 0 ? [`(and ${rest} more)`] : [])].join(' ');
 }

@@ -1,3 +1,4 @@
+import { shortLine } from '../text.ts';
 import type { Node } from './node.ts';
 
 /** What a person reads at once; the rest comes after these are mended. */
@@ -29,7 +30,7 @@ export function createProblems(): Problems {
   let more = 0;
 
   function add(sentence: string): void {
-    if (sentences.length < MOST_PROBLEMS) sentences.push(cut(sentence.toWellFormed(), LONGEST_PROBLEM));
+    if (sentences.length < MOST_PROBLEMS) sentences.push(shortLine(sentence, LONGEST_PROBLEM));
     else more++;
   }
 
@@ -57,14 +58,5 @@ export function createProblems(): Problems {
  * with the user in front of its @.
  */
 export function shown(text: string): string {
-  const line = text
-    .slice(0, LONGEST_SHOWN * 4)
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .trim()
-    .toWellFormed();
-  return /@|:\/\//.test(text) ? '…' : cut(line, LONGEST_SHOWN);
-}
-
-function cut(text: string, longest: number): string {
-  return text.length > longest ? `${text.slice(0, longest - 1).toWellFormed()}…` : text;
+  return /@|:\/\//.test(text) ? '…' : shortLine(text, LONGEST_SHOWN);
 }
