@@ -70,7 +70,7 @@ const TROUBLES: readonly {
     says: /Tsuru answered 404/,
     reason: 'not_found',
   },
-  { title: 'redirects', fault: { kind: 'status', status: 302 }, says: /Tsuru answered 302/, reason: 'refused' },
+  { title: 'redirects', fault: { kind: 'status', status: 302 }, says: /Tsuru answered 302/, reason: 'redirected' },
   {
     title: 'answers a page of HTML',
     fault: { kind: 'body', body: '<html>maintenance</html>' },
