@@ -25,6 +25,10 @@ export interface Features {
   readonly headersInFiles: boolean;
   /** `proxy_from_environment`, since 2.43. */
   readonly proxyFromEnvironment: boolean;
+  /** `--scrape.discovery-reload-interval`: the flag is older, but values below its default of 5 s count since 2.55. */
+  readonly quickDiscovery: boolean;
+  /** GOMAXPROCS follows the CPU limit by `--enable-feature=auto-gomaxprocs`. Since 3.0 it does so by default, and the feature is unknown. */
+  readonly gomaxprocsFeature: boolean;
 }
 
 /** Of a version that is not known, only what all can do. */
@@ -40,6 +44,8 @@ export function featuresOf(version: string | undefined): Features {
     outOfOrder: atLeast(3, 14),
     headersInFiles: atLeast(2, 55),
     proxyFromEnvironment: atLeast(2, 43),
+    quickDiscovery: atLeast(2, 55),
+    gomaxprocsFeature: atLeast(2, 42) && !atLeast(3, 0),
   };
 }
 

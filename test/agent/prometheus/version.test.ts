@@ -2,18 +2,19 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { askVersion, featuresOf } from '../../../agent/prometheus/version.ts';
 
+const ONLY_IN_2 = ['gomaxprocsFeature'];
 const SINCE_2_47 = ['keepDropped', 'proxyFromEnvironment'];
-const SINCE_2_55 = [...SINCE_2_47, 'headersInFiles'];
+const SINCE_2_55 = [...SINCE_2_47, 'headersInFiles', 'quickDiscovery'];
 
 describe('what a version of Prometheus can do', () => {
   it('is taken from its number, and the least for one that is not known', () => {
     const table = [
       { version: undefined, can: [] },
       { version: 'dev', can: [] },
-      { version: '2.42.0+ds', can: [] },
-      { version: '2.43.0', can: ['proxyFromEnvironment'] },
-      { version: '2.54.1', can: SINCE_2_47 },
-      { version: '2.55.0', can: SINCE_2_55 },
+      { version: '2.42.0+ds', can: ONLY_IN_2 },
+      { version: '2.43.0', can: [...ONLY_IN_2, 'proxyFromEnvironment'] },
+      { version: '2.54.1', can: [...ONLY_IN_2, ...SINCE_2_47] },
+      { version: '2.55.0', can: [...ONLY_IN_2, ...SINCE_2_55] },
       { version: '3.8.1', can: [...SINCE_2_55, 'fallbackProtocol'] },
       { version: '3.10.0', can: [...SINCE_2_55, 'fallbackProtocol'] },
       { version: '3.11.0', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile'] },
