@@ -1,20 +1,17 @@
 import type { FreeOutcome } from './budget/free.ts';
-import type { Change } from './discovery/changes.ts';
 import type { Discovery } from './discovery/discover.ts';
 import type { Metrics } from './metrics.ts';
-import type { DetailsFailure } from './poll/details.ts';
-import type { PollOutcome } from './poll/poller.ts';
-import type { ConfigurationStatus } from './prometheus/configuration.ts';
+import type { PollEvent, PollOutcome } from './poll/poller.ts';
+import type { ConfigurationEvent, ConfigurationStatus } from './prometheus/configuration.ts';
 import type { ListedApp } from './poll/answers.ts';
 import type { SettingsOutcome } from './settings.ts';
-import type { SyncStatus } from './prometheus/prover.ts';
+import type { SyncEvent } from './prometheus/prover.ts';
 import { lineText, type LogLine } from './prometheus/child.ts';
 import { unfinishedQueries } from './prometheus/unfinished-queries.ts';
-import type { ReloadOutcome } from './prometheus/reload.ts';
 import type { SupervisorEvent } from './prometheus/supervisor.ts';
 import type { Log } from './shared/log.ts';
 import { listNames } from './shared/text.ts';
-import type { WriteOutcome } from './targets/publisher.ts';
+import type { PublisherEvent } from './targets/publisher.ts';
 import type { Troubles } from './troubles.ts';
 
 /** What happened last, for the status. Times are in milliseconds since 1970. */
@@ -42,40 +39,45 @@ export interface Progress {
 /** How many losses of data are kept for the status: the first ones tell how it began. */
 const KEPT_LOSSES = 10;
 
+/** What of the settings cannot be had, or is tight; undefined or none where all is well. */
+export interface DesiredProblems {
+  /** The sum, where memory or volume are too small. */
+  readonly memory: string | undefined;
+  /** Variables that the settings name for secrets, and that are not set. */
+  readonly missingVariables: readonly string[];
+  /** Which headers this version cannot send. */
+  readonly headers: string | undefined;
+  /** Why the proxy of the environment is not used. */
+  readonly proxy: string | undefined;
+}
+
+/** Something that happened in a part of the agent. */
+export type Event =
+  | PublisherEvent
+  | PollEvent
+  | SyncEvent
+  | ConfigurationEvent
+  | { readonly kind: 'settings'; readonly outcome: SettingsOutcome }
+  | { readonly kind: 'problems'; readonly problems: DesiredProblems }
+  /** What is wrong with private CAs that are used all the same. */
+  | { readonly kind: 'authorities'; readonly problems: readonly string[] }
+  | { readonly kind: 'address'; readonly problem: string | undefined }
+  /** This instance's own app as Tsuru lists it; undefined where it is not in the list. */
+  | { readonly kind: 'own_app'; readonly app: ListedApp | undefined }
+  | { readonly kind: 'process'; readonly event: SupervisorEvent }
+  /** A line of Prometheus' own log. */
+  | { readonly kind: 'line'; readonly line: LogLine }
+  /** Room was made, or tried to be, on the volume of the data. */
+  | { readonly kind: 'freed'; readonly outcome: FreeOutcome }
+  /** Data were deleted from a full volume. */
+  | { readonly kind: 'lost'; readonly text: string };
+
+export type Report = (event: Event) => void;
+
 /** Turns what happens in the agent's parts into log lines, metrics and the present troubles. */
 export interface Reporter {
   readonly progress: () => Progress;
-  readonly onChange: (discovery: Discovery, changes: readonly Change[]) => void;
-  readonly onWrite: (outcome: WriteOutcome) => void;
-  readonly onState: (problem: string | undefined) => void;
-  readonly onPoll: (outcome: PollOutcome, durationMs: number) => void;
-  readonly onWait: (waitMs: number) => void;
-  readonly onDetails: (failures: readonly DetailsFailure[]) => void;
-  readonly onSync: (status: SyncStatus) => void;
-  readonly onLoaded: (durationMs: number) => void;
-  readonly onDead: (reason: string) => void;
-  readonly onConfiguration: (status: ConfigurationStatus) => void;
-  readonly onCheck: (succeeded: boolean) => void;
-  readonly onReload: (outcome: ReloadOutcome) => void;
-  readonly onPolling: (reason: string) => void;
-  readonly onSupervisor: (event: SupervisorEvent) => void;
-  /** Room was made, or tried to be, on the volume of the data. */
-  readonly onRoom: (outcome: FreeOutcome) => void;
-  /** Data were deleted from a full volume. */
-  readonly onLost: (text: string) => void;
-  readonly onSettings: (outcome: SettingsOutcome) => void;
-  /** The variables that settings name for secrets, and that are not set. */
-  readonly onMissingCredentials: (names: readonly string[]) => void;
-  /** What this Prometheus cannot send. */
-  readonly onHeaders: (problem: string | undefined) => void;
-  /** What is wrong with private CAs that are used all the same. */
-  readonly onAuthorities: (problems: readonly string[]) => void;
-  /** Why the proxy of the environment is not used. */
-  readonly onProxy: (problem: string | undefined) => void;
-  readonly onAddress: (problem: string | undefined) => void;
-  readonly onOwnApp: (app: ListedApp | undefined) => void;
-  /** A line of Prometheus' own log. */
-  readonly onPrometheusLine: (line: LogLine) => void;
+  readonly report: Report;
 }
 
 export interface ReporterOptions {
@@ -118,14 +120,13 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     return reason === undefined ? undefined : `the units of ${names} are unknown, their last targets stay: ${reason}`;
   }
 
-  return {
-    progress: () => progress,
-    onChange(discovery, changes) {
+  const told: { readonly [Kind in Event['kind']]: (event: Extract<Event, { readonly kind: Kind }>) => void } = {
+    targets({ discovery, changes }) {
       metrics.discovered(discovery);
       for (const { app, level, text } of changes) log[level]({ app }, text);
       trouble('unknown', unknownUnits(discovery), "Tsuru tells every app's units again");
     },
-    onWrite(outcome) {
+    write({ outcome }) {
       metrics.wrote(outcome, wallMs());
       if (outcome.kind !== 'unchanged') {
         progress = { ...progress, lastWrite: { atMs: wallMs(), ok: outcome.kind === 'written' } };
@@ -137,7 +138,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
           : undefined;
       trouble('write', problem, 'the target file is written again');
     },
-    onState(problem) {
+    state({ problem }) {
       if (problem !== undefined) metrics.stateNotSaved();
       const lost = 'so a restart while Tsuru is down would lose what changed since';
       trouble(
@@ -146,7 +147,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
         'the state is saved again',
       );
     },
-    onPoll(outcome, durationMs) {
+    poll({ outcome, durationMs }) {
       const atMs = wallMs();
       metrics.polled(outcome, durationMs, atMs);
       progress = { ...progress, lastPoll: { atMs, ok: outcome.kind === 'answered' } };
@@ -160,28 +161,30 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       const problems = outcome.problems.length === 0 ? undefined : listNames(outcome.problems, undefined, '; ');
       trouble('list', problems, "Tsuru's list of apps is whole again");
     },
-    onWait(waitMs) {
+    wait({ waitMs }) {
       progress = { ...progress, nextPollMs: wallMs() + waitMs };
     },
-    onDetails(failures) {
+    details({ failures }) {
       const names = listNames(failures.map(({ name }) => name));
       const [first] = failures;
       const problem = first && `the ports of ${names} could not be asked for, those known stay: ${first.reason}`;
       trouble('details', problem, "every app's ports are told again");
     },
-    onSync({ inSync, problem }) {
+    sync({ status: { inSync, problem } }) {
       metrics.inSync(inSync);
       // Out of sync for a moment is what every change is.
       if (inSync || problem !== undefined) trouble('sync', problem, 'Prometheus has loaded the last targets');
     },
-    onLoaded: metrics.loaded,
-    onDead(reason) {
+    loaded({ durationMs }) {
+      metrics.loaded(durationMs);
+    },
+    dead({ reason }) {
       metrics.revived();
       log.warn(
         `Prometheus' file discovery is dead: ${reason}; it is begun anew by a changed refresh_interval and a reload`,
       );
     },
-    onConfiguration(status) {
+    configuration({ status }) {
       const { configuration } = progress;
       progress = { ...progress, configuration: status };
       const stays =
@@ -198,16 +201,18 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       if (status.loadedAtMs !== undefined && status.loadedAtMs !== configuration.loadedAtMs)
         log.info('Prometheus has loaded the configuration');
     },
-    onCheck: metrics.checked,
-    onReload(outcome) {
+    check({ succeeded }) {
+      metrics.checked(succeeded);
+    },
+    reload({ outcome }) {
       metrics.reloaded(outcome, wallMs());
     },
-    onPolling(reason) {
+    polling({ reason }) {
       log.warn(
         `the kernel has no watches left (${reason}): changes of configuration and rules are looked for each second instead`,
       );
     },
-    onSettings(outcome) {
+    settings({ outcome }) {
       metrics.settled(outcome, wallMs());
       if (outcome.kind === 'not_saved') {
         trouble(
@@ -229,8 +234,9 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
         'the settings are accepted',
       );
     },
-    onMissingCredentials(names) {
+    problems({ problems: { memory, missingVariables: names, headers, proxy } }) {
       const set = names.map((name) => `"tsuru env-set -p ${name}=..."`).join(' and ');
+      trouble('memory', memory, 'the memory suffices');
       trouble(
         'credentials',
         names.length === 0
@@ -238,24 +244,20 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
           : `nothing is sent to where ${listNames(names, 10)} is needed, as it is not set: set it on this instance's app with ${set}`,
         'every secret that the settings name is set',
       );
+      trouble('headers', headers, 'Prometheus can send all headers');
+      trouble('proxy', proxy, 'remote_write and alertmanagers use the proxy');
     },
-    onHeaders(problem) {
-      trouble('headers', problem, 'Prometheus can send all headers');
-    },
-    onAuthorities(problems) {
+    authorities({ problems }) {
       trouble(
         'authorities',
         problems.length === 0 ? undefined : problems.join(' '),
         'the private CAs are as they should be',
       );
     },
-    onProxy(problem) {
-      trouble('proxy', problem, 'remote_write and alertmanagers use the proxy');
-    },
-    onAddress(problem) {
+    address({ problem }) {
       trouble('address', problem, 'the address of this instance is one');
     },
-    onOwnApp(app) {
+    own_app({ app }) {
       const lost =
         'its settings cannot be followed, those in force stay: the service gives its token the role prometheus-reader for it again within a minute, ' +
         'or at once with "tsuru service-instance-update"';
@@ -265,7 +267,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
         "this instance's own app is in Tsuru's list",
       );
     },
-    onSupervisor(event) {
+    process({ event }) {
       const { supervised } = progress;
       metrics.supervised(event);
       switch (event.kind) {
@@ -296,12 +298,14 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
           lose(event.text);
       }
     },
-    onRoom({ lost, short }) {
+    freed({ outcome: { lost, short } }) {
       lost.forEach(loseOnFull);
       trouble('no-room', short.length === 0 ? undefined : short.join('; '), "the data's volume has room for a start");
     },
-    onLost: loseOnFull,
-    onPrometheusLine(line) {
+    lost({ text }) {
+      loseOnFull(text);
+    },
+    line({ line }) {
       const {
         level,
         message,
@@ -317,6 +321,13 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
         { component: 'prometheus', ...(part === undefined ? {} : { part }), ...fields },
         message,
       );
+    },
+  };
+  return {
+    progress: () => progress,
+    report(event) {
+      // Each kind has the function for its own events.
+      (told[event.kind] as (told: Event) => void)(event);
     },
   };
 }

@@ -25,7 +25,7 @@ export interface InstanceSettingsOptions {
   readonly clock: Clock;
   /** What is wrong with a configuration made of these settings; undefined if nothing is. Rejects when the agent stops. */
   readonly check: (settings: Settings) => Promise<string | undefined>;
-  readonly onOutcome: (outcome: SettingsOutcome) => void;
+  readonly report: (event: { readonly kind: 'settings'; readonly outcome: SettingsOutcome }) => void;
   /** Aborted when the agent stops: then nothing is said of what is given up. */
   readonly stopping: AbortSignal;
 }
@@ -42,7 +42,10 @@ export interface InstanceSettings {
 
 /** @throws {Error} when the defaults are no settings. */
 export function createInstanceSettings(options: InstanceSettingsOptions): InstanceSettings {
-  const { dataFolder, defaults, clock, check, onOutcome, stopping } = options;
+  const { dataFolder, defaults, clock, check, report, stopping } = options;
+  const tell = (outcome: SettingsOutcome): void => {
+    report({ kind: 'settings', outcome });
+  };
   const path = join(dataFolder, 'settings.json');
   let current = settingsOf(defaults);
   /** The annotation that is in force, or was on disk. */
@@ -55,7 +58,7 @@ export function createInstanceSettings(options: InstanceSettingsOptions): Instan
 
   function refuse(annotation: string | undefined, problems: readonly string[]): void {
     refused = { annotation, retryAtMs: clock.nowMs() + RETRY_MS };
-    onOutcome({ kind: 'refused', problems });
+    tell({ kind: 'refused', problems });
   }
 
   async function take(annotation: string | undefined): Promise<void> {
@@ -64,7 +67,7 @@ export function createInstanceSettings(options: InstanceSettingsOptions): Instan
       // Without any, the defaults are meant; but settings do not vanish because their annotation does.
       if (accepted === undefined && refused !== undefined) {
         refused = undefined;
-        onOutcome({ kind: 'accepted', settings: current });
+        tell({ kind: 'accepted', settings: current });
       }
       if (accepted !== undefined)
         refuse(annotation, ['they are missing from the app: set them again with "tsuru service-instance-update"']);
@@ -84,7 +87,7 @@ export function createInstanceSettings(options: InstanceSettingsOptions): Instan
       refused = undefined;
       accepted = annotation;
       current = result.settings;
-      onOutcome({ kind: 'accepted', settings: current });
+      tell({ kind: 'accepted', settings: current });
     }
     await save(annotation);
   }
@@ -109,7 +112,7 @@ export function createInstanceSettings(options: InstanceSettingsOptions): Instan
       await writeWhole({ temporary: join(dataFolder, 'tmp', 'settings.json'), path, text: annotation, mode: MODE });
       saved = annotation;
     } catch (error) {
-      onOutcome({ kind: 'not_saved', reason: errorText(error) });
+      tell({ kind: 'not_saved', reason: errorText(error) });
     }
   }
 

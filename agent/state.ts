@@ -91,6 +91,11 @@ function checksum(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
+export interface Restored {
+  readonly known?: KnownApps;
+  readonly problems: readonly string[];
+}
+
 /**
  * What is known before the first poll: the saved state; without one, the targets of the last target file, which stand until Tsuru tells
  * the units of their apps.
@@ -99,7 +104,7 @@ export async function restore(
   state: StateFile,
   targets: { read(): Promise<string | undefined> },
   wallMs: number,
-): Promise<{ readonly known?: KnownApps; readonly problems: readonly string[] }> {
+): Promise<Restored> {
   const { known, problem } = await state.load();
   if (known !== undefined) return { known, problems: [] };
   const problems = problem === undefined ? [] : [problem];

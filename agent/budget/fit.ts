@@ -19,8 +19,8 @@ const WANTED_INTERVAL_LABEL = '__meta_tsuru_scrape_interval';
 
 export interface FitOptions {
   readonly limits: readonly Limit[];
-  /** What each target exposes a scrape, by sampleKey. */
-  readonly samples: ReadonlyMap<string, number>;
+  /** What each target exposes a scrape, by sampleKey; undefined until Prometheus tells: then targets are scraped as they were. */
+  readonly samples: ReadonlyMap<string, number> | undefined;
   /** By how much all intervals are stretched at least. */
   readonly factor: number;
   /** Of targets without an interval and a timeout of their own. */
@@ -44,11 +44,11 @@ export function fit(
       targets: groups.map((group) => {
         const key = targetKey(group);
         const process = group.labels[PROCESS_LABEL] ?? '';
-        return { key, process, intervalMs: intervalOf(group, scrape.intervalMs), samples: samples.get(key) };
+        return { key, process, intervalMs: intervalOf(group, scrape.intervalMs), samples: samples?.get(key) };
       }),
     })),
     limits,
-    memory,
+    memory: memory && { ...memory, isStanding: memory.isStanding && samples === undefined },
     factor,
   });
   const planned = new Map(plan.apps.map((app) => [app.app, app]));

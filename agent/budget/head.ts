@@ -21,8 +21,8 @@ export interface HeadGuardOptions {
   readonly client: PrometheusClient;
   /** How many series the budget has room for; Infinity when it has no limit. */
   readonly budgetSeries: () => number;
-  /** Other apps are paused than before. */
-  readonly onChange: () => void;
+  /** Told when other apps are paused than before: those that are not scraped for now, and why. */
+  readonly onChange: (paused: ReadonlyMap<string, string>) => void;
   readonly troubles: Troubles;
   readonly clock: Clock;
 }
@@ -31,8 +31,6 @@ export interface HeadGuardOptions {
 export interface HeadGuard {
   /** Of the last look. */
   readonly series: () => number;
-  /** Apps that are not scraped for now, and why. */
-  readonly paused: () => ReadonlyMap<string, string>;
   /** One look. Never rejects. */
   look(): Promise<void>;
   /** Looks until the signal aborts. */
@@ -42,7 +40,6 @@ export interface HeadGuard {
 export function createHeadGuard({ client, budgetSeries, onChange, troubles, clock }: HeadGuardOptions): HeadGuard {
   let state: ChurnState = NO_CHURN;
   let series = 0;
-  let paused: ReadonlyMap<string, string> = new Map();
 
   async function look(): Promise<void> {
     const most = budgetSeries();
@@ -52,8 +49,7 @@ export function createHeadGuard({ client, budgetSeries, onChange, troubles, cloc
       const before = state;
       state = watchChurn(state, { atMs: clock.nowMs(), series, made }, most);
       if (state.paused !== before.paused) {
-        paused = new Map([...state.paused].map((app) => [app, PAUSED]));
-        onChange();
+        onChange(new Map([...state.paused].map((app) => [app, PAUSED])));
       }
     } catch (error) {
       // One that starts, or does not answer, is told of elsewhere.
@@ -72,7 +68,6 @@ export function createHeadGuard({ client, budgetSeries, onChange, troubles, cloc
 
   return {
     series: () => series,
-    paused: () => paused,
     look,
     async run(signal) {
       const isStopped = (): boolean => signal.aborted;

@@ -1,21 +1,18 @@
 import type { Clock } from '../shared/clock.ts';
-import type { Discovery } from '../discovery/discover.ts';
 import type { PrometheusClient } from '../prometheus/client.ts';
-import { budgetOf, isOutgrown, type Budget, type Resources } from '../shared/budget.ts';
-import { grown, type Layout, type Load } from '../shared/layout.ts';
+import { budgetOf, isOutgrown } from '../shared/budget.ts';
+import { grown, type Load } from '../shared/layout.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 import type { RoomStatus } from '../shared/status.ts';
 import { errorText } from '../shared/text.ts';
 import type { TargetGroup } from '../targets/groups.ts';
 import type { Troubles } from '../troubles.ts';
-import { fit, memoryOf, targetKey } from './fit.ts';
+import { resourcesOf, type Capacity, type CapacityFacts } from './capacity.ts';
+import { targetKey } from './fit.ts';
 import { createGuard } from './guard.ts';
 import { createHeadGuard } from './head.ts';
-import { watchLoad, withMargin, withoutMargin, type LoadFile } from './load.ts';
-import type { MemoryLimit } from './limits.ts';
-import type { PlanMemory } from './plan.ts';
+import { watchLoad, withoutMargin, type LoadFile } from './load.ts';
 import { readSamples } from './samples.ts';
-import type { Volume } from './volume.ts';
 import type { VolumeLook } from './watchdog.ts';
 
 /** How often the targets' samples are asked for: one query, and an app that explodes fails alone until then. */
@@ -23,64 +20,45 @@ const SAMPLES_EVERY_MS = 30_000;
 /** The same while there are targets that were never scraped, which are taken for more than most are; and how often that is looked at. */
 const UNKNOWN_SAMPLES_EVERY_MS = 5_000;
 
-export interface RoomOptions {
-  readonly memory: MemoryLimit;
-  /** `usedBytes` is undefined where it could not be read. */
-  readonly volume: Pick<Volume, 'kind' | 'sizeBytes'> & { readonly usedBytes: number | undefined };
+export interface CapacityWatchOptions {
   readonly storageFolder: string;
   readonly loadFile: LoadFile;
-  /** What was taken in before the agent was started; undefined when that is not known. */
-  readonly savedLoad: Load | undefined;
-  readonly settings: () => Settings;
+  /** How much of the volume was taken at the start; undefined where it could not be read. */
+  readonly usedBytes: number | undefined;
+  /** What is known and what follows from it, at present. */
+  readonly now: () => {
+    readonly facts: CapacityFacts;
+    readonly capacity: Capacity;
+    readonly settings: Settings;
+    readonly groups: readonly TargetGroup[];
+    /** Of what may be scraped, 1 is all. */
+    readonly load: number;
+  };
+  /** Takes what is found out. */
+  readonly patch: (news: Partial<CapacityFacts>) => void;
   readonly client: PrometheusClient;
   readonly clock: Clock;
   readonly troubles: Troubles;
-  /** Prometheus is to be run otherwise: another retention, or other blocks. */
-  readonly onRetention: () => void;
-  /** Targets are to be fitted anew. */
-  readonly onFit: () => void;
   /** The volume was looked at once more; returns whether something on it was freed. Never rejects. */
   readonly onLook: (look: VolumeLook) => Promise<boolean>;
 }
 
-/** Keeps what is scraped within what this instance can hold, in memory and on its volume. */
-export interface Room {
-  readonly budget: () => Budget;
-  /** What the data may take at present. */
-  readonly retentionSizeBytes: () => number | undefined;
-  /** Makes a discovery fit; another function as soon as it would fit otherwise. */
-  readonly fit: () => (discovery: Discovery) => Discovery;
-  /** Takes the settings anew. */
-  readonly update: () => void;
-  /** The most samples that a target can have room for. */
-  readonly mostSamples: () => number;
-  /** Begins with these targets as they were scraped, until Prometheus tells what they expose. */
-  remember(groups: Iterable<TargetGroup>): void;
+/** Finds out what the own Prometheus holds: its volume, its head, what targets expose, and what it takes in. */
+export interface CapacityWatch {
   readonly status: () => RoomStatus;
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
-export function createRoom(options: RoomOptions): Room {
-  const { memory, volume, settings, client, clock, troubles, onRetention, onFit } = options;
-  const memoryLimitBytes = memory.kind === 'known' ? memory.bytes : undefined;
-  /** What blocks are made for, until Prometheus runs; then how long they are. */
-  let lastLoad = options.savedLoad;
-  let layout: Layout | undefined;
+export function createCapacityWatch(options: CapacityWatchOptions): CapacityWatch {
+  const { now, patch, client, clock, troubles } = options;
   let layoutSinceMs = clock.nowMs();
-  let budget = makeBudget();
-  let samples: ReadonlyMap<string, number> = new Map();
-  let planMemory: PlanMemory | undefined;
-  let load = 0;
-  let hasUnknown = false;
   let learntAtMs = -Infinity;
-  let fitNow = makeFit();
 
   const guard = createGuard({
     folder: options.storageFolder,
-    retentionSizeBytes: () => budget.retentionSizeBytes ?? Infinity,
-    onChange() {
-      onRetention();
-      refit();
+    retentionSizeBytes: () => now().capacity.budget.retentionSizeBytes ?? Infinity,
+    onChange: (state) => {
+      patch({ volumeSteps: state.steps === 0 ? undefined : state });
     },
     onLook: options.onLook,
     troubles,
@@ -89,79 +67,43 @@ export function createRoom(options: RoomOptions): Room {
 
   const head = createHeadGuard({
     client,
-    budgetSeries: mostSeries,
-    onChange: refit,
+    budgetSeries: () => now().capacity.mostSeries,
+    onChange: (paused) => {
+      patch({ paused });
+    },
     troubles,
     clock,
   });
-
-  function inForce(): Resources {
-    const { retentionSizeBytes, retentionMs, remoteWrite } = settings();
-    const load = lastLoad === undefined ? undefined : withMargin(lastLoad);
-    return { memoryLimitBytes, volume, retentionSizeBytes, retentionMs, receivers: remoteWrite.length, load, layout };
-  }
 
   /**
    * More than the present blocks hold takes shorter ones: Prometheus is started anew, and cuts its head at once. That waits until the head,
    * a merged block or all blocks really are as large, so that a bind is not followed by a restart.
    */
   function follow(load: Load): void {
-    if (layout === undefined) return;
-    const usedBytes = guard.lastLook()?.usedBytes ?? volume.usedBytes ?? Infinity;
-    const present = { layout: grown(layout, clock.nowMs() - layoutSinceMs), usedBytes };
-    if (!isOutgrown(inForce(), present, withoutMargin(load))) return;
-    lastLoad = load;
-    layout = undefined;
-    budget = makeBudget();
-    keepLayout();
-    onRetention();
+    const { facts, settings } = now();
+    if (facts.layout === undefined) return;
+    const usedBytes = guard.lastLook()?.usedBytes ?? options.usedBytes ?? Infinity;
+    const present = { layout: grown(facts.layout, clock.nowMs() - layoutSinceMs), usedBytes };
+    if (!isOutgrown(resourcesOf(settings, facts), present, withoutMargin(load))) return;
+    keepLayout(load);
   }
 
-  function keepLayout(): void {
-    ({ layout } = budget);
+  /** The blocks for a load are kept until they are outgrown, whatever else changes: others take a restart. */
+  function keepLayout(load: Load | undefined): void {
+    const { facts, settings } = now();
+    const { layout } = budgetOf(resourcesOf(settings, { ...facts, load, layout: undefined }));
     layoutSinceMs = clock.nowMs();
-  }
-
-  function makeBudget(): Budget {
-    const made = budgetOf(inForce());
-    if (made.problems.length > 0) troubles.begin('memory', made.problems.join('; '));
-    else troubles.end('memory', 'the memory suffices');
-    return made;
-  }
-
-  function mostSeries(): number {
-    return Math.min(...budget.limits.map(({ series }) => series));
-  }
-
-  function makeFit(): (discovery: Discovery) => Discovery {
-    return (discovery) => {
-      const { limits } = budget;
-      const { scrapeIntervalMs: intervalMs, scrapeTimeoutMs: timeoutMs } = settings();
-      const scrape = { intervalMs, timeoutMs };
-      const { factor } = guard.state();
-      const paused = head.paused();
-      const fitted = fit(discovery, { limits, samples, factor, scrape, memory: planMemory, paused });
-      ({ memory: planMemory, load } = fitted.plan);
-      hasUnknown = fitted.discovery.groups.some((group) => !samples.has(targetKey(group)));
-      return fitted.discovery;
-    };
-  }
-
-  function refit(): void {
-    fitNow = makeFit();
-    onFit();
+    patch({ load, layout });
   }
 
   async function learnSamples(): Promise<void> {
     try {
-      const now = await readSamples(client);
-      const isSame = now.size === samples.size && [...now].every(([key, count]) => samples.get(key) === count);
-      samples = now;
-      const isFirst = planMemory?.isStanding === true;
-      if (planMemory?.isStanding === true) planMemory = { ...planMemory, isStanding: false };
+      const told = await readSamples(client);
+      const { samples } = now().facts;
       learntAtMs = clock.nowMs();
       troubles.end('samples', 'Prometheus tells again how much each target exposes');
-      if (!isSame || isFirst) refit();
+      const isSame = told.size === samples?.size && [...told].every(([key, count]) => samples.get(key) === count);
+      if (!isSame) patch({ samples: told });
     } catch (error) {
       // One that starts, or is restarted, is told of elsewhere.
       const isReady = await client.ready().then(
@@ -173,45 +115,35 @@ export function createRoom(options: RoomOptions): Room {
     }
   }
 
-  function retentionSizeNow(): number | undefined {
-    const { steps, retentionSizeBytes } = guard.state();
-    return steps > 0 ? retentionSizeBytes : budget.retentionSizeBytes;
+  function hasUnmeasured(): boolean {
+    const { facts, groups } = now();
+    return groups.some((group) => facts.samples?.has(targetKey(group)) !== true);
   }
 
   return {
-    budget: () => budget,
-    mostSamples: mostSeries,
-    retentionSizeBytes: retentionSizeNow,
-    fit: () => fitNow,
-    update() {
-      budget = makeBudget();
-      fitNow = makeFit();
-    },
-    remember(groups) {
-      planMemory = memoryOf(groups, settings().scrapeIntervalMs);
-    },
     status() {
+      const { facts, capacity, load } = now();
       const look = guard.lastLook();
       return {
-        memoryLimitBytes,
-        goMemLimitBytes: budget.goMemLimitBytes,
-        volume: volume.kind,
-        volumeBytes: look?.sizeBytes ?? volume.sizeBytes,
-        volumeUsedBytes: look?.usedBytes ?? volume.usedBytes,
-        retentionSizeBytes: retentionSizeNow(),
+        memoryLimitBytes: facts.memoryLimitBytes,
+        goMemLimitBytes: capacity.budget.goMemLimitBytes,
+        volume: facts.volume.kind,
+        volumeBytes: look?.sizeBytes ?? facts.volume.sizeBytes,
+        volumeUsedBytes: look?.usedBytes ?? options.usedBytes,
+        retentionSizeBytes: capacity.retentionSizeBytes,
         load,
         steps: guard.state().steps,
         series: head.series(),
-        pausedApps: [...head.paused().keys()],
+        pausedApps: [...facts.paused.keys()],
       };
     },
     async run(signal) {
-      keepLayout();
+      keepLayout(now().facts.load);
       const isStopped = (): boolean => signal.aborted;
       const learn = async (): Promise<void> => {
         while (!isStopped()) {
           await clock.sleep(UNKNOWN_SAMPLES_EVERY_MS, signal);
-          const isDue = hasUnknown || clock.nowMs() - learntAtMs >= SAMPLES_EVERY_MS;
+          const isDue = hasUnmeasured() || clock.nowMs() - learntAtMs >= SAMPLES_EVERY_MS;
           if (!isStopped() && isDue) await learnSamples();
         }
       };

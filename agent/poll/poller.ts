@@ -33,18 +33,22 @@ export type PollOutcome =
 export const POLL_FAILURES = [...TSURU_FAILURES, 'internal'] as const;
 export type PollFailure = (typeof POLL_FAILURES)[number];
 
+/** What is told of it. */
+export type PollEvent =
+  | { readonly kind: 'poll'; readonly outcome: PollOutcome; readonly durationMs: number }
+  | { readonly kind: 'details'; readonly failures: readonly DetailsFailure[] }
+  /** When the next poll is, in milliseconds from now. */
+  | { readonly kind: 'wait'; readonly waitMs: number };
+
 /** What takes part in a poll besides Tsuru. */
 export interface PollSink {
   /** Takes what is known now. Resolves when it is on disk, or could not be written. */
   publish(known: KnownApps, seenAtMs: number): Promise<void>;
   /** The apps that are no longer scraped, and why. Told before the publish without them. */
-  onGone(gone: ReadonlyMap<string, string>): void;
-  onPoll(outcome: PollOutcome, durationMs: number): void;
-  onDetails(failures: readonly DetailsFailure[]): void;
+  explain(gone: ReadonlyMap<string, string>): void;
   /** Takes what each list says of the instance's own app; undefined when it is not in it. */
-  onOwnApp(own: ListedApp | undefined): void;
-  /** Told when the next poll is, in milliseconds from now. */
-  onWait(waitMs: number): void;
+  ownApp(own: ListedApp | undefined): void;
+  report(event: PollEvent): void;
   /** When targets last changed, on the clock that only goes forward; undefined if never. */
   changedAtMs(): number | undefined;
   /** Whether what was published still waits to be written. */
@@ -96,7 +100,7 @@ export function createPoller(options: PollerOptions): Poller {
       if (clock.nowMs() - publishedAtMs >= DETAILS_WRITE_EVERY_MS) void publish(clock.nowMs());
     },
     async onEnd(failed) {
-      sink.onDetails(failed);
+      sink.report({ kind: 'details', failures: failed });
       await publish(clock.nowMs());
     },
   });
@@ -110,7 +114,7 @@ export function createPoller(options: PollerOptions): Poller {
     const list = await getList(signal);
     const seenAtMs = clock.nowMs();
     const { strangers, accepted, problems } = identify(known, list.apps, own);
-    if (strangers.size > 0) sink.onGone(strangers);
+    if (strangers.size > 0) sink.explain(strangers);
     known = makeFormer(forget(known, accepted), strangers.keys());
     known = learnList(known, list, clock.wallMs());
     const former = formerIn(known);
@@ -142,7 +146,7 @@ export function createPoller(options: PollerOptions): Poller {
     if (ownApp === undefined) return { apps, problems };
     own = apps.get(ownApp);
     // Settings that were refused are tried again though nothing changed.
-    sink.onOwnApp(own);
+    sink.ownApp(own);
     return { apps: new Map([...apps].filter(([name]) => name !== ownApp)), problems };
   }
 
@@ -160,7 +164,7 @@ export function createPoller(options: PollerOptions): Poller {
       else if (verdict.kind === 'removed') removed.push(name);
     }
     known = markMissing(known, kept, clock.wallMs());
-    if (gone.size > 0) sink.onGone(gone);
+    if (gone.size > 0) sink.explain(gone);
     known = makeFormer(known, removed);
     return new Set(kept.keys());
   }
@@ -197,17 +201,17 @@ export function createPoller(options: PollerOptions): Poller {
         failures = outcome.kind === 'failed' ? failures + 1 : 0;
         // A file that somebody removed comes back even so; but what was never known is not written as none.
         if (outcome.kind === 'failed' && (known.size > 0 || hasList)) await publish(clock.nowMs());
-        sink.onPoll(outcome, clock.nowMs() - beganAtMs);
+        sink.report({ kind: 'poll', outcome, durationMs: clock.nowMs() - beganAtMs });
         answerTo.forEach((answer) => {
           answer(outcome);
         });
         if (waiting.length > 0) {
-          sink.onWait(0);
+          sink.report({ kind: 'wait', waitMs: 0 });
           continue;
         }
         wakeUp = new AbortController();
         const pause = waitMs();
-        sink.onWait(pause);
+        sink.report({ kind: 'wait', waitMs: pause });
         await clock.sleep(pause, AbortSignal.any([signal, wakeUp.signal]));
         wakeUp = undefined;
       }

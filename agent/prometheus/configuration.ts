@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../shared/clock.ts';
 import type { Check, Promtool } from '../shared/promtool.ts';
 import { errorText } from '../shared/text.ts';
@@ -44,35 +45,42 @@ export interface ConfigurationOptions {
   readonly baseFile: string;
   readonly rulesFolder: string;
   readonly dataFolder: string;
-  /** What is in force at present, besides base and rules. */
-  readonly inForce: () => Pick<
-    RenderOptions,
-    'settings' | 'features' | 'retentionSizeBytes' | 'blockRangeMs' | 'mostSamples'
-  >;
   readonly credentials: Credentials;
   /** What never changes. */
   readonly fixed: Pick<RenderOptions, 'targetsFile' | 'replica' | 'addresses' | 'access' | 'hasProxy'>;
   readonly promtool: Promtool;
   readonly client: PrometheusClient;
   readonly clock: Clock;
-  readonly onStatus: (status: ConfigurationStatus) => void;
-  readonly onCheck: (succeeded: boolean) => void;
-  readonly onReload: (outcome: ReloadOutcome) => void;
+  readonly report: (event: ConfigurationEvent) => void;
+}
+
+/** What is told of it. */
+export type ConfigurationEvent =
+  | { readonly kind: 'configuration'; readonly status: ConfigurationStatus }
+  /** promtool was asked. */
+  | { readonly kind: 'check'; readonly succeeded: boolean }
+  | { readonly kind: 'reload'; readonly outcome: ReloadOutcome }
   /** The kernel has no watches left, so folders are looked at from time to time instead. */
-  readonly onPolling: (reason: string) => void;
+  | { readonly kind: 'polling'; readonly reason: string };
+
+/** What a configuration is made of, besides base and rules. */
+export interface RenderInput extends Pick<
+  RenderOptions,
+  'settings' | 'features' | 'retentionSizeBytes' | 'blockRangeMs' | 'mostSamples'
+> {
+  /** How often the file discovery was found dead. */
+  readonly revivals: number;
 }
 
 /** Keeps what Prometheus runs at what the base configuration and the rules say, as long as that is valid. */
 export interface Configuration {
   /** What Prometheus is to be started with. */
   readonly configFile: string;
+  /** Takes what the configuration is to be made of; it never blocks, and only what is new has an effect. */
+  readonly want: (input: RenderInput) => void;
   /** Makes the file of a first start, if base and rules are valid, so that Prometheus can be started with it. */
   prepare(signal: AbortSignal): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
-  /** Looks again, as what is in force has changed. */
-  readonly update: () => void;
-  /** Has Prometheus begin its file discovery anew. */
-  readonly revive: () => void;
   /** Why a configuration with these settings, base and rules being what they are now, would not be loaded; undefined if it would. Rejects when the signal aborts. */
   check(settings: Settings, signal: AbortSignal): Promise<string | undefined>;
 }
@@ -84,10 +92,10 @@ interface Refusal {
 }
 
 export function createConfiguration(options: ConfigurationOptions): Configuration {
-  const { client, clock, onStatus, onCheck, onReload } = options;
+  const { client, clock, report } = options;
   const staging = createStaging(options.dataFolder);
   let status: ConfigurationStatus = {};
-  let revivals = 0;
+  let wanted: RenderInput | undefined;
   const unready = createBackoff(FIRST_RETRY_MS, LAST_RETRY_MS);
   const unchecked = createBackoff(FIRST_RETRY_MS, LAST_RETRY_MS);
   const unwritable = createBackoff(FIRST_RETRY_MS, LAST_RETRY_MS);
@@ -104,7 +112,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
 
   function say(next: ConfigurationStatus): void {
     status = next;
-    onStatus(next);
+    report({ kind: 'configuration', status: next });
   }
 
   function refuse(refused: string, isFirst = false): void {
@@ -117,7 +125,9 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   }
 
   /** What base, rules and settings say, with a copy of the rules. */
-  async function render(inForce = options.inForce()): Promise<string> {
+  async function render(input = wanted): Promise<string> {
+    if (input === undefined) throw new Error('it is not known yet what it is made of');
+    const { revivals, ...inForce } = input;
     const base = await readFile(options.baseFile, 'utf8');
     const { rules } = inForce.settings;
     const ofSettings: RuleFile[] = rules === undefined ? [] : [{ name: SETTINGS_RULES, text: rules }];
@@ -160,7 +170,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       return text;
     }
     const check = await options.promtool('config', await staging.stageConfig(text), signal);
-    onCheck(check.kind === 'valid');
+    report({ kind: 'check', succeeded: check.kind === 'valid' });
     if (check.kind === 'valid') {
       lastGood ??= current;
       running = undefined;
@@ -190,7 +200,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     }
     const outcome = await reload(client, clock, signal);
     if (signal.aborted) return 0;
-    if (outcome.kind !== 'not_ready') onReload(outcome);
+    if (outcome.kind !== 'not_ready') report({ kind: 'reload', outcome });
     if (outcome.kind === 'loaded') {
       running = text;
       lastGood = text;
@@ -243,6 +253,11 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
 
   return {
     configFile: staging.configFile,
+    want(input) {
+      if (isDeepStrictEqual(input, wanted)) return;
+      wanted = input;
+      wakeUp.abort();
+    },
     async prepare(signal) {
       await alone(() => place(signal)).catch((error: unknown) => failedRound(error, signal));
     },
@@ -250,7 +265,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       const changed = (): void => {
         wakeUp.abort();
       };
-      const { baseFile: file, rulesFolder: folder, onPolling } = options;
+      const { baseFile: file, rulesFolder: folder } = options;
+      const onPolling = (reason: string): void => {
+        report({ kind: 'polling', reason });
+      };
       const watching = watchSources({ file, folder, onChange: changed, onPolling });
       const isStopped = (): boolean => signal.aborted;
       while (!isStopped()) {
@@ -264,17 +282,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       }
       await watching.close();
     },
-    update() {
-      wakeUp.abort();
-    },
-    revive() {
-      revivals++;
-      wakeUp.abort();
-    },
     check: (settings, signal) =>
       alone(async () => {
         try {
-          const text = await render({ ...options.inForce(), settings });
+          const text = await render(wanted && { ...wanted, settings });
           const check = await options.promtool('config', await staging.stageConfig(text), signal);
           return check.kind === 'valid' ? undefined : wordsOf(check);
         } catch (error) {

@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { connect } from 'node:net';
 import { canMakeRoom, dropSetAside } from '../budget/free.ts';
 import { readMemoryLimit } from '../budget/limits.ts';
-import { createLoadFile } from '../budget/load.ts';
-import { createRoom, type Room, type RoomOptions } from '../budget/room.ts';
-import { readVolume } from '../budget/volume.ts';
+import type { CapacityFacts } from '../budget/capacity.ts';
+import { createLoadFile, type LoadFile } from '../budget/load.ts';
+import { readVolume, type Volume } from '../budget/volume.ts';
 import { isTight, type VolumeLook } from '../budget/watchdog.ts';
 import type { Clock } from '../shared/clock.ts';
 import { hostPort, type Listen } from '../config.ts';
@@ -12,15 +12,14 @@ import type { Environment } from '../shared/environment.ts';
 import type { Log } from '../shared/log.ts';
 import type { Settings } from '../shared/settings/schema.ts';
 import { errorText } from '../shared/text.ts';
-import type { Troubles } from '../troubles.ts';
 import type { LogLine } from './child.ts';
 import type { PrometheusClient } from './client.ts';
 import { secretsSent } from './credentials.ts';
-import { flagsOf, launchOf, passedOn } from './launch.ts';
+import { passedOn } from './launch.ts';
 import { createSalvage } from './salvage.ts';
 import type { OwnSecret } from './secret.ts';
 import type { Starts } from './starts.ts';
-import { createSupervisor, type SupervisorEvent } from './supervisor.ts';
+import { createSupervisor, type Launch, type SupervisorEvent } from './supervisor.ts';
 import { askHelp, askVersion, featuresOf, lockFlagsOf, type Features } from './version.ts';
 
 /** Found on the PATH, as promtool is. */
@@ -36,55 +35,33 @@ const BETWEEN_FULL_MS = 60_000;
 /** Both answer at once, unless the machine is starved. */
 const PROBE_TIMEOUT_MS = 5_000;
 
-export interface OwnPrometheusOptions {
-  readonly listen: Listen;
+/** What is found out once, at the start: which Prometheus there is, and what it has. What cannot be found out is told, and taken for unknown. */
+export interface Found {
+  readonly features: Features;
+  /** With which it locks its data. */
+  readonly lockFlags: readonly string[];
+  readonly capacity: CapacityFacts;
+  /** Of the volume; undefined where it could not be read. */
+  readonly usedBytes: number | undefined;
+  readonly loadFile: LoadFile;
+}
+
+export interface FindOptions {
   readonly storageFolder: string;
   readonly dataFolder: string;
-  readonly starts: Starts;
-  readonly configFile: string;
-  readonly access: OwnSecret;
   readonly environment: Environment;
-  readonly settings: () => Settings;
-  readonly client: PrometheusClient;
-  readonly clock: Clock;
-  readonly troubles: Troubles;
   readonly log: Log;
-  readonly onLine: (line: LogLine) => void;
-  readonly onEvent: (event: SupervisorEvent) => void;
-  /** Makes room on its volume while no Prometheus runs. Never rejects. */
-  readonly makeRoom: () => Promise<void>;
-  /** Data were deleted from a full volume. */
-  readonly onLost: (text: string) => void;
-  /** Its configuration is to be rendered anew. */
-  readonly onConfiguration: () => void;
-  /** Targets are to be fitted anew. */
-  readonly onFit: () => void;
 }
 
-/** The Prometheus that the agent runs itself, and the room that it has. */
-export interface OwnPrometheus {
-  readonly features: Features;
-  readonly room: Room;
-  /** Has it run with the settings that are in force now, and this address: only other flags start it anew. */
-  launch(externalUrl: string | undefined): void;
-  /** Why there is no process of it at present; undefined while there is one. */
-  readonly absence: () => string | undefined;
-  /** Runs it until the signal aborts, and then stops it. */
-  run(signal: AbortSignal): Promise<void>;
-}
-
-/**
- * Finds out which Prometheus there is and what room it has. What cannot be found out is told, and taken for unknown.
- * @throws when there is no room to run one.
- */
-export async function createOwnPrometheus(options: OwnPrometheusOptions, signal: AbortSignal): Promise<OwnPrometheus> {
-  const { listen, storageFolder, configFile, access, environment, settings, client, clock, troubles, log } = options;
+export async function findOwnPrometheus(
+  { storageFolder, dataFolder, environment, log }: FindOptions,
+  signal: AbortSignal,
+): Promise<Found> {
   const help = await askHelp(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
     if (!signal.aborted)
       log.warn(`the flags of Prometheus are not known, so it is not told to lock its data: ${errorText(error)}`);
     return '';
   });
-  const lockFlags = lockFlagsOf(help);
   const version = await askVersion(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
     if (!signal.aborted)
       log.warn(
@@ -92,40 +69,75 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
       );
     return undefined;
   });
-  const volume = await readVolume(storageFolder).catch((error: unknown): RoomOptions['volume'] => {
+  const { usedBytes, ...volume } = await readVolume(storageFolder).catch((error: unknown): VolumeAtStart => {
     log.warn(`how large the volume of ${storageFolder} is cannot be told: ${errorText(error)}`);
     return { kind: 'disk', sizeBytes: undefined, usedBytes: undefined };
   });
   const memory = await readMemoryLimit();
-  const features = featuresOf(version);
-  const loadFile = createLoadFile(options.dataFolder);
-  let externalUrl: string | undefined;
+  const loadFile = createLoadFile(dataFolder);
+  return {
+    features: featuresOf(version),
+    lockFlags: lockFlagsOf(help),
+    capacity: {
+      memoryLimitBytes: memory.kind === 'known' ? memory.bytes : undefined,
+      volume,
+      load: await loadFile.load(),
+      layout: undefined,
+      volumeSteps: undefined,
+      paused: new Map(),
+      samples: undefined,
+    },
+    usedBytes,
+    loadFile,
+  };
+}
+
+type VolumeAtStart = Pick<Volume, 'kind' | 'sizeBytes'> & { readonly usedBytes: number | undefined };
+
+export interface OwnPrometheusOptions {
+  readonly listen: Listen;
+  readonly storageFolder: string;
+  readonly starts: Starts;
+  readonly access: OwnSecret;
+  readonly environment: Environment;
+  readonly settings: () => Settings;
+  readonly client: PrometheusClient;
+  readonly clock: Clock;
+  /** Makes room on its volume while no Prometheus runs. Never rejects. */
+  readonly makeRoom: () => Promise<void>;
+  readonly keepsWal: boolean;
+  /** Takes each line of its log. */
+  readonly onLine: (line: LogLine) => void;
+  readonly report: (event: OwnPrometheusEvent) => void;
+}
+
+/** What is told of it. */
+export type OwnPrometheusEvent =
+  | { readonly kind: 'process'; readonly event: SupervisorEvent }
+  /** Data were deleted from a full volume. */
+  | { readonly kind: 'lost'; readonly text: string };
+
+/** The Prometheus that the agent runs itself. */
+export interface OwnPrometheus {
+  /** Takes what it is to be started with; it never blocks, and a running one is started anew only for other flags. */
+  readonly want: (launch: Launch) => void;
+  /** Why there is no process of it at present; undefined while there is one. */
+  readonly absence: () => string | undefined;
+  /** To be told of each look at its volume; returns whether it has freed anything. Never rejects. */
+  readonly relieve: (look: VolumeLook) => Promise<boolean>;
+  /** Runs it until the signal aborts, and then stops it. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+}
+
+export async function createOwnPrometheus(options: OwnPrometheusOptions): Promise<OwnPrometheus> {
+  const { listen, storageFolder, access, environment, client, clock, report } = options;
   let fullLooks = 0;
   let relievedAtMs = -Infinity;
 
-  const room = createRoom({
-    memory,
-    volume,
-    storageFolder,
-    loadFile,
-    savedLoad: await loadFile.load(),
-    settings,
-    client,
-    clock,
-    troubles,
-    onRetention() {
-      options.onConfiguration();
-      want();
-    },
-    onFit: options.onFit,
-    onLook: relieve,
-  });
-  const { refusal } = room.budget();
-  if (refusal !== undefined) throw new Error(refusal);
   const supervisor = createSupervisor({
     command: (await canEndWithAgent(environment)) ? [...ENDED_WITH_AGENT, PROMETHEUS] : [PROMETHEUS],
     storageFolder,
-    keepsWal: volume.kind === 'disk',
+    keepsWal: options.keepsWal,
     starts: options.starts,
     salvage: createSalvage(storageFolder, clock.wallMs),
     prepare: options.makeRoom,
@@ -133,23 +145,12 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
     ready: client.ready,
     clock,
     // Receivers may quote what they were sent.
-    secrets: () => secretsSent(settings(), environment),
+    secrets: () => secretsSent(options.settings(), environment),
     onLine: options.onLine,
-    onEvent: options.onEvent,
+    onEvent(event) {
+      report({ kind: 'process', event });
+    },
   });
-
-  /** Returns whether it has freed anything. */
-  async function relieve(look: VolumeLook): Promise<boolean> {
-    try {
-      const lost = isTight(look) ? await dropSetAside(storageFolder) : undefined;
-      if (lost !== undefined) options.onLost(lost);
-      await restartIfFull();
-      return lost !== undefined;
-    } catch {
-      // What is unknown is told by the guard of the volume, and deletes nothing.
-      return false;
-    }
-  }
 
   /** A volume that stays full has every commit fail while Prometheus looks well, and the agent cannot write what would help. */
   async function restartIfFull(): Promise<void> {
@@ -161,38 +162,21 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions, signal:
     supervisor.restart('its volume is full');
   }
 
-  function want(): void {
-    const { flags, goMemLimitBytes } = room.budget();
-    const retentionSizeBytes = room.retentionSizeBytes();
-    supervisor.want(
-      launchOf({
-        configFile,
-        storageFolder,
-        listen,
-        webConfigFile: access.webConfigFile,
-        externalUrl,
-        flags: [
-          ...flags,
-          ...lockFlags,
-          ...flagsOf({ settings: settings(), features, retentionSizeBytes, goMemLimitBytes }),
-        ],
-        goMemLimitBytes,
-        environment,
-      }),
-    );
-  }
-
   return {
-    features,
-    room,
+    want: supervisor.want,
     absence: supervisor.absence,
-    launch(url) {
-      externalUrl = url;
-      want();
+    async relieve(look) {
+      try {
+        const text = isTight(look) ? await dropSetAside(storageFolder) : undefined;
+        if (text !== undefined) report({ kind: 'lost', text });
+        await restartIfFull();
+        return text !== undefined;
+      } catch {
+        // What is unknown is told by the guard of the volume, and deletes nothing.
+        return false;
+      }
     },
-    async run(signal) {
-      await Promise.all([supervisor.run(signal), room.run(signal)]);
-    },
+    run: supervisor.run,
   };
 }
 

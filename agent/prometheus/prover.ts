@@ -3,6 +3,7 @@ import type { ScrapeDefaults } from '../discovery/annotations.ts';
 import { formatDuration } from '../shared/duration.ts';
 import { compareText, errorText } from '../shared/text.ts';
 import { APP_LABEL, type TargetGroup } from '../targets/groups.ts';
+import type { Writing } from '../targets/publisher.ts';
 import type { PrometheusClient, TargetHealth } from './client.ts';
 import { readMetrics, type PrometheusMetrics } from './observation.ts';
 import { applied, beginProof, observe, type Proof } from './proof.ts';
@@ -47,30 +48,27 @@ export interface ProverOptions {
   /** What targets without their own are scraped with. */
   readonly scrape: () => ScrapeDefaults;
   readonly clock: Clock;
-  /** Told at each change of the status. */
-  readonly onSync: (status: SyncStatus) => void;
-  /** Told how long a change took from Tsuru into Prometheus. */
-  readonly onLoaded: (durationMs: number) => void;
   /** The file discovery is dead and has to be begun anew; told once a case. */
-  readonly onDead: (reason: string) => void;
+  readonly onDead: () => void;
+  readonly report: (event: SyncEvent) => void;
 }
 
+/** What is told of it. */
+export type SyncEvent =
+  /** At each change. */
+  | { readonly kind: 'sync'; readonly status: SyncStatus }
+  /** How long a change took from Tsuru into Prometheus. */
+  | { readonly kind: 'loaded'; readonly durationMs: number }
+  /** The file discovery is dead, and why. */
+  | { readonly kind: 'dead'; readonly reason: string };
+
 /** Proves that Prometheus applied what was last written, and goes on looking. */
-export interface Prover {
-  /** The target file is about to be replaced: from now on nothing is proven. */
-  readonly replacing: () => void;
-  written(version: {
-    readonly seconds: number;
-    readonly groups: readonly TargetGroup[];
-    readonly seenAtMs: number;
-  }): void;
-  /** The file was not replaced after all, so what was proven may be again. */
-  lookAgain(): void;
+export interface Prover extends Writing {
   status(): SyncStatus | undefined;
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createProver({ client, targetsFile, scrape, clock, onSync, onLoaded, onDead }: ProverOptions): Prover {
+export function createProver({ client, targetsFile, scrape, clock, onDead, report }: ProverOptions): Prover {
   let proof: Proof | undefined;
   let groups: readonly TargetGroup[] = [];
   /** Since when the last version is not in Prometheus, or Prometheus does not tell. */
@@ -93,7 +91,7 @@ export function createProver({ client, targetsFile, scrape, clock, onSync, onLoa
     if (status?.inSync === inSync && status.problem === problem) return;
     const sinceMs = status?.inSync === inSync ? status.sinceMs : clock.wallMs();
     status = { inSync, sinceMs, ...(problem === undefined ? {} : { problem }) };
-    onSync(status);
+    report({ kind: 'sync', status });
   }
 
   async function look(): Promise<void> {
@@ -138,7 +136,7 @@ export function createProver({ client, targetsFile, scrape, clock, onSync, onLoa
     doubtAtMs = undefined;
     unsureSinceMs = undefined;
     unreadSinceMs = undefined;
-    if (seenAtMs !== undefined) onLoaded(clock.nowMs() - seenAtMs);
+    if (seenAtMs !== undefined) report({ kind: 'loaded', durationMs: clock.nowMs() - seenAtMs });
     seenAtMs = undefined;
     revivals = 0;
     say(true);
@@ -167,7 +165,11 @@ export function createProver({ client, targetsFile, scrape, clock, onSync, onLoa
     if (deaths.has(death) || clock.nowMs() < notBeforeMs) return;
     deaths.add(death);
     notBeforeMs = clock.nowMs() + Math.min(LAST_REVIVAL_WAIT_MS, FIRST_REVIVAL_WAIT_MS * 2 ** revivals++);
-    onDead(cannotWatch ? 'it cannot watch files (inotify was exhausted)' : 'it never read the target file');
+    report({
+      kind: 'dead',
+      reason: cannotWatch ? 'it cannot watch files (inotify was exhausted)' : 'it never read the target file',
+    });
+    onDead();
   }
 
   function isLate(afterMs = LATE_AFTER_MS): boolean {

@@ -5,7 +5,7 @@ import type { PrometheusClient } from '../prometheus/client.ts';
 import type { Log } from '../shared/log.ts';
 import { errorText, shortLine } from '../shared/text.ts';
 import { judge, type ProcessState } from './judge.ts';
-import { withLearntPaths, type Learnt } from './learnt.ts';
+import type { Learnt, LearntPaths } from './learnt.ts';
 import type { LearntFile } from './file.ts';
 import { placeText, type Destination } from './place.ts';
 import type { Probe } from './probe.ts';
@@ -44,8 +44,12 @@ export interface RedirectsOptions {
   readonly clock: Clock;
   readonly scrapeIntervalMs: () => number;
   readonly log: Log;
-  /** Targets have other paths now. */
-  readonly onChange: () => void;
+  /** The targets at present, before learnt paths; undefined while none are known. */
+  readonly discovered: () => Discovery | undefined;
+  /** The paths that are in force. */
+  readonly learnt: () => LearntPaths;
+  /** Takes other paths. */
+  readonly onLearnt: (learnt: LearntPaths) => void;
 }
 
 /**
@@ -53,21 +57,14 @@ export interface RedirectsOptions {
  * is asked once by the agent, and where it stays at the same address, that path becomes the path of its process.
  */
 export interface Redirects {
-  /** Reads what an earlier agent learnt; resolves with a problem if there is one. */
-  restore(): Promise<string | undefined>;
-  /** Gives targets their learnt paths before this; the same function for the same `next` as long as nothing new was learnt. */
-  before(next: (discovery: Discovery) => Discovery): (discovery: Discovery) => Discovery;
   /** Redirects of an app's processes that are not followed, in sentences. */
   readonly problemsOf: (app: string) => readonly string[];
   run(signal: AbortSignal): Promise<void>;
 }
 
 export function createRedirects(options: RedirectsOptions): Redirects {
-  const { file, client, probe, clock, log, onChange } = options;
-  let learnt: ReadonlyMap<string, Learnt> = new Map();
+  const { file, client, probe, clock, log, onLearnt } = options;
   let refusals: ReadonlyMap<string, Refusal & Pick<ProcessState, 'app' | 'process'>> = new Map();
-  let discovered: Discovery | undefined;
-  let step: { next: unknown; learnt: unknown; whole: (discovery: Discovery) => Discovery } | undefined;
 
   function refuse(
     { app, process, from, version, key }: ProcessState,
@@ -90,7 +87,7 @@ export function createRedirects(options: RedirectsOptions): Redirects {
   /** What comes of the answer to the agent's own request. */
   function follow(state: ProcessState, asked: string, destination: Destination): Learnt | undefined {
     const { app, process, from, key } = state;
-    const before = learnt.get(key);
+    const before = options.learnt().get(key);
     const way = [...(before?.from === from ? before.asked : []), asked];
     if (destination.kind === 'refused') {
       refuse(state, notFollowed(state, asked, destination.why));
@@ -107,7 +104,8 @@ export function createRedirects(options: RedirectsOptions): Redirects {
   }
 
   async function look(signal: AbortSignal): Promise<number> {
-    const discovery = discovered;
+    const discovery = options.discovered();
+    const learnt = options.learnt();
     if (discovery === undefined || discovery.groups.length === 0) return 0;
     const [down] = await client.query('count(up == 0)');
     if (down === undefined) {
@@ -151,32 +149,16 @@ export function createRedirects(options: RedirectsOptions): Redirects {
   }
 
   async function keep(next: ReadonlyMap<string, Learnt>, signal: AbortSignal): Promise<void> {
+    const learnt = options.learnt();
     const isSame = next.size === learnt.size && [...next].every(([key, path]) => learnt.get(key) === path);
     if (isSame || signal.aborted) return;
-    learnt = next;
-    onChange();
+    onLearnt(next);
     await file.save([...next.values()]).catch((error: unknown) => {
       log.warn(`the learnt paths cannot be saved, so a restart learns them anew: ${errorText(error)}`);
     });
   }
 
   return {
-    async restore() {
-      const { paths, problem } = await file.load();
-      learnt = paths;
-      return problem;
-    },
-    before(next) {
-      if (step?.next !== next || step.learnt !== learnt) {
-        const paths = learnt;
-        const whole = (discovery: Discovery): Discovery => {
-          discovered = discovery;
-          return next(withLearntPaths(discovery, paths));
-        };
-        step = { next, learnt, whole };
-      }
-      return step.whole;
-    },
     problemsOf: (app) => [...refusals.values()].filter((refusal) => refusal.app === app).map(({ text }) => text),
     async run(signal) {
       const isStopped = (): boolean => signal.aborted;

@@ -1,11 +1,11 @@
 import type { KnownApps } from '../apps.ts';
 import type { Clock } from '../shared/clock.ts';
 import { changesBetween, type Change } from '../discovery/changes.ts';
-import { discover, type Discovered, type Discovery, type DiscoveryOptions } from '../discovery/discover.ts';
+import type { Discovery } from '../discovery/discover.ts';
 import { errorText } from '../shared/text.ts';
 import type { StateFile } from '../state.ts';
 import type { TargetFile } from './file.ts';
-import { renderFile } from './groups.ts';
+import { renderFile, type TargetGroup } from './groups.ts';
 
 /** How an attempt to make the target file hold the present targets ended. */
 export type WriteOutcome =
@@ -19,33 +19,54 @@ export type WriteOutcome =
     }
   | { readonly kind: 'failed'; readonly reason: string };
 
+/** What is told of it. */
+export type PublisherEvent =
+  | { readonly kind: 'targets'; readonly discovery: Discovery; readonly changes: readonly Change[] }
+  | { readonly kind: 'write'; readonly outcome: WriteOutcome }
+  /** The state was saved, or why not. */
+  | { readonly kind: 'state'; readonly problem: string | undefined };
+
+/** Who is told of writes of the target file, to prove that Prometheus takes them. */
+export interface Writing {
+  /** The target file is about to be replaced: from now on nothing is proven. */
+  readonly replacing: () => void;
+  readonly written: (version: {
+    readonly seconds: number;
+    readonly groups: readonly TargetGroup[];
+    readonly seenAtMs: number;
+  }) => void;
+  /** The file was not replaced after all, so what was proven may be again. */
+  readonly lookAgain: () => void;
+}
+
 export interface PublisherOptions {
   readonly state: StateFile;
   readonly file: TargetFile;
   readonly clock: Clock;
-  /** Settings may change it; another object is another one. */
-  readonly discovery: () => DiscoveryOptions;
-  /** Makes what was discovered fit into what this instance can hold; another function is another way. */
-  readonly fit: () => (discovery: Discovery) => Discovery;
-  readonly onChange: (discovery: Discovery, changes: readonly Change[]) => void;
-  /** Called right before the target file is replaced. */
-  readonly onReplace: () => void;
-  readonly onWrite: (outcome: WriteOutcome) => void;
-  readonly onState: (problem: string | undefined) => void;
+  /** Told of each write, to prove that Prometheus takes it. */
+  readonly proof: Writing;
+  readonly report: (event: PublisherEvent) => void;
 }
 
-/** Brings what is known of the apps to disk: discovers the targets, saves the state, writes the target file. */
+/** What is to be on disk. */
+export interface Publication {
+  readonly known: KnownApps;
+  readonly discovery: Discovery;
+  /** When it was seen in Tsuru, on the clock that only goes forward. */
+  readonly seenAtMs: number;
+  /** False for what comes back from disk: its targets are told to nobody as changes. */
+  readonly isNews: boolean;
+}
+
+/** Brings targets to disk: saves the state they come from, and writes the target file. */
 export interface Publisher {
-  /**
-   * Resolves when this, or what came after it, is on disk or could not be written; it never rejects. `seenAtMs` is when it was seen in
-   * Tsuru, on the clock that only goes forward.
-   */
-  readonly publish: (known: KnownApps, seenAtMs: number) => Promise<void>;
-  /** Publishes what was published last once more, as how it is discovered has changed. */
-  readonly publishAgain: () => Promise<void>;
-  /** Why apps that will be missing from the next publish are gone. */
+  /** Takes what is to be on disk; of what comes while another is written, only the newest counts. It never blocks. */
+  readonly want: (publication: Publication) => void;
+  /** Resolves when what is wanted is on disk or could not be written; it never rejects. */
+  readonly settled: () => Promise<void>;
+  /** Why apps are gone that will be missing from what is wanted. */
   readonly explain: (gone: ReadonlyMap<string, string>) => void;
-  /** The present targets; undefined before the first publish. */
+  /** The targets that were wanted last; undefined before. */
   current(): Discovery | undefined;
   /** Whether the present targets, or older ones, are in the target file. */
   readonly isOnDisk: () => boolean;
@@ -55,77 +76,63 @@ export interface Publisher {
   readonly writePending: () => boolean;
 }
 
-export function createPublisher(options: PublisherOptions): Publisher {
-  const { state, file, clock, onChange, onReplace, onWrite, onState } = options;
-  let discovered: Discovered = new WeakMap();
-  let discoveredWith: DiscoveryOptions | undefined;
-  let fittedWith: unknown;
-  let latest: { known: KnownApps; seenAtMs: number } | undefined;
-  let published: { known: KnownApps; discovery: Discovery; text: string } | undefined;
+export function createPublisher({ state, file, clock, proof, report }: PublisherOptions): Publisher {
+  let latest: Publication | undefined;
+  let published: { readonly discovery: Discovery; readonly text: string } | undefined;
   let working: Promise<void> | undefined;
-  let gone = new Map<string, string>();
+  let gone: ReadonlyMap<string, string> = new Map();
   let changedAtMs: number | undefined;
   let pending = false;
   let onDisk = false;
 
-  /** One at a time; of what comes meanwhile, only the newest counts. */
+  /** One at a time. */
   async function work(): Promise<void> {
     try {
       while (latest !== undefined) {
-        const { known, seenAtMs } = latest;
+        const next = latest;
         latest = undefined;
-        await publishOne(known, seenAtMs);
+        await publish(next);
       }
     } finally {
       working = undefined;
     }
   }
 
-  async function publishOne(known: KnownApps, seenAtMs: number): Promise<void> {
+  async function publish({ known, discovery, seenAtMs, isNews }: Publication): Promise<void> {
     try {
-      const { discovery, text } = prepare(known);
+      const text = render(discovery, isNews);
       // The state first: should this be cut off in between, a restart writes the newer targets from the newer state.
-      onState(await state.save(known).then(() => undefined, errorText));
-      const { written, seconds } = await file.write(text, onReplace);
+      report({ kind: 'state', problem: await state.save(known).then(() => undefined, errorText) });
+      const { written, seconds } = await file.write(text, proof.replacing);
       pending = false;
       onDisk = true;
-      onWrite({ kind: written ? 'written' : 'unchanged', discovery, seconds, seenAtMs });
+      report({ kind: 'write', outcome: { kind: written ? 'written' : 'unchanged', discovery, seconds, seenAtMs } });
+      proof.written({ seconds, seenAtMs, groups: discovery.groups });
     } catch (error) {
       pending = true;
-      onWrite({ kind: 'failed', reason: errorText(error) });
+      report({ kind: 'write', outcome: { kind: 'failed', reason: errorText(error) } });
+      proof.lookAgain();
     }
   }
 
-  function prepare(known: KnownApps): { discovery: Discovery; text: string } {
-    const discoverWith = options.discovery();
-    const fit = options.fit();
-    if (published?.known === known && discoverWith === discoveredWith && fit === fittedWith) return published;
-    fittedWith = fit;
-    if (discoverWith !== discoveredWith) discovered = new WeakMap();
-    discoveredWith = discoverWith;
-    const discovery = fit(discover(known, discoverWith, discovered));
+  function render(discovery: Discovery, isNews: boolean): string {
+    if (published?.discovery === discovery) return published.text;
     const changes = changesBetween(published?.discovery ?? { apps: [], groups: [] }, discovery, gone);
-    // An app that is still there is gone only with a later publish: others may come before.
+    // An app that is still there is gone only with a later one: others may come before.
     const present = new Set(discovery.apps.map(({ known: { app } }) => app.name));
     gone = new Map([...gone].filter(([name]) => present.has(name)));
     if (changes.length > 0) changedAtMs = clock.nowMs();
-    published = { known, discovery, text: renderFile(discovery.apps.flatMap(({ texts }) => texts)) };
-    onChange(discovery, changes);
-    return published;
-  }
-
-  function publish(known: KnownApps, seenAtMs: number): Promise<void> {
-    latest = { known, seenAtMs };
-    working ??= work();
-    return working;
+    published = { discovery, text: renderFile(discovery.apps.flatMap(({ texts }) => texts)) };
+    report({ kind: 'targets', discovery, changes: isNews ? changes : [] });
+    return published.text;
   }
 
   return {
-    publish,
-    publishAgain: async () => {
-      const known = latest?.known ?? published?.known;
-      if (known !== undefined) await publish(known, clock.nowMs());
+    want(publication) {
+      latest = publication;
+      working ??= work();
     },
+    settled: () => working ?? Promise.resolve(),
     explain(more) {
       gone = new Map([...gone, ...more]);
     },

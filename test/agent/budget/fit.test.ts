@@ -178,7 +178,7 @@ describe('a discovery that is made to fit', () => {
     assert.deepEqual(new Set(given(before.discovery.groups)), new Set(['30s 2000']));
     const memory = memoryOf(held(before.discovery.groups, 'huge'), 15_000);
     assert.deepEqual(memory.scraped, before.plan.memory.scraped);
-    const restarted = fitted(huge, [], { memory });
+    const restarted = fitted(huge, [], { memory, samples: undefined });
     assert.deepEqual(restarted.discovery.groups, before.discovery.groups);
     assert.deepEqual(memoryOf([{ targets: ['10.0.0.1:1'], labels: { [LIMIT]: 'many' } }], 1).scraped, new Map());
   });

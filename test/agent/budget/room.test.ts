@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { createLoadFile } from '../../../agent/budget/load.ts';
-import { createRoom, type Room } from '../../../agent/budget/room.ts';
+import { capacityOf, type CapacityFacts } from '../../../agent/budget/capacity.ts';
+import { createCapacityWatch } from '../../../agent/budget/room.ts';
 import type { PrometheusClient } from '../../../agent/prometheus/client.ts';
 import { seriesAt } from '../../../agent/shared/budget.ts';
 import { readSettings } from '../../../agent/shared/settings/settings.ts';
@@ -22,7 +23,7 @@ const HEAD_BYTES_PER_SAMPLE = 10.75;
 const HEAD_BYTES_PER_SERIES = 240;
 
 interface Instance extends AsyncDisposable {
-  readonly room: Room;
+  readonly mostSeries: number;
   /** When Prometheus was to be started otherwise, and with which blocks. */
   readonly restarts: readonly { readonly atMs: number; readonly rangeMs: number; readonly longestMs: number }[];
   readonly scrape: (series: number, durationMs: number) => Promise<void>;
@@ -54,32 +55,43 @@ async function startInstance(): Promise<Instance> {
     reload: nothing,
     close: () => Promise.resolve(),
   };
-  const room = createRoom({
-    memory: { kind: 'known', bytes: 1024 * MIB, source: 'machine' },
-    volume: { kind: 'tmpfs', sizeBytes: VOLUME_BYTES, usedBytes: 0 },
+  let facts: CapacityFacts = {
+    memoryLimitBytes: 1024 * MIB,
+    volume: { kind: 'tmpfs', sizeBytes: VOLUME_BYTES },
+    load: undefined,
+    layout: undefined,
+    volumeSteps: undefined,
+    paused: new Map(),
+    samples: undefined,
+  };
+  const capacity = (): ReturnType<typeof capacityOf> =>
+    capacityOf(settings, facts.memoryLimitBytes, facts.volume, facts.load, facts.layout, facts.volumeSteps);
+  const watch = createCapacityWatch({
     storageFolder: path,
     loadFile: createLoadFile(join(path, 'agent')),
-    savedLoad: undefined,
-    settings: () => settings,
+    usedBytes: 0,
+    now: () => ({ facts, capacity: capacity(), settings, groups: [], load: 0 }),
+    patch(news) {
+      const before = facts.layout;
+      facts = { ...facts, ...news };
+      const { layout } = facts;
+      if (before === undefined || layout === undefined || layout === before) return;
+      restarts.push({ atMs: clock.nowMs(), rangeMs: layout.rangeMs, longestMs: layout.longestMs });
+    },
     client,
     clock,
     troubles: createTroubles(pino({ level: 'silent' }), clock.wallMs),
-    onRetention() {
-      const { rangeMs = 0, longestMs = 0 } = room.budget().layout ?? {};
-      restarts.push({ atMs: clock.nowMs(), rangeMs, longestMs });
-    },
-    onFit: () => undefined,
     onLook: () => Promise.resolve(false),
   });
   const stop = new AbortController();
-  const running = room.run(stop.signal);
+  const running = watch.run(stop.signal);
   stack.defer(async () => {
     stop.abort();
     await running;
   });
   const all = stack.move();
   return {
-    room,
+    mostSeries: seriesAt(capacity().budget.limits, INTERVAL_S * 1000),
     restarts,
     async scrape(count, durationMs) {
       series = count;
@@ -105,14 +117,9 @@ describe('the blocks of a fresh instance', { concurrency: true }, () => {
   });
 
   it('become shorter once, and before WAL and head fill much more than half of the volume, at every load that fits', async () => {
-    const limits = await startInstance().then(async (instance) => {
-      await instance[Symbol.asyncDispose]();
-      return instance.room.budget().limits;
-    });
-    const most = seriesAt(limits, INTERVAL_S * 1000);
     for (const share of [0.25, 0.5, 0.99]) {
       await using instance = await startInstance();
-      const series = most * share;
+      const series = instance.mostSeries * share;
       await instance.scrape(series, 3 * HOUR_MS);
       const [first, second] = instance.restarts;
       assert.ok(first !== undefined && second === undefined, JSON.stringify(instance.restarts));

@@ -87,19 +87,19 @@ async function run(answers: readonly Answers[], restored: KnownApps = new Map())
         known = now;
         return Promise.resolve();
       },
-      onGone(more) {
+      explain(more) {
         gone = new Map([...gone, ...more]);
       },
-      onPoll(outcome) {
-        problems = outcome.kind === 'answered' ? outcome.problems : [outcome.reason];
-      },
-      onDetails: () => undefined,
-      onOwnApp(own) {
+      ownApp(own) {
         ownAddress = own?.address;
       },
-      onWait(waitMs) {
+      report(event) {
+        if (event.kind === 'poll') {
+          problems = event.outcome.kind === 'answered' ? event.outcome.problems : [event.outcome.reason];
+        }
+        if (event.kind !== 'wait') return;
         const scraped = [...known].filter(([, { formerTeam }]) => formerTeam === undefined).map(([name]) => name);
-        polls.push({ scraped, gone, problems, ownAddress, waitMs, asked });
+        polls.push({ scraped, gone, problems, ownAddress, waitMs: event.waitMs, asked });
         gone = new Map();
         asked = [];
         if (polls.length === answers.length) stop.abort();

@@ -83,13 +83,6 @@ function startScene(dataFolder: string, clock: Clock = systemClock, obstacles: O
     baseFile: BASE,
     rulesFolder: join(dataFolder, 'rules'),
     dataFolder,
-    inForce: () => ({
-      settings,
-      features: featuresOf('2.42.0'),
-      retentionSizeBytes: undefined,
-      blockRangeMs: undefined,
-      mostSamples: undefined,
-    }),
     credentials: createCredentials(dataFolder, environment),
     fixed: {
       targetsFile: '/targets/apps.json',
@@ -101,13 +94,21 @@ function startScene(dataFolder: string, clock: Clock = systemClock, obstacles: O
     promtool: obstacles.promtool ?? (() => Promise.resolve({ kind: 'valid' })),
     client,
     clock,
-    onStatus(next) {
-      status = next;
+    report(event) {
+      if (event.kind === 'configuration') status = event.status;
     },
-    onCheck: () => undefined,
-    onReload: () => undefined,
-    onPolling: () => undefined,
   });
+  const want = (): void => {
+    configuration.want({
+      settings,
+      features: featuresOf('2.42.0'),
+      revivals: 0,
+      retentionSizeBytes: undefined,
+      blockRangeMs: undefined,
+      mostSamples: undefined,
+    });
+  };
+  want();
   const running = configuration.run(stop.signal);
   return {
     configuration,
@@ -115,7 +116,7 @@ function startScene(dataFolder: string, clock: Clock = systemClock, obstacles: O
     use(next, answer) {
       settings = next;
       load = answer;
-      configuration.update();
+      want();
     },
     secrets: async () => (await readdir(join(dataFolder, 'credentials'))).sort().join(),
     async look(candidate) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { discover, type Discovery } from '../../../agent/discovery/discover.ts';
 import type { TargetHealth } from '../../../agent/prometheus/client.ts';
+import { withLearntPaths, type LearntPaths } from '../../../agent/redirects/learnt.ts';
 import { placeOf, placeText, type Destination } from '../../../agent/redirects/place.ts';
 import { createRedirects } from '../../../agent/redirects/redirects.ts';
 import { createLog } from '../../../agent/shared/log.ts';
@@ -48,6 +49,7 @@ async function play(
   each: (scene: Scene) => void = () => undefined,
 ): Promise<Scene> {
   const stop = new AbortController();
+  let learnt: LearntPaths = new Map();
   const redirects = createRedirects({
     file: {
       load: () => Promise.resolve({ paths: new Map() }),
@@ -74,11 +76,14 @@ async function play(
     },
     scrapeIntervalMs: () => 15_000,
     log: createLog('silent', []),
-    onChange: () => undefined,
+    discovered: () => discovery(state.version),
+    learnt: () => learnt,
+    onLearnt(paths) {
+      learnt = paths;
+    },
   });
-  const same = (all: Discovery): Discovery => all;
   const labels = (): Readonly<Record<string, string>> =>
-    redirects.before(same)(discovery(state.version)).groups[0]?.labels ?? {};
+    withLearntPaths(discovery(state.version), learnt).groups[0]?.labels ?? {};
   const health = (): TargetHealth => {
     const error = state.answers(state.place());
     const discovered = { __metrics_path__: '/metrics', ...labels(), __address__: '10.0.0.1:80' };

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../../agent/shared/clock.ts';
+import type { KnownApps } from '../../../agent/apps.ts';
+import { discover } from '../../../agent/discovery/discover.ts';
 import { createStateFile } from '../../../agent/state.ts';
 import { createTargetFile } from '../../../agent/targets/file.ts';
 import { createPublisher, type Publisher } from '../../../agent/targets/publisher.ts';
@@ -11,62 +13,61 @@ const BOTH = byName(known('my-app'), known('other'));
 const ONE = byName(known('other'));
 const WHY = 'it was unbound';
 
+interface Scene {
+  readonly publisher: Publisher;
+  readonly told: string[];
+  /** Has an app's targets published as they would be discovered anew. */
+  readonly publish: (known: KnownApps) => Promise<void>;
+}
+
 /** A publisher in a folder, and what it tells. */
-function start(folder: string): { publisher: Publisher; told: string[]; settingsChange: () => void } {
+function start(folder: string): Scene {
   const told: string[] = [];
-  let options = OPTIONS;
   const publisher = createPublisher({
     state: createStateFile(folder),
     file: createTargetFile(folder, systemClock.wallMs),
     clock: systemClock,
-    discovery: () => options,
-    fit: () => asIs,
-    onChange(_discovery, changes) {
-      told.push(...changes.map(({ text }) => text));
+    proof: { replacing: () => undefined, written: () => undefined, lookAgain: () => undefined },
+    report(event) {
+      if (event.kind === 'targets') told.push(...event.changes.map(({ text }) => text));
     },
-    onReplace: () => undefined,
-    onWrite: () => undefined,
-    onState: () => undefined,
   });
   return {
     publisher,
     told,
-    settingsChange() {
-      options = { ...options };
+    async publish(known) {
+      publisher.want({ known, discovery: discover(known, OPTIONS), seenAtMs: 0, isNews: true });
+      await publisher.settled();
     },
   };
 }
 
-const asIs = <T>(discovery: T): T => discovery;
-
 describe('why an app is gone', () => {
   it('is told with the publish that lacks it, whatever is published in between', async () => {
     await using folder = await temporaryFolder();
-    const { publisher, told, settingsChange } = start(folder.path);
-    await publisher.publish(BOTH, 0);
+    const { publisher, told, publish } = start(folder.path);
+    await publish(BOTH);
     told.length = 0;
     publisher.explain(new Map([['my-app', WHY]]));
-    settingsChange();
-    await publisher.publishAgain();
-    await publisher.publish(new Map(BOTH), 1);
+    await publish(BOTH);
+    await publish(new Map(BOTH));
     assert.deepEqual(told, []);
-    await publisher.publish(ONE, 2);
+    await publish(ONE);
     assert.deepEqual(told, [`my-app: ${WHY}: 1 unit removed, 0 scraped`]);
   });
 
   it('is told also when another publish is under way, and again once the app has returned and goes for another reason', async () => {
     await using folder = await temporaryFolder();
-    const { publisher, told, settingsChange } = start(folder.path);
-    await publisher.publish(BOTH, 0);
+    const { publisher, told, publish } = start(folder.path);
+    await publish(BOTH);
     told.length = 0;
-    settingsChange();
-    const underWay = publisher.publishAgain();
+    const underWay = publish(BOTH);
     publisher.explain(new Map([['my-app', WHY]]));
-    await Promise.all([underWay, publisher.publish(ONE, 1)]);
+    await Promise.all([underWay, publish(ONE)]);
     assert.deepEqual(told, [`my-app: ${WHY}: 1 unit removed, 0 scraped`]);
-    await publisher.publish(BOTH, 2);
+    await publish(BOTH);
     told.length = 0;
-    await publisher.publish(ONE, 3);
+    await publish(ONE);
     assert.deepEqual(told, ['my-app: it is gone: 1 unit removed, 0 scraped'], 'an old reason is not told again');
   });
 });

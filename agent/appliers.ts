@@ -1,0 +1,84 @@
+import { prepareFolders, type Beginning } from './beginning.ts';
+import type { Desired } from './desired.ts';
+import type { Edges } from './edges.ts';
+import type { FactStore } from './facts.ts';
+import { hostPort } from './config.ts';
+import { createConfiguration, type Configuration } from './prometheus/configuration.ts';
+import { createCredentials } from './prometheus/credentials.ts';
+import { passedOn } from './prometheus/launch.ts';
+import type { LogLine } from './prometheus/child.ts';
+import { createOwnPrometheus, type OwnPrometheus } from './prometheus/own.ts';
+import { createProver, type Prover } from './prometheus/prover.ts';
+import { hasProxy } from './prometheus/proxies.ts';
+import { createPromtool } from './shared/promtool.ts';
+import { createPublisher, type Publisher } from './targets/publisher.ts';
+
+/** What brings about what is desired: the target file with the proof that Prometheus takes it, the configuration, and the process. */
+export interface Appliers {
+  readonly sync: Prover;
+  readonly publisher: Publisher;
+  readonly configuration: Configuration;
+  /** Undefined where somebody else runs Prometheus. */
+  readonly own: OwnPrometheus | undefined;
+}
+
+export interface AppliersOptions {
+  readonly edges: Edges;
+  readonly beginning: Beginning;
+  readonly facts: FactStore;
+  readonly desired: () => Desired;
+  /** Takes each line of the own Prometheus' log. */
+  readonly onLine: (line: LogLine) => void;
+}
+
+export async function createAppliers({ edges, beginning, facts, desired, onLine }: AppliersOptions): Promise<Appliers> {
+  const { config, supervised, environment, prometheus, clock, report, targetFile, stateFile } = edges;
+  const sync = createProver({
+    client: prometheus,
+    targetsFile: targetFile.path,
+    scrape: () => desired().scrape,
+    clock,
+    onDead() {
+      facts.patch({ revivals: facts.current().revivals + 1 });
+    },
+    report,
+  });
+  return {
+    sync,
+    publisher: createPublisher({ state: stateFile, file: targetFile, clock, proof: sync, report }),
+    configuration: createConfiguration({
+      baseFile: config.baseConfig,
+      rulesFolder: config.rulesFolder,
+      dataFolder: config.dataFolder,
+      credentials: createCredentials(config.dataFolder, environment),
+      promtool: createPromtool(passedOn(environment)),
+      fixed: {
+        targetsFile: targetFile.path,
+        replica: config.replica,
+        addresses: { prometheus: config.prometheus.url.host, agent: hostPort(config.listen) },
+        access: supervised?.access,
+        hasProxy: hasProxy(environment),
+      },
+      client: prometheus,
+      clock,
+      report,
+    }),
+    own:
+      supervised === undefined
+        ? undefined
+        : await createOwnPrometheus({
+            ...supervised,
+            environment,
+            settings: () => facts.current().settings,
+            client: prometheus,
+            clock,
+            keepsWal: beginning.found?.capacity.volume.kind === 'disk',
+            makeRoom: () => prepareFolders(edges),
+            onLine(line) {
+              report({ kind: 'line', line });
+              onLine(line);
+            },
+            report,
+          }),
+  };
+}

@@ -1,0 +1,83 @@
+import Registry from 'prom-client/lib/registry.js';
+import type { Clock } from './shared/clock.ts';
+import { secretsOf, type Config } from './config.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { createAuthorityFolder, type AuthorityFolder } from './prometheus/authorities.ts';
+import { createPrometheusClient, type PrometheusClient } from './prometheus/client.ts';
+import { createOwnSecret, type OwnSecret } from './prometheus/secret.ts';
+import { createStarts, type Starts } from './prometheus/starts.ts';
+import { createLearntFile, type LearntFile } from './redirects/file.ts';
+import { createReporter, type Reporter } from './reporter.ts';
+import type { Environment } from './shared/environment.ts';
+import type { Log } from './shared/log.ts';
+import { createTsuruClient, type TsuruClient } from './shared/tsuru.ts';
+import { createStateFile, type StateFile } from './state.ts';
+import { createTargetFile, type TargetFile } from './targets/file.ts';
+import { createTroubles, type Troubles } from './troubles.ts';
+
+/** The Prometheus that the agent runs itself. */
+export type Supervised = Extract<Config['prometheus'], { readonly kind: 'supervised' }>;
+
+/** Whom the agent asks, what it writes, and where it tells what happens. */
+export interface Edges extends Reporter {
+  readonly config: Config;
+  /** Undefined where somebody else runs Prometheus. */
+  readonly supervised: (Supervised & { readonly access: OwnSecret; readonly starts: Starts }) | undefined;
+  /** What programs that the agent starts may see of it, with the private CAs. */
+  readonly environment: Environment;
+  readonly authorities: AuthorityFolder;
+  /** What no page, line or error may show. */
+  readonly secrets: readonly string[];
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly troubles: Troubles;
+  readonly tsuru: TsuruClient;
+  readonly prometheus: PrometheusClient;
+  readonly targetFile: TargetFile;
+  readonly stateFile: StateFile;
+  readonly learntFile: LearntFile;
+}
+
+/** `absence` tells why there is no process of the own Prometheus. */
+export function createEdges(
+  config: Config,
+  given: Environment,
+  log: Log,
+  clock: Clock,
+  signal: AbortSignal,
+  absence: () => string | undefined,
+): Edges {
+  const { dataFolder } = config;
+  const authorities = createAuthorityFolder(dataFolder, config.authorities, given);
+  const registry = new Registry();
+  const metrics = createMetrics(registry);
+  const troubles = createTroubles(log, clock.wallMs, () => signal.aborted);
+  const supervised =
+    config.prometheus.kind === 'supervised'
+      ? {
+          ...config.prometheus,
+          access: createOwnSecret(dataFolder),
+          starts: createStarts(dataFolder, config.prometheus.storageFolder),
+        }
+      : undefined;
+  return {
+    ...createReporter({ log, metrics, troubles, wallMs: clock.wallMs }),
+    config,
+    supervised,
+    environment: authorities.environment,
+    authorities,
+    secrets: [...secretsOf(config), ...(supervised === undefined ? [] : [supervised.access.password])],
+    log,
+    clock,
+    registry,
+    metrics,
+    troubles,
+    tsuru: createTsuruClient({ url: config.tsuruUrl, token: config.tsuruToken, onCall: metrics.called }),
+    prometheus: createPrometheusClient(config.prometheus.url, { absence, access: supervised?.access }),
+    targetFile: createTargetFile(dataFolder, clock.wallMs),
+    stateFile: createStateFile(dataFolder),
+    learntFile: createLearntFile(dataFolder),
+  };
+}

@@ -1,0 +1,114 @@
+import type { Desired } from './desired.ts';
+import type { Edges } from './edges.ts';
+import { startGateway } from './gateway/gateway.ts';
+import { createGatewayMetrics } from './gateway/metrics.ts';
+import { createPages } from './pages.ts';
+import type { Poller } from './poll/poller.ts';
+import type { Prover } from './prometheus/prover.ts';
+import { serve } from './server.ts';
+import type { Sources } from './sources.ts';
+import { createCheck } from './shared/basic-auth.ts';
+import { fingerprintOf } from './shared/fingerprint.ts';
+import { queryLimitsOf } from './shared/query-limits.ts';
+import type { Status } from './shared/status.ts';
+import { statusOf } from './status.ts';
+import type { Publisher } from './targets/publisher.ts';
+import type { TsuruSource } from './tsuru-source.ts';
+
+export interface PortsOptions {
+  readonly edges: Edges;
+  readonly sources: Sources;
+  readonly publisher: Publisher;
+  readonly sync: Prover;
+  readonly poller: Poller;
+  readonly source: TsuruSource;
+  readonly desired: () => Desired;
+  /** Whether targets of the last run were known at the start. */
+  readonly isRestored: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** What the agent listens on: its own pages on loopback, and the guarded port. */
+export interface Ports {
+  /** Where its own pages are. */
+  readonly url: string;
+  readonly closeGuarded: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** @throws when a port cannot be opened. */
+export async function openPorts(options: PortsOptions): Promise<Ports> {
+  const { edges, sources, publisher, sync, poller, source, isRestored, signal } = options;
+  const { config, supervised, registry, secrets, log, clock, troubles, targetFile } = edges;
+  const { health, capacity } = sources;
+
+  async function status(): Promise<Status> {
+    const discovery = publisher.current();
+    const [readiness, healthOf] = await Promise.all([
+      health.readiness(),
+      health.targets(discovery?.groups.length ?? 0),
+    ]);
+    return statusOf({
+      wallMs: clock.wallMs(),
+      ownApp: config.ownApp,
+      token: fingerprintOf(config.tsuruToken),
+      discovery,
+      onDisk: publisher.isOnDisk(),
+      troubles: troubles.current(),
+      progress: edges.progress(),
+      sync: sync.status(),
+      file: targetFile.path,
+      restored: isRestored,
+      isSupervised: supervised !== undefined,
+      room: capacity?.status(),
+      readiness,
+      healthOf,
+      problemsOf: sources.problemsOf,
+    });
+  }
+
+  const pages = createPages({
+    registry,
+    status,
+    readiness: health.readiness,
+    isOnDisk: publisher.isOnDisk,
+    overdueMs: source.overdueMs,
+    verdictOf: config.gateway === undefined ? undefined : createCheck(config.gateway),
+    sleep: (durationMs) => clock.sleep(durationMs, signal),
+    async poll() {
+      const outcome = await poller.pollNow();
+      return { outcome, targets: publisher.current()?.groups.length ?? 0 };
+    },
+  });
+  const server = await serve(pages, config.listen, secrets, log);
+  log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: targetFile.path }, 'the agent follows Tsuru');
+  const goMemLimitBytes = options.desired().capacity?.budget.goMemLimitBytes;
+  const gateway =
+    config.gateway === undefined
+      ? undefined
+      : await startGateway({
+          listen: config.gateway.listen,
+          prometheus: config.prometheus.url,
+          authorization: supervised?.access.authorization,
+          credentials: config.gateway,
+          pages,
+          secrets,
+          readiness: async () => ({
+            targetsKnown: publisher.isOnDisk(),
+            prometheusReady: (await health.readiness()).ready,
+          }),
+          log,
+          metrics: createGatewayMetrics(registry),
+          onStopped: sources.onStopped,
+          nowMs: clock.nowMs,
+          ...(supervised === undefined
+            ? {}
+            : { limits: { queriesAtOnce: queryLimitsOf(goMemLimitBytes, Infinity).ofUsers } }),
+        });
+  if (gateway !== undefined) log.info({ listen: gateway.url }, 'the public port is open');
+  return {
+    url: server.url,
+    closeGuarded: async () => gateway?.close(),
+    close: () => server.close(),
+  };
+}

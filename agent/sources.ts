@@ -1,0 +1,136 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Appliers } from './appliers.ts';
+import type { Beginning } from './beginning.ts';
+import { createCapacityWatch, type CapacityWatch, type CapacityWatchOptions } from './budget/room.ts';
+import type { Desired } from './desired.ts';
+import type { Edges } from './edges.ts';
+import type { Facts, FactStore } from './facts.ts';
+import { createFailures, type Failures } from './failures/failures.ts';
+import { createReach } from './failures/reach.ts';
+import type { LogLine } from './prometheus/child.ts';
+import { createHealth, type Health } from './prometheus/health.ts';
+import { hasProxy } from './prometheus/proxies.ts';
+import { featuresOf } from './prometheus/version.ts';
+import { watchVersion } from './prometheus/version-watch.ts';
+import { probe } from './redirects/probe.ts';
+import { createRedirects } from './redirects/redirects.ts';
+import { createRefusals } from './samples/refusals.ts';
+import { createSenders } from './samples/senders.ts';
+import { survey } from './samples/survey.ts';
+
+/** What finds out facts about Prometheus, and looks at how it fares. */
+export interface Sources {
+  readonly health: Health;
+  /** Of the own Prometheus. */
+  readonly capacity: CapacityWatch | undefined;
+  /** Takes a line of Prometheus' log. */
+  readonly onLine: (line: LogLine) => void;
+  /** Takes that Prometheus stopped a query. */
+  readonly onStopped: Failures['onStopped'];
+  /** What is wrong with an app's targets that neither Tsuru nor the discovery tells. */
+  readonly problemsOf: (app: string) => readonly string[];
+  /** Looks until the signal aborts. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+}
+
+export interface SourcesOptions {
+  readonly edges: Edges;
+  readonly beginning: Beginning;
+  readonly facts: FactStore;
+  readonly desired: () => Desired;
+  readonly appliers: Appliers;
+}
+
+export function createSources({ edges, beginning, facts, desired, appliers }: SourcesOptions): Sources {
+  const { supervised, environment, prometheus: client, clock, log, metrics, troubles, learntFile } = edges;
+  const { wallMs, nowMs } = clock;
+  const health = createHealth(client, nowMs, versionIs);
+  const redirects = createRedirects({
+    file: learntFile,
+    client,
+    probe,
+    clock,
+    scrapeIntervalMs: () => desired().scrape.intervalMs,
+    log,
+    discovered: () => desired().discovered,
+    learnt: () => facts.current().learnt,
+    onLearnt(learnt) {
+      facts.patch({ learnt });
+    },
+  });
+  const refusals = createRefusals({
+    discovery: () => appliers.publisher.current(),
+    wallMs,
+    nowMs,
+    log,
+    troubles,
+    onRefused: metrics.refused,
+  });
+  const failures = createFailures({
+    client,
+    reach:
+      supervised === undefined || hasProxy(environment)
+        ? undefined
+        : createReach(() => facts.current().settings.alertmanagers.map(({ url }) => url)),
+    troubles,
+    wallMs,
+    nowMs,
+    onFailure: metrics.failed,
+    onFailing: metrics.failing,
+  });
+  const { found } = beginning;
+  const capacity =
+    supervised === undefined || found === undefined || appliers.own === undefined
+      ? undefined
+      : createCapacityWatch({
+          storageFolder: supervised.storageFolder,
+          loadFile: found.loadFile,
+          usedBytes: found.usedBytes,
+          now: () => capacityNow(facts.current(), desired()),
+          patch: facts.patchCapacity,
+          client,
+          clock,
+          troubles,
+          onLook: appliers.own.relieve,
+        });
+  if (capacity !== undefined) metrics.showRoom(capacity.status);
+
+  function versionIs(version: string | undefined): void {
+    const { features } = facts.current();
+    const next = featuresOf(version);
+    if (isDeepStrictEqual(next, features)) return;
+    if (version === undefined)
+      log.info(
+        `Prometheus ${features.version ?? ''} is gone: its configuration is made for any version, until one tells`,
+      );
+    facts.patch({ features: next });
+  }
+
+  return {
+    health,
+    capacity,
+    onLine(line) {
+      refusals.onLine(line);
+      failures.onLine(line);
+    },
+    onStopped: failures.onStopped,
+    problemsOf: (app) => [...redirects.problemsOf(app), ...refusals.problemsOf(app)],
+    async run(signal) {
+      const senders = createSenders({ troubles, nowMs });
+      const isExternal = supervised === undefined;
+      await Promise.all([
+        redirects.run(signal),
+        survey({ client, clock, senders, failures, refusals: isExternal ? refusals : undefined }, signal),
+        ...(isExternal ? [watchVersion({ client, clock, onVersion: versionIs }, signal)] : []),
+      ]);
+    },
+  };
+}
+
+function capacityNow(
+  { capacity: facts, settings }: Facts,
+  { capacity, targets, plan }: Desired,
+): ReturnType<CapacityWatchOptions['now']> {
+  if (facts === undefined || capacity === undefined) throw new Error('there is no Prometheus of its own');
+  return { facts, capacity, settings, groups: targets?.groups ?? [], load: plan?.load ?? 0 };
+}
