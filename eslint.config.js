@@ -4,6 +4,62 @@ import tseslint from 'typescript-eslint';
 /** No file may import a main: a main is started, never used. */
 const NO_MAIN = { regex: '(^|/)main\\.ts$', message: 'A main wires and starts; import the part you need instead.' };
 
+/**
+ * The order of the folders: each may import those before it, and none after it or what composes them in the root. So a file can be read, tested and
+ * changed without what is built on it, and nothing goes round in circles. What a folder needs of a later one it is given as an argument.
+ */
+const AGENT_FOLDERS = [
+  // What both programs use, and the machine below.
+  ...['shared', 'system'],
+  // From Tsuru's answers to targets on disk.
+  ...['discovery', 'tsuru', 'targets'],
+  // What can be asked of Prometheus, its data, and how much it can hold.
+  ...['prometheus/api', 'storage', 'capacity'],
+  // What it runs with, and as.
+  ...['prometheus/sync', 'prometheus/configuration', 'prometheus/process'],
+  // What is seen of its scrapes and of what it sends.
+  ...['redirects', 'samples', 'failures'],
+  // What is told, and shown.
+  ...['report', 'gateway'],
+];
+/** In the broker the root has words and types that all use (names, errors, metrics, context), beside what composes. */
+const BROKER_FOLDERS = ['plans', 'tsuru', 'instances/parts', 'instances', 'reconciler', 'http'];
+const BROKER_ROOT = /^(broker|config)\.ts$/;
+
+/** A rule for each folder of a program that says what it may not import. */
+function ordered(program, folders, patterns) {
+  const whole = { files: [`${program}/**/*.ts`], rules: restricted(patterns) };
+  return [
+    whole,
+    ...folders.filter((folder) => folder !== 'shared').map((folder) => ruleOf(program, folders, folder, patterns)),
+  ];
+}
+
+function ruleOf(program, folders, folder, patterns) {
+  const up = '\\.\\./'.repeat(folder.split('/').length);
+  const later = folders.slice(folders.indexOf(folder) + 1);
+  const [parent] = folder.split('/');
+  const beside = later
+    .filter((one) => folder.includes('/') && one.startsWith(`${parent}/`))
+    .map((one) => one.split('/')[1]);
+  const root = program === 'agent' ? '[\\w-]+\\.ts$' : BROKER_ROOT.source.slice(1);
+  const regexes = [
+    `^${up}${root}`,
+    ...later.map((one) => `^${up}${one}/${one === parent ? '[^/]+$' : ''}`),
+    ...beside.map((one) => `^\\.\\./${one}/`),
+    ...(later.includes(parent) ? [`^\\.\\./[\\w-]+\\.ts$`] : []),
+  ];
+  const message = `${program}/${folder}/ comes before that in the order of the folders (eslint.config.js says why).`;
+  return {
+    files: [`${program}/${folder}/${folders.some((one) => one.startsWith(`${folder}/`)) ? '*' : '**/*'}.ts`],
+    rules: restricted([...patterns, ...regexes.map((regex) => ({ regex, message }))]),
+  };
+}
+
+function restricted(patterns) {
+  return { 'no-restricted-imports': ['error', { patterns: [NO_MAIN, ...patterns] }] };
+}
+
 export default tseslint.config(
   { ignores: ['dist/'] },
   js.configs.recommended,
@@ -32,37 +88,14 @@ export default tseslint.config(
       ],
     },
   },
-  // The import rule: the broker uses agent/shared/ only, the agent never the broker, and what is shared stands alone.
-  {
-    files: ['broker/**/*.ts'],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            NO_MAIN,
-            { regex: '(^|/)agent/(?!shared/)', message: 'The broker may import only agent/shared/.' },
-          ],
-        },
-      ],
-    },
-  },
-  {
-    files: ['agent/**/*.ts'],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            NO_MAIN,
-            { regex: '(^|/)(broker|test)/', message: 'The agent never imports the broker or a test.' },
-          ],
-        },
-      ],
-    },
-  },
-  {
-    files: ['agent/shared/**/*.ts'],
+  ...ordered('agent', AGENT_FOLDERS, [
+    { regex: '(^|/)(broker|test)/', message: 'The agent never imports the broker or a test.' },
+  ]),
+  ...ordered('broker', BROKER_FOLDERS, [
+    { regex: '(^|/)agent/(?!shared/)', message: 'The broker may import only agent/shared/.' },
+  ]),
+  ...['agent/shared/*.ts', 'agent/shared/*/**/*.ts'].map((files, depth) => ({
+    files: [files],
     rules: {
       'no-restricted-imports': [
         'error',
@@ -70,28 +103,14 @@ export default tseslint.config(
           patterns: [
             NO_MAIN,
             {
-              regex: '^\\.\\./(?!\\.\\./package\\.json$)',
+              regex: depth === 0 ? '^\\.\\./(?!\\.\\./package\\.json$)' : '^\\.\\./\\.\\./',
               message: 'agent/shared/ stands alone: the broker uses it too.',
             },
           ],
         },
       ],
     },
-  },
-  {
-    files: ['agent/shared/*/**/*.ts'],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            NO_MAIN,
-            { regex: '^\\.\\./\\.\\./', message: 'agent/shared/ stands alone: the broker uses it too.' },
-          ],
-        },
-      ],
-    },
-  },
+  })),
   {
     files: ['**/*.mjs', '**/*.js'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly' } },

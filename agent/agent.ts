@@ -7,14 +7,14 @@ import type { Config } from './config.ts';
 import { createDesire } from './desired.ts';
 import { createEdges, type Edges } from './edges.ts';
 import { createFacts, type FactStore } from './facts.ts';
-import { createPoller } from './poll/poller.ts';
+import { createPoller } from './tsuru/poller.ts';
 import { openPorts } from './ports.ts';
 import { createRounds, type Rounds } from './rounds.ts';
 import { createSources, type Sources } from './sources.ts';
 import type { Environment } from './shared/environment.ts';
 import type { Log } from './shared/log.ts';
 import { count } from './shared/text.ts';
-import { restore, type Restored } from './state.ts';
+import { restore, type Restored } from './tsuru/state.ts';
 import { createTsuruSource } from './tsuru-source.ts';
 
 /** How long Prometheus waits at the start for what the first poll tells: less than anybody waits for a container. */

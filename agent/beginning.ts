@@ -1,16 +1,20 @@
-import { createOwnAddress, type OwnAddress } from './address.ts';
-import { memoryOf } from './budget/fit.ts';
-import { makeRoom } from './budget/free.ts';
-import type { PlanMemory } from './budget/plan.ts';
+import { createOwnAddress, type OwnAddress } from './tsuru/own-address.ts';
+import { memoryOf } from './capacity/fit.ts';
+import { makeRoom } from './storage/free.ts';
+import type { PlanMemory } from './capacity/scrape-plan.ts';
 import type { Edges } from './edges.ts';
 import type { Facts } from './facts.ts';
-import { occupy } from './occupancy.ts';
-import { findOwnPrometheus, type Found } from './prometheus/own.ts';
-import { featuresOf } from './prometheus/version.ts';
-import { createInstanceSettings, type InstanceSettings, type InstanceSettingsOptions } from './settings.ts';
+import { occupy } from './prometheus/process/occupancy.ts';
+import { findOwnPrometheus, type Found } from './prometheus/process/own.ts';
+import { featuresOf } from './prometheus/api/features.ts';
+import {
+  createInstanceSettings,
+  type InstanceSettings,
+  type InstanceSettingsOptions,
+} from './tsuru/instance-settings.ts';
 import { errorText } from './shared/text.ts';
-import type { TargetFile } from './targets/file.ts';
-import { parseGroups, type TargetGroup } from './targets/groups.ts';
+import type { TargetFile } from './targets/target-file.ts';
+import { parseGroups, type TargetGroup } from './discovery/target-group.ts';
 
 /** What an agent begins with: its folders, and what is known from its last run and of this machine. */
 export interface Beginning {

@@ -6,9 +6,10 @@ import { formatDuration, parseDuration } from './shared/duration.ts';
 import type { SettingsInput } from './shared/settings/settings.ts';
 import { AUTHORITIES_VARIABLE, LARGEST_FILE_BYTES, readAuthorities, type Authorities } from './shared/authorities.ts';
 import { createReader, type ConfigResult, type Environment, type Variable } from './shared/environment.ts';
-import { proxyProblems, proxySecrets } from './prometheus/proxies.ts';
+import { proxyProblems, proxySecrets } from './prometheus/configuration/proxies.ts';
 import { LOG_LEVELS, type LogLevel } from './shared/log.ts';
 import { parsePassword, PASSWORD_EXPECTED } from './shared/password.ts';
+import { hostPort, type Listen } from './system/listen.ts';
 
 /** The agent's configuration, whole and checked. */
 export interface Config {
@@ -32,12 +33,6 @@ export interface Config {
   /** The name of this unit. */
   readonly replica: string;
   readonly logLevel: LogLevel;
-}
-
-export interface Listen {
-  /** An IP address. */
-  readonly host: string;
-  readonly port: number;
 }
 
 /** The Prometheus beside the agent: one that it runs, or one that somebody else runs. */
@@ -315,9 +310,4 @@ function parseListen(value: string): Listen | undefined {
 /** What no log and no page may show. */
 export function secretsOf({ tsuruToken, gateway, proxySecrets }: Config): readonly string[] {
   return [tsuruToken, ...(gateway === undefined ? [] : [gateway.password]), ...proxySecrets];
-}
-
-/** As it stands in an address: `127.0.0.1:9091`, `[::1]:9091`. */
-export function hostPort({ host, port }: Listen): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

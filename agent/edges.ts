@@ -1,19 +1,19 @@
 import Registry from 'prom-client/lib/registry.js';
 import type { Clock } from './shared/clock.ts';
 import { secretsOf, type Config } from './config.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
-import { createAuthorityFolder, type AuthorityFolder } from './prometheus/authorities.ts';
-import { createPrometheusClient, type PrometheusClient } from './prometheus/client.ts';
-import { createOwnSecret, type OwnSecret } from './prometheus/secret.ts';
-import { createStarts, type Starts } from './prometheus/starts.ts';
+import { createMetrics, type Metrics } from './report/metrics.ts';
+import { createAuthorityFolder, type AuthorityFolder } from './prometheus/configuration/authorities.ts';
+import { createPrometheusClient, type PrometheusClient } from './prometheus/api/client.ts';
+import { createOwnSecret, type OwnSecret } from './prometheus/api/own-secret.ts';
+import { createStarts, type Starts } from './prometheus/process/start-attempts.ts';
 import { createLearntFile, type LearntFile } from './redirects/file.ts';
-import { createReporter, type Reporter } from './reporter.ts';
+import { createReporter, type Reporter } from './report/reporter.ts';
 import type { Environment } from './shared/environment.ts';
 import type { Log } from './shared/log.ts';
 import { createTsuruClient, type TsuruClient } from './shared/tsuru.ts';
-import { createStateFile, type StateFile } from './state.ts';
-import { createTargetFile, type TargetFile } from './targets/file.ts';
-import { createTroubles, type Troubles } from './troubles.ts';
+import { createStateFile, type StateFile } from './tsuru/state.ts';
+import { createTargetFile, type TargetFile } from './targets/target-file.ts';
+import { createTroubles, type Troubles } from './system/troubles.ts';
 
 /** The Prometheus that the agent runs itself. */
 export type Supervised = Extract<Config['prometheus'], { readonly kind: 'supervised' }>;

@@ -1,6 +1,6 @@
-import type { KnownApps } from './apps.ts';
-import type { CapacityFacts } from './budget/capacity.ts';
-import type { Features } from './prometheus/version.ts';
+import type { KnownApps } from './discovery/known-apps.ts';
+import type { CapacityFacts } from './capacity/capacity.ts';
+import type { Features } from './prometheus/api/features.ts';
 import type { Learnt } from './redirects/learnt.ts';
 import type { Settings } from './shared/settings/schema.ts';
 

@@ -1,10 +1,11 @@
 // What the agent's main starts: arguments, environment, signals and exit codes. This file alone touches the process.
 import { startAgent } from './agent.ts';
 import { systemClock } from './shared/clock.ts';
-import { hostPort, readConfig, secretsOf, VARIABLES } from './config.ts';
-import { errorCode } from './files.ts';
-import { FolderInUse } from './occupancy.ts';
-import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/supervisor.ts';
+import { readConfig, secretsOf, VARIABLES } from './config.ts';
+import { hostPort } from './system/listen.ts';
+import { errorCode } from './system/files.ts';
+import { FolderInUse } from './prometheus/process/occupancy.ts';
+import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/process/supervisor.ts';
 import { trust } from './shared/authorities.ts';
 import { describeVariables, readStart } from './shared/command-line.ts';
 import { createLog } from './shared/log.ts';

@@ -1,9 +1,9 @@
-import type { PlanMemory } from './budget/plan.ts';
+import type { PlanMemory } from './capacity/scrape-plan.ts';
 import type { Desired } from './desired.ts';
 import type { Facts } from './facts.ts';
-import type { Configuration } from './prometheus/configuration.ts';
-import type { OwnPrometheus } from './prometheus/own.ts';
-import type { Report } from './reporter.ts';
+import type { Configuration } from './prometheus/configuration/configuration.ts';
+import type { OwnPrometheus } from './prometheus/process/own.ts';
+import type { Report } from './report/reporter.ts';
 import { errorText } from './shared/text.ts';
 import type { Publisher } from './targets/publisher.ts';
 

@@ -1,22 +1,22 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Appliers } from './appliers.ts';
 import type { Beginning } from './beginning.ts';
-import { createCapacityWatch, type CapacityWatch, type CapacityWatchOptions } from './budget/room.ts';
+import { createCapacityWatch, type CapacityWatch, type CapacityWatchOptions } from './capacity/capacity-watch.ts';
 import type { Desired } from './desired.ts';
 import type { Edges } from './edges.ts';
 import type { Facts, FactStore } from './facts.ts';
 import { createFailures, type Failures } from './failures/failures.ts';
 import { createReach } from './failures/reach.ts';
-import type { LogLine } from './prometheus/child.ts';
-import { createHealth, type Health } from './prometheus/health.ts';
-import { hasProxy } from './prometheus/proxies.ts';
-import { featuresOf } from './prometheus/version.ts';
-import { watchVersion } from './prometheus/version-watch.ts';
+import type { LogLine } from './prometheus/api/logfmt.ts';
+import { createHealth, type Health } from './prometheus/api/health.ts';
+import { hasProxy } from './prometheus/configuration/proxies.ts';
+import { featuresOf } from './prometheus/api/features.ts';
+import { watchVersion } from './prometheus/api/version-watch.ts';
 import { probe } from './redirects/probe.ts';
 import { createRedirects } from './redirects/redirects.ts';
 import { createRefusals } from './samples/refusals.ts';
 import { createSenders } from './samples/senders.ts';
-import { survey } from './samples/survey.ts';
+import { survey } from './failures/survey.ts';
 
 /** What finds out facts about Prometheus, and looks at how it fares. */
 export interface Sources {

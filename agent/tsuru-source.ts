@@ -1,8 +1,8 @@
-import type { OwnAddress } from './address.ts';
+import type { OwnAddress } from './tsuru/own-address.ts';
 import type { FactStore } from './facts.ts';
-import type { PollSink } from './poll/poller.ts';
-import type { Report } from './reporter.ts';
-import type { InstanceSettings } from './settings.ts';
+import type { PollSink } from './tsuru/poller.ts';
+import type { Report } from './report/reporter.ts';
+import type { InstanceSettings } from './tsuru/instance-settings.ts';
 import { SETTINGS_ANNOTATION } from './shared/settings/settings.ts';
 import type { Publisher } from './targets/publisher.ts';
 

@@ -6,13 +6,13 @@ import type { Clock } from '../agent/shared/clock.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { BrokerError } from './errors.ts';
-import { createGrants } from './grants.ts';
+import { createGrants } from './tsuru/grants.ts';
 import { createServer } from './http/server.ts';
-import { createDeploys } from './instances/deploys.ts';
+import { createDeploys } from './tsuru/deploys.ts';
 import { createAssertRules } from './instances/rules.ts';
 import { createMetrics } from './metrics.ts';
 import { runReconciler } from './reconciler/reconciler.ts';
-import { createTurns } from './turns.ts';
+import { createTurns } from './tsuru/turns.ts';
 
 /** Each of the operations at work asks for a few things at once, and all have seconds. */
 const QUICK_CONNECTIONS = 50;

@@ -1,12 +1,12 @@
 import type { Log } from '../agent/shared/log.ts';
 import type { TsuruWriter } from '../agent/shared/tsuru.ts';
 import type { Clock } from '../agent/shared/clock.ts';
-import type { Grants } from './grants.ts';
-import type { Deploys } from './instances/deploys.ts';
+import type { Grants } from './tsuru/grants.ts';
+import type { Deploys } from './tsuru/deploys.ts';
 import type { AssertRules } from './instances/rules.ts';
 import type { Metrics } from './metrics.ts';
 import type { Plan } from './plans/plan.ts';
-import type { Turns } from './turns.ts';
+import type { Turns } from './tsuru/turns.ts';
 
 /** What all operations work with. */
 export interface Context {

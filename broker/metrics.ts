@@ -3,7 +3,18 @@ import Counter from 'prom-client/lib/counter.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import { VERSION } from '../agent/shared/version.ts';
-import { ACTS, type Act } from './reconciler/decide.ts';
+
+/** What the reconciler puts right, the most urgent first. */
+export const ACTS = [
+  'revoke',
+  'grant',
+  'confirm_binds',
+  'restore_token',
+  'restore_variables',
+  'deploy',
+  'remove',
+] as const;
+export type ActKind = (typeof ACTS)[number];
 
 const PREFIX = 'tsuru_broker_';
 /** From a plan list to a change of plan, which waits for new units, in seconds. */
@@ -18,7 +29,7 @@ export interface Metrics {
   deployed(outcome: DeployOutcome): void;
   /** A round of the reconciler has ended; so many instances that Tsuru does not know have parts. */
   reconciled(outcome: RoundOutcome, leftovers: number): void;
-  acted(act: Act['kind'], outcome: 'succeeded' | 'failed'): void;
+  acted(act: ActKind, outcome: 'succeeded' | 'failed'): void;
 }
 
 const DEPLOY_OUTCOMES = ['succeeded', 'failed', 'unknown'] as const;

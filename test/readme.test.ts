@@ -11,8 +11,8 @@ import { VARIABLES as BROKER_VARIABLES } from '../broker/config.ts';
 import { budgetOfPlan } from '../broker/plans/memory.ts';
 import { readPlans } from '../broker/plans/read.ts';
 import { createMetrics as createBrokerMetrics } from '../broker/metrics.ts';
-import { createMetrics } from '../agent/metrics.ts';
-import { OPTIONS } from './agent/apps.ts';
+import { createMetrics } from '../agent/report/metrics.ts';
+import { OPTIONS } from './support/known-apps.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from './support/runtime.ts';
 
 const MIB = 1024 ** 2;

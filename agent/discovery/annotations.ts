@@ -1,4 +1,4 @@
-import type { Annotations } from '../apps.ts';
+import type { Annotations } from './known-apps.ts';
 import { formatDuration, parseDuration } from '../shared/duration.ts';
 import { shortLine } from '../shared/text.ts';
 

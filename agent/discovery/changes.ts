@@ -1,4 +1,4 @@
-import { SAMPLE_LIMIT_LABEL } from '../budget/sample-limits.ts';
+import { SAMPLE_LIMIT_LABEL } from './sample-limits.ts';
 import { compareText, count } from '../shared/text.ts';
 import type { AppDiscovery, Discovery, LeftOut } from './discover.ts';
 import { UNIT_LABEL } from './labels.ts';

@@ -1,8 +1,8 @@
-import type { AppDetails, KnownApp, KnownApps, Unit } from '../apps.ts';
+import type { AppDetails, KnownApp, KnownApps, Unit } from './known-apps.ts';
 import type { LeftOutReason } from '../shared/status.ts';
 import { compareText, count } from '../shared/text.ts';
-import { renderGroup, type TargetGroup } from '../targets/groups.ts';
-import { addressOf, TSURU_PORT } from './address.ts';
+import { renderGroup, type TargetGroup } from './target-group.ts';
+import { addressOf, TSURU_PORT } from './unit-address.ts';
 import { readWishes, type ScrapeDefaults, type ScrapeWishes } from './annotations.ts';
 import { labelsOf, UNIT_LABEL, validValue } from './labels.ts';
 

@@ -1,6 +1,6 @@
-import type { App, AppDetails, Unit } from '../apps.ts';
+import type { App, AppDetails, Unit } from './known-apps.ts';
 import { compareText } from '../shared/text.ts';
-import { APP_LABEL, TEAM_LABEL } from '../targets/groups.ts';
+import { APP_LABEL, TEAM_LABEL } from './target-group.ts';
 
 /** The label that tells which unit a target is: what becomes `instance`. */
 export const UNIT_LABEL = '__meta_tsuru_unit';

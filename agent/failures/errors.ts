@@ -1,4 +1,4 @@
-import type { LogLine } from '../prometheus/child.ts';
+import type { LogLine } from '../prometheus/api/logfmt.ts';
 import { shortLine } from '../shared/text.ts';
 import type { FailureKind } from './observation.ts';
 

@@ -1,6 +1,6 @@
-import type { LogLine } from '../prometheus/child.ts';
-import type { PrometheusClient } from '../prometheus/client.ts';
-import { samplesOf } from '../prometheus/exposition.ts';
+import type { LogLine } from '../prometheus/api/logfmt.ts';
+import type { PrometheusClient } from '../prometheus/api/client.ts';
+import { samplesOf } from '../prometheus/api/exposition.ts';
 import { createLastErrors } from './errors.ts';
 import type { FailureKind, Observation } from './observation.ts';
 import type { Reach } from './reach.ts';

@@ -1,5 +1,5 @@
 import { formatDuration } from '../shared/duration.ts';
-import type { Troubles } from '../troubles.ts';
+import type { Troubles } from '../system/troubles.ts';
 import type { FailureKind, Observation } from './observation.ts';
 import { endText, failureText, moreText, type FailureEnd } from './sentences.ts';
 

@@ -1,5 +1,5 @@
-import type { RuleHealth, TargetHealth } from '../prometheus/client.ts';
-import { APP_LABEL } from '../targets/groups.ts';
+import type { RuleHealth, TargetHealth } from '../prometheus/api/client.ts';
+import { APP_LABEL } from '../discovery/target-group.ts';
 import { count, shortLine } from '../shared/text.ts';
 import { cleanError } from './errors.ts';
 import type { Observation } from './observation.ts';

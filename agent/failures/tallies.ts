@@ -1,4 +1,4 @@
-import { samplesOf } from '../prometheus/exposition.ts';
+import { samplesOf } from '../prometheus/api/exposition.ts';
 import { senderName } from '../samples/senders.ts';
 import type { Observation } from './observation.ts';
 

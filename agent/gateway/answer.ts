@@ -1,6 +1,6 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Page } from '../server.ts';
+import type { Page } from '../report/server.ts';
 import { securityHeaders } from './headers.ts';
 
 type Headers = Readonly<Record<string, string>>;

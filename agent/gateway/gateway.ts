@@ -3,44 +3,21 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
-import { errorCode } from '../files.ts';
-import { urlOf, type Pages } from '../server.ts';
-import type { Credentials } from '../shared/basic-auth.ts';
-import type { Log } from '../shared/log.ts';
+import { errorCode } from '../system/files.ts';
+import { urlOf } from '../report/server.ts';
 import { send, sendRaw } from './answer.ts';
 import { createConnections } from './connections.ts';
 import { encodeFirstLines, type FirstLines } from './first-line.ts';
 import { createHandler } from './handler.ts';
 import { LIMITS, type Limits } from './limits.ts';
-import type { GatewayMetrics } from './metrics.ts';
+import type { GatewayOptions } from './options.ts';
 import { pageOf, type RefusalPage } from './refusals.ts';
-import type { OnStopped } from './stopped-queries.ts';
 
 /** How often time-outs are looked after: Node's own 30 s would make them as long. */
 const CHECK_EVERY_MS = 500;
 
 /** Connections that wait to be accepted. With Node's 511, a flood has the kernel drop others, who try again after a second or three. */
 const BACKLOG = 4096;
-
-export interface GatewayOptions {
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly prometheus: URL;
-  /** The header `Authorization` that this Prometheus asks for; undefined for none. */
-  readonly authorization?: string | undefined;
-  readonly credentials: Credentials;
-  /** The agent's own; `GET /metrics` and `GET /tsuru/status` of them are shown. */
-  readonly pages: Pages;
-  /** What no page of the agent may show. */
-  readonly secrets: readonly string[];
-  readonly readiness: () => Promise<{ readonly targetsKnown: boolean; readonly prometheusReady: boolean }>;
-  readonly log: Log;
-  readonly metrics: GatewayMetrics;
-  /** Prometheus has stopped a query, with its own words. */
-  readonly onStopped: OnStopped;
-  /** Milliseconds that only go forward. */
-  readonly nowMs: () => number;
-  readonly limits?: Partial<Limits>;
-}
 
 export interface Gateway {
   readonly url: string;

@@ -1,18 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { runPage, text } from '../server.ts';
+import { runPage, text } from '../report/server.ts';
 import { createCheck, INSTANCE_CHALLENGE } from '../shared/basic-auth.ts';
 import { errorText } from '../shared/text.ts';
 import { send } from './answer.ts';
 import { createBodies } from './bodies.ts';
 import type { Connections } from './connections.ts';
 import { createForwarder, cutStalled, type Forwarded } from './forward.ts';
-import type { GatewayOptions } from './gateway.ts';
+import type { GatewayOptions } from './options.ts';
 import { repeatedHeader, securityHeaders } from './headers.ts';
 import type { Limits } from './limits.ts';
 import { createQueries } from './queries.ts';
 import { FAILED, pageOf, TOO_SLOW, UNREACHABLE, type RefusalPage } from './refusals.ts';
 import { routeOf, type Kind } from './routes.ts';
-import { targetOf, type Target } from './target.ts';
+import { targetOf, type Target } from './request-path.ts';
 
 /** Answers the requests of a gateway. */
 export interface Handler {

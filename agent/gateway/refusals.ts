@@ -1,4 +1,4 @@
-import { text, type Page } from '../server.ts';
+import { text, type Page } from '../report/server.ts';
 
 /** Why a request is refused by the gateway itself: the page that says so. All sentences say what to do instead. */
 const PAGES = {

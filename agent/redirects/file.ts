@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, writeWhole } from '../files.ts';
+import { errorCode, writeWhole } from '../system/files.ts';
 import { asArray, asObject, asOptionalText, parseJson, ShapeError } from '../shared/shape.ts';
 import { errorText } from '../shared/text.ts';
 import { keyOf, type Learnt, type LearntPaths } from './learnt.ts';

@@ -1,7 +1,7 @@
 import type { Discovery, Target } from '../discovery/discover.ts';
 import { UNIT_LABEL } from '../discovery/labels.ts';
-import type { TargetHealth } from '../prometheus/client.ts';
-import { APP_LABEL } from '../targets/groups.ts';
+import type { TargetHealth } from '../prometheus/api/client.ts';
+import { APP_LABEL } from '../discovery/target-group.ts';
 import { fromOf, keyOf, type LearntPaths } from './learnt.ts';
 import { PATH_LABEL, placeOf, placeText, urlOf, type Place } from './place.ts';
 

@@ -1,5 +1,5 @@
 import type { AppDiscovery, Discovery, Target } from '../discovery/discover.ts';
-import { renderGroup } from '../targets/groups.ts';
+import { renderGroup } from '../discovery/target-group.ts';
 import { placeOf, placeText, relabel, type Place } from './place.ts';
 
 /** A path that a process redirects to, and which its targets get instead of the one that annotations or the job say. */

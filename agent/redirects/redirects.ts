@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import type { Clock } from '../shared/clock.ts';
 import type { Discovery } from '../discovery/discover.ts';
-import type { PrometheusClient } from '../prometheus/client.ts';
+import type { PrometheusClient } from '../prometheus/api/client.ts';
 import type { Log } from '../shared/log.ts';
 import { errorText, shortLine } from '../shared/text.ts';
 import { judge, type ProcessState } from './judge.ts';

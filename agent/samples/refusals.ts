@@ -1,10 +1,10 @@
 import type { Discovery } from '../discovery/discover.ts';
-import type { LogLine } from '../prometheus/child.ts';
-import { samplesOf } from '../prometheus/exposition.ts';
+import type { LogLine } from '../prometheus/api/logfmt.ts';
+import { samplesOf } from '../prometheus/api/exposition.ts';
 import type { Log } from '../shared/log.ts';
 import { formatDuration } from '../shared/duration.ts';
 import { count } from '../shared/text.ts';
-import type { Troubles } from '../troubles.ts';
+import type { Troubles } from '../system/troubles.ts';
 
 /** Samples are refused with each scrape while they are: after so long without, they no longer are. */
 const QUIET_MS = 5 * 60_000;

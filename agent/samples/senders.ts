@@ -1,7 +1,7 @@
-import { sampleOf, samplesOf } from '../prometheus/exposition.ts';
+import { sampleOf, samplesOf } from '../prometheus/api/exposition.ts';
 import { formatDuration } from '../shared/duration.ts';
 import { outageBridged, type Outage } from '../shared/wal.ts';
-import type { Troubles } from '../troubles.ts';
+import type { Troubles } from '../system/troubles.ts';
 
 /** So far behind a sender is late, or a part of the time that an outage is bridged if that is less. A batch waits 5 s, a retry as long. */
 const LATE_MS = 2 * 60_000;

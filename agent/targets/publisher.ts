@@ -1,11 +1,11 @@
-import type { KnownApps } from '../apps.ts';
+import type { KnownApps } from '../discovery/known-apps.ts';
 import type { Clock } from '../shared/clock.ts';
 import { changesBetween, type Change } from '../discovery/changes.ts';
 import type { Discovery } from '../discovery/discover.ts';
 import { errorText } from '../shared/text.ts';
-import type { StateFile } from '../state.ts';
-import type { TargetFile } from './file.ts';
-import { renderFile, type TargetGroup } from './groups.ts';
+import type { StateFile } from '../tsuru/state.ts';
+import type { TargetFile } from './target-file.ts';
+import { renderFile, type TargetGroup } from '../discovery/target-group.ts';
 
 /** How an attempt to make the target file hold the present targets ended. */
 export type WriteOutcome =

@@ -1,7 +1,7 @@
 import { VERSION } from '../../agent/shared/version.ts';
 import { INSTANCE_NAME } from '../names.ts';
 import { TEXT_SCHEMA, type Fields } from './bodies.ts';
-import type { Page } from './pages.ts';
+import type { Page } from './page.ts';
 import type { Route } from './routes.ts';
 
 const TEXT = contentOf('text/plain; charset=utf-8');

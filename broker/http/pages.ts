@@ -1,22 +1,7 @@
 import type { Registry } from 'prom-client';
 import { openApiOf } from './openapi.ts';
+import type { Page } from './page.ts';
 import { ROUTES } from './routes.ts';
-
-/** What operators and their probes look at: the broker's own pages, beside what Tsuru asks. */
-export interface Page {
-  readonly path: string;
-  readonly summary: string;
-  /** Answers without a password. */
-  readonly isOpen: boolean;
-  readonly answers: Readonly<Record<number, string>>;
-  readonly contentType: string;
-  readonly answer: () => Shown | Promise<Shown>;
-}
-
-interface Shown {
-  readonly status: number;
-  readonly text: string;
-}
 
 const TEXT = 'text/plain; charset=utf-8';
 

@@ -8,7 +8,7 @@ import { errorText } from '../../agent/shared/text.ts';
 import { TsuruError } from '../../agent/shared/tsuru.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
-import type { Doer } from '../instances/instance.ts';
+import type { Doer } from '../instances/parts/instance.ts';
 import { normalise, schemaOf, type RawBody } from './bodies.ts';
 import { failureOf, unreadable, written } from './failures.ts';
 import { pagesOf } from './pages.ts';

@@ -3,7 +3,7 @@ import type { InstanceId } from '../names.ts';
 import type { App } from '../tsuru/app.ts';
 import { targetsIn, type AgentStatus } from './agent-status.ts';
 import type { Facts } from './gather.ts';
-import { deployOf } from './instance.ts';
+import { deployOf } from './parts/instance.ts';
 import { shortProblem } from './problem.ts';
 
 /**

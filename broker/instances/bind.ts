@@ -17,9 +17,9 @@ import {
   within,
   type Doer,
   type Operation,
-} from './instance.ts';
-import { readBindEnv, type Parameters } from './parameters.ts';
-import { ownToken } from './token-part.ts';
+} from './parts/instance.ts';
+import { readBindEnv, type Parameters } from '../plans/parameters.ts';
+import { ownToken } from './parts/token.ts';
 
 /** How long a bind that gives variables waits for the address, which comes with the first deploy: most take less. */
 const ADDRESS_PATIENCE_MS = 90_000;

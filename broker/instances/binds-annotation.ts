@@ -1,7 +1,7 @@
 import { BINDS_ANNOTATION, parseBinds } from '../../agent/shared/binds.ts';
 import { compareText } from '../../agent/shared/text.ts';
 import type { App } from '../tsuru/app.ts';
-import { ownApp, type Operation } from './instance.ts';
+import { ownApp, type Operation } from './parts/instance.ts';
 
 /** Kubernetes limits all annotations together to 256 KiB. Apps that do not fit are not confirmed. */
 const LARGEST_BYTES = 64 * 1024;

@@ -5,7 +5,7 @@ import { BrokerError } from '../errors.ts';
 import { refusal } from '../refusals.ts';
 import type { App } from '../tsuru/app.ts';
 import { isTsurusWord } from '../tsuru/failures.ts';
-import { adoptApp, claimApp, ensureApp, type AppWish, type Made } from './app-part.ts';
+import { adoptApp, claimApp, ensureApp, type AppWish, type Made } from './parts/app.ts';
 import {
   deployOf,
   instanceTurn,
@@ -15,11 +15,11 @@ import {
   within,
   type Doer,
   type Operation,
-} from './instance.ts';
-import { readWish, type Parameters } from './parameters.ts';
-import { ensureToken, removeToken } from './token-part.ts';
-import { ensureVariables } from './variables-part.ts';
-import { bindVolume, ensureVolume, removeVolume } from './volume-part.ts';
+} from './parts/instance.ts';
+import { readWish, type Parameters } from '../plans/parameters.ts';
+import { ensureToken, removeToken } from './parts/token.ts';
+import { ensureVariables } from './parts/variables.ts';
+import { bindVolume, ensureVolume, removeVolume } from './parts/volume.ts';
 
 /** Tsuru waits 5 minutes, and does not undo what it has no answer to. */
 const LIMIT_MS = 150_000;

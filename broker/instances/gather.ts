@@ -3,11 +3,11 @@ import type { DeployEvent } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
 import type { Instance } from '../tsuru/instance.ts';
 import type { Token } from '../tsuru/token.ts';
-import { READER } from '../grants.ts';
+import { READER } from '../tsuru/grants.ts';
 import { askAgent, type AgentAnswer } from './agent-status.ts';
-import { addressOf, isOwn, USERNAME, VARIABLES, type Operation } from './instance.ts';
+import { addressOf, isOwn, USERNAME, VARIABLES, type Operation } from './parts/instance.ts';
 import { outdatedOf, type Outdated } from './outdated.ts';
-import { ownToken } from './token-part.ts';
+import { ownToken } from './parts/token.ts';
 
 /** What could not be asked in time, or failed, is unknown: never taken for nothing. */
 export type Known<T> = { readonly kind: 'known'; readonly value: T } | { readonly kind: 'unknown' };

@@ -5,8 +5,8 @@ import type { InstanceId } from '../names.ts';
 import type { Plan } from '../plans/plan.ts';
 import type { App } from '../tsuru/app.ts';
 import type { Instance } from '../tsuru/instance.ts';
-import { planNameOf } from './instance.ts';
-import { readWish } from './parameters.ts';
+import { planNameOf } from './parts/instance.ts';
+import { readWish } from '../plans/parameters.ts';
 
 /** Names that a shell takes as they are; others are slips that a sentence shows already. */
 const SHELL_NAME = /^[\w.-]{1,60}$/;

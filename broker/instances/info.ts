@@ -5,7 +5,7 @@ import { targetsIn, type AgentApp, type AgentStatus, type AgentUnit, type LeftOu
 import { assess, type Assessment } from './assess.ts';
 import { gatherFacts, type Facts } from './gather.ts';
 import { notInForce } from './in-force.ts';
-import { operationOn, planNameOf, within, type Operation } from './instance.ts';
+import { operationOn, planNameOf, within, type Operation } from './parts/instance.ts';
 import { listProblems } from './problem.ts';
 
 /** `tsuru service-info` asks one instance after another: each has 2 s. */

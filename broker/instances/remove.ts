@@ -2,9 +2,17 @@ import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { refusal, subjectOf } from '../refusals.ts';
-import { ANSWER_LIMIT_MS, instanceTurn, operationOn, ownApp, within, type Doer, type Operation } from './instance.ts';
-import { removeToken } from './token-part.ts';
-import { removeVolume } from './volume-part.ts';
+import {
+  ANSWER_LIMIT_MS,
+  instanceTurn,
+  operationOn,
+  ownApp,
+  within,
+  type Doer,
+  type Operation,
+} from './parts/instance.ts';
+import { removeToken } from './parts/token.ts';
+import { removeVolume } from './parts/volume.ts';
 
 /** A deploy in flight is waited for: it ends by itself, after 2 minutes if the unit does not come up. */
 const PATIENCE_MS = 220_000;

@@ -1,9 +1,9 @@
 import { compareText } from '../../agent/shared/text.ts';
-import { READER } from '../grants.ts';
-import { OWN_VARIABLES, type Operation } from './instance.ts';
+import { READER } from '../tsuru/grants.ts';
+import { OWN_VARIABLES, type Operation } from './parts/instance.ts';
 import type { Token } from '../tsuru/token.ts';
-import { ensureToken, ownToken } from './token-part.ts';
-import { ensureVariables } from './variables-part.ts';
+import { ensureToken, ownToken } from './parts/token.ts';
+import { ensureVariables } from './parts/variables.ts';
 
 /**
  * Makes the token of an instance again, with its grants, and gives it to the app without a restart. To be called in the instance's turn. Tells

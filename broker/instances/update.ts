@@ -18,11 +18,11 @@ import {
   type Doer,
   type Operation,
   appIsGone,
-} from './instance.ts';
-import { readWish, type Parameters, type Wish } from './parameters.ts';
+} from './parts/instance.ts';
+import { readWish, type Parameters, type Wish } from '../plans/parameters.ts';
 import type { Outdated } from './outdated.ts';
 import { restoreAccess } from './restore.ts';
-import { withVolume } from './volume-part.ts';
+import { withVolume } from './parts/volume.ts';
 
 /** The whole new state, not what is new in it. */
 export interface UpdateRequest {

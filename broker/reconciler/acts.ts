@@ -1,9 +1,16 @@
 import type { Context } from '../context.ts';
 import { bindsText, changeBinds } from '../instances/binds-annotation.ts';
-import { instanceTurn, isOwn, operationOn, ownApp, OWNER_ANNOTATION, type Operation } from '../instances/instance.ts';
+import {
+  instanceTurn,
+  isOwn,
+  operationOn,
+  ownApp,
+  OWNER_ANNOTATION,
+  type Operation,
+} from '../instances/parts/instance.ts';
 import { restoreToken, restoreVariables } from '../instances/restore.ts';
-import { removeToken } from '../instances/token-part.ts';
-import { removeVolume } from '../instances/volume-part.ts';
+import { removeToken } from '../instances/parts/token.ts';
+import { removeVolume } from '../instances/parts/volume.ts';
 import { makerOf, type Act } from './decide.ts';
 import { deployUnlessDone } from './deploy.ts';
 

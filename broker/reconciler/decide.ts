@@ -1,7 +1,8 @@
 import { compareText } from '../../agent/shared/text.ts';
-import { READER } from '../grants.ts';
+import { READER } from '../tsuru/grants.ts';
 import { bindsOf, bindsText } from '../instances/binds-annotation.ts';
-import { AUTHORITIES, MAKER_ANNOTATION, VARIABLES } from '../instances/instance.ts';
+import { AUTHORITIES, MAKER_ANNOTATION, VARIABLES } from '../instances/parts/instance.ts';
+import { ACTS } from '../metrics.ts';
 import { namesOf } from '../names.ts';
 import type { App } from '../tsuru/app.ts';
 import type { Parts, RoundFacts } from './facts.ts';
@@ -33,17 +34,6 @@ export type Act =
 
 type Part = 'app' | 'volume' | 'token';
 type Removal = Extract<Act, { readonly kind: 'remove' }>;
-
-/** For metrics; the most urgent first. */
-export const ACTS = [
-  'revoke',
-  'grant',
-  'confirm_binds',
-  'restore_token',
-  'restore_variables',
-  'deploy',
-  'remove',
-] as const;
 
 /** What the next round needs to know of this one. */
 export interface Memory {

@@ -1,4 +1,4 @@
-import { deployOf, instanceTurn, ownApp, VARIABLES, type Operation } from '../instances/instance.ts';
+import { deployOf, instanceTurn, ownApp, VARIABLES, type Operation } from '../instances/parts/instance.ts';
 
 /** Brokers may start at once: who looks later sees what the other has begun. */
 const MOST_PAUSE_MS = 5_000;

@@ -1,9 +1,9 @@
 import pMap from 'p-map';
 import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
-import { isOwnToken } from '../instances/token-part.ts';
-import { OWN_VARIABLES, ownerOfApp } from '../instances/instance.ts';
-import { ownerOfVolume } from '../instances/volume-part.ts';
+import { isOwnToken } from '../instances/parts/token.ts';
+import { OWN_VARIABLES, ownerOfApp } from '../instances/parts/instance.ts';
+import { ownerOfVolume } from '../instances/parts/volume.ts';
 import { commonStart, namesOf, ownerOf } from '../names.ts';
 import { createApi } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { request } from 'undici';
-import { samplesOf } from '../../agent/prometheus/exposition.ts';
+import { samplesOf } from '../../agent/prometheus/api/exposition.ts';
 import { isObject } from '../../agent/shared/shape.ts';
 import { temporaryTmpfs } from '../budget/tmpfs.ts';
 import type { RunningAgent } from '../support/agent.ts';

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createDesire, type Desired } from '../../agent/desired.ts';
 import { createFacts, type Facts } from '../../agent/facts.ts';
-import type { WatchState } from '../../agent/budget/watchdog.ts';
-import { sampleKey } from '../../agent/budget/samples.ts';
-import { featuresOf } from '../../agent/prometheus/version.ts';
+import type { WatchState } from '../../agent/capacity/volume-steps.ts';
+import { sampleKey } from '../../agent/capacity/samples.ts';
+import { featuresOf } from '../../agent/prometheus/api/features.ts';
 import { keyOf } from '../../agent/redirects/learnt.ts';
 import { readSettings, type SettingsInput } from '../../agent/shared/settings/settings.ts';
 import type { Settings } from '../../agent/shared/settings/schema.ts';
-import { renderFile } from '../../agent/targets/groups.ts';
-import { byName, known } from './apps.ts';
+import { renderFile } from '../../agent/discovery/target-group.ts';
+import { byName, known } from '../support/known-apps.ts';
 
 const MIB = 2 ** 20;
 

@@ -4,7 +4,7 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { samplesOf } from '../../agent/prometheus/exposition.ts';
+import { samplesOf } from '../../agent/prometheus/api/exposition.ts';
 import { freeAddress } from '../support/address.ts';
 import { GATEWAY, type RunningAgent } from '../support/agent.ts';
 import { ownAccess, type PrometheusView } from '../support/prometheus.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { dump, load } from 'js-yaml';
-import { featuresOf } from '../../agent/prometheus/version.ts';
+import { featuresOf } from '../../agent/prometheus/api/features.ts';
 import { freeAddress } from '../support/address.ts';
 import { configFileOf, GATEWAY, type RunningAgent } from '../support/agent.ts';
 import { temporaryFolder } from '../support/folder.ts';

@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { sampleOf } from '../../agent/prometheus/exposition.ts';
+import { sampleOf } from '../../agent/prometheus/api/exposition.ts';
 import { peakShare, startSmallInstance, type SmallInstance } from '../support/small-instance.ts';
 import { until } from '../support/until.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Target } from '../../agent/discovery/discover.ts';
-import { remediesFor } from '../../agent/scrape-remedies.ts';
-import { unit } from './apps.ts';
+import { remediesFor } from '../../agent/report/scrape-remedies.ts';
+import { unit } from '../support/known-apps.ts';
 
 type Health = { readonly health: 'up' | 'down'; readonly lastError: string } | undefined;
 

@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { featuresOf } from '../../agent/prometheus/version.ts';
+import { featuresOf } from '../../agent/prometheus/api/features.ts';
 import { SETTINGS_ANNOTATION } from '../../agent/shared/settings/settings.ts';
 import { freeAddress } from '../support/address.ts';
 import { configFileOf, type RunningAgent } from '../support/agent.ts';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { createStateFile } from '../../agent/state.ts';
+import { createStateFile } from '../../agent/tsuru/state.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const app = { name: 'my-app', pool: 'default', team: 'shop', annotations: {}, labels: {} };

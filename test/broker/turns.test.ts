@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createTurns, type Turns } from '../../broker/turns.ts';
+import { createTurns, type Turns } from '../../broker/tsuru/turns.ts';
 
 const NEVER = new AbortController().signal;
 /** What an operation is told when its time is over. */

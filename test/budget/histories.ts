@@ -1,4 +1,4 @@
-import { withoutMargin } from '../../agent/budget/load.ts';
+import { withoutMargin } from '../../agent/capacity/load.ts';
 import { budgetOf, isOutgrown, seriesAt, seriesKept, type Resources } from '../../agent/shared/budget.ts';
 import { grown, SAFE_RANGE_MS, type Load } from '../../agent/shared/layout.ts';
 import { formatBytes } from '../../agent/shared/settings/bytes.ts';

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Client, request } from 'undici';
-import { sampleOf } from '../../agent/prometheus/exposition.ts';
+import { sampleOf } from '../../agent/prometheus/api/exposition.ts';
 import { asObject } from '../../agent/shared/shape.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { freePort } from '../support/port.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
-import { sampleOf } from '../../agent/prometheus/exposition.ts';
+import { sampleOf } from '../../agent/prometheus/api/exposition.ts';
 import { freePort } from '../support/port.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { until } from '../support/until.ts';

@@ -1,6 +1,6 @@
 import { readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sizeOfFolder } from '../../agent/budget/data-folder.ts';
+import { sizeOfFolder } from '../../agent/storage/data-folder.ts';
 
 /** What a data folder of Prometheus takes at a moment, in bytes. */
 export interface Usage {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { readVolume } from '../../agent/budget/volume.ts';
+import { readVolume } from '../../agent/storage/volume.ts';
 import { temporaryTmpfs } from '../budget/tmpfs.ts';
 import type { AgentOptions, RunningAgent } from './agent.ts';
 import type { PrometheusView } from './prometheus.ts';

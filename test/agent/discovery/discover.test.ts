@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Annotations, Unit } from '../../../agent/apps.ts';
+import type { Annotations, Unit } from '../../../agent/discovery/known-apps.ts';
 import { discover, type AppDiscovery } from '../../../agent/discovery/discover.ts';
-import { byName, known, OPTIONS, port, unit, type Parts } from '../apps.ts';
+import { byName, known, OPTIONS, port, unit, type Parts } from '../../support/known-apps.ts';
 
 /** What is discovered of one app. */
 function discoverOne(parts: Parts, targetsPerApp = OPTIONS.targetsPerApp): AppDiscovery {

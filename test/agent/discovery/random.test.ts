@@ -6,14 +6,14 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { dump } from 'js-yaml';
-import type { AppDetails, KnownApp } from '../../../agent/apps.ts';
+import type { AppDetails, KnownApp } from '../../../agent/discovery/known-apps.ts';
 import { asObject } from '../../../agent/shared/shape.ts';
 import { discover, type Discovery } from '../../../agent/discovery/discover.ts';
-import { learnDetails, learnList } from '../../../agent/poll/knowledge.ts';
-import { readAppDetails, readAppList } from '../../../agent/poll/answers.ts';
-import { renderFile, renderGroup } from '../../../agent/targets/groups.ts';
+import { learnDetails, learnList } from '../../../agent/tsuru/knowledge.ts';
+import { readAppDetails, readAppList } from '../../../agent/tsuru/answers.ts';
+import { renderFile, renderGroup } from '../../../agent/discovery/target-group.ts';
 import { temporaryFolder } from '../../support/folder.ts';
-import { OPTIONS } from '../apps.ts';
+import { OPTIONS } from '../../support/known-apps.ts';
 
 const LISTS = 500;
 

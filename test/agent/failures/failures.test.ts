@@ -6,9 +6,9 @@ import { cleanError, readError } from '../../../agent/failures/errors.ts';
 import { createFailures, type Failures } from '../../../agent/failures/failures.ts';
 import { createReach, type Reach } from '../../../agent/failures/reach.ts';
 import { observeLimits, observeRules } from '../../../agent/failures/states.ts';
-import type { RuleHealth, TargetHealth } from '../../../agent/prometheus/client.ts';
+import type { RuleHealth, TargetHealth } from '../../../agent/prometheus/api/client.ts';
 import { createLog } from '../../../agent/shared/log.ts';
-import { createTroubles } from '../../../agent/troubles.ts';
+import { createTroubles } from '../../../agent/system/troubles.ts';
 
 const SECRET_URL = 'http://me:secret@metrics.example.com/write?token=secret';
 const FAR = `{remote_name="far",url="${SECRET_URL}"}`;

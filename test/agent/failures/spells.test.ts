@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { FAILURE_KINDS, type Observation } from '../../../agent/failures/observation.ts';
 import { createSpells } from '../../../agent/failures/spells.ts';
 import { createLog } from '../../../agent/shared/log.ts';
-import { createTroubles } from '../../../agent/troubles.ts';
+import { createTroubles } from '../../../agent/system/troubles.ts';
 
 const fails = (key: string, error = 'HTTP status 503 Service Unavailable'): Observation => ({
   ...{ key, name: key, verdict: 'fails', isNew: true, error },

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { Registry } from 'prom-client';
 import { request, type Dispatcher } from 'undici';
-import { startGateway, type GatewayOptions } from '../../../agent/gateway/gateway.ts';
+import { startGateway } from '../../../agent/gateway/gateway.ts';
+import type { GatewayOptions } from '../../../agent/gateway/options.ts';
 import { createGatewayMetrics } from '../../../agent/gateway/metrics.ts';
 import { createLog } from '../../../agent/shared/log.ts';
 

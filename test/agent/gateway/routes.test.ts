@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { routeOf } from '../../../agent/gateway/routes.ts';
-import { targetOf } from '../../../agent/gateway/target.ts';
+import { targetOf } from '../../../agent/gateway/request-path.ts';
 
 describe('the routes of the gateway', () => {
   for (const [path, kind] of [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { discover, type Discovery } from '../../../agent/discovery/discover.ts';
-import type { TargetHealth } from '../../../agent/prometheus/client.ts';
+import type { TargetHealth } from '../../../agent/prometheus/api/client.ts';
 import { judge, type ProcessState } from '../../../agent/redirects/judge.ts';
 import { keyOf, withLearntPaths, type Learnt, type LearntPaths } from '../../../agent/redirects/learnt.ts';
 

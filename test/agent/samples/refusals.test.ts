@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Discovery } from '../../../agent/discovery/discover.ts';
 import { discover } from '../../../agent/discovery/discover.ts';
-import type { LogLine } from '../../../agent/prometheus/child.ts';
+import type { LogLine } from '../../../agent/prometheus/api/logfmt.ts';
 import { createRefusals, readRefusal, type Refusals } from '../../../agent/samples/refusals.ts';
 import { createLog } from '../../../agent/shared/log.ts';
-import { createTroubles, type Troubles } from '../../../agent/troubles.ts';
+import { createTroubles, type Troubles } from '../../../agent/system/troubles.ts';
 
 const MINUTE_MS = 60_000;
 const TOO_OLD = 'Error on ingesting samples that are too old or are too far into the future';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createSenders, lateText, readSenders, type WalFlags } from '../../../agent/samples/senders.ts';
-import { readWalFlags } from '../../../agent/samples/survey.ts';
+import { readWalFlags } from '../../../agent/failures/survey.ts';
 import { createLog } from '../../../agent/shared/log.ts';
 import { outageBridged } from '../../../agent/shared/wal.ts';
-import { createTroubles } from '../../../agent/troubles.ts';
+import { createTroubles } from '../../../agent/system/troubles.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;

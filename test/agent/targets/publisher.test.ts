@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../../agent/shared/clock.ts';
-import type { KnownApps } from '../../../agent/apps.ts';
+import type { KnownApps } from '../../../agent/discovery/known-apps.ts';
 import { discover } from '../../../agent/discovery/discover.ts';
-import { createStateFile } from '../../../agent/state.ts';
-import { createTargetFile } from '../../../agent/targets/file.ts';
+import { createStateFile } from '../../../agent/tsuru/state.ts';
+import { createTargetFile } from '../../../agent/targets/target-file.ts';
 import { createPublisher, type Publisher } from '../../../agent/targets/publisher.ts';
 import { temporaryFolder } from '../../support/folder.ts';
-import { byName, known, OPTIONS } from '../apps.ts';
+import { byName, known, OPTIONS } from '../../support/known-apps.ts';
 
 const BOTH = byName(known('my-app'), known('other'));
 const ONE = byName(known('other'));

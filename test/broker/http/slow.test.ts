@@ -8,12 +8,12 @@ import Registry from 'prom-client/lib/registry.js';
 import { createLog } from '../../../agent/shared/log.ts';
 import { createTsuruClient } from '../../../agent/shared/tsuru.ts';
 import { systemClock } from '../../../agent/shared/clock.ts';
-import { createGrants } from '../../../broker/grants.ts';
+import { createGrants } from '../../../broker/tsuru/grants.ts';
 import { createServer } from '../../../broker/http/server.ts';
-import { createDeploys } from '../../../broker/instances/deploys.ts';
+import { createDeploys } from '../../../broker/tsuru/deploys.ts';
 import { createAssertRules } from '../../../broker/instances/rules.ts';
 import { createMetrics } from '../../../broker/metrics.ts';
-import { createTurns } from '../../../broker/turns.ts';
+import { createTurns } from '../../../broker/tsuru/turns.ts';
 import { until } from '../../support/until.ts';
 import { askBroker, AUTH } from '../stage.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { addressOf } from '../../../broker/instances/instance.ts';
+import { addressOf } from '../../../broker/instances/parts/instance.ts';
 import type { App, Unit } from '../../../broker/tsuru/app.ts';
 
 const UNIT: Unit = { name: 'u1', status: 'started', reason: '', isReady: true, address: '10.0.0.1:8888' };

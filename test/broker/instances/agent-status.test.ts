@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import { describe, it } from 'node:test';
 import { LEFT_OUT_REASONS } from '../../../agent/shared/status.ts';
 import { askAgent, type AgentAnswer, type AgentStatus } from '../../../broker/instances/agent-status.ts';
-import { addressOf } from '../../../broker/instances/instance.ts';
+import { addressOf } from '../../../broker/instances/parts/instance.ts';
 import { readApp } from '../../../broker/tsuru/app.ts';
 import { freeAddress } from '../../support/address.ts';
 

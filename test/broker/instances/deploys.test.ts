@@ -4,7 +4,7 @@ import Registry from 'prom-client/lib/registry.js';
 import { createLog } from '../../../agent/shared/log.ts';
 import { createTsuruClient } from '../../../agent/shared/tsuru.ts';
 import { systemClock, type Clock } from '../../../agent/shared/clock.ts';
-import { createDeploys, type Deploys } from '../../../broker/instances/deploys.ts';
+import { createDeploys, type Deploys } from '../../../broker/tsuru/deploys.ts';
 import { createMetrics } from '../../../broker/metrics.ts';
 import { expect } from '../../support/instance.ts';
 import { until } from '../../support/until.ts';

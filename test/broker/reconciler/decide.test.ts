@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BINDS_ANNOTATION } from '../../../agent/shared/binds.ts';
-import { AUTHORITIES, MAKER_ANNOTATION, VARIABLES } from '../../../broker/instances/instance.ts';
+import { AUTHORITIES, MAKER_ANNOTATION, VARIABLES } from '../../../broker/instances/parts/instance.ts';
 import {
   decide,
   GRACE_MS,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { VARIABLES } from '../../../../agent/config.ts';
-import { passedOn } from '../../../../agent/prometheus/launch.ts';
+import { passedOn } from '../../../../agent/prometheus/process/flags.ts';
 import { REPLICA_LABEL } from '../../../../agent/shared/settings/labels.ts';
 import {
   parseSettings,

@@ -1,0 +1,26 @@
+import type { Pages } from '../report/server.ts';
+import type { Credentials } from '../shared/basic-auth.ts';
+import type { Log } from '../shared/log.ts';
+import type { Limits } from './limits.ts';
+import type { GatewayMetrics } from './metrics.ts';
+import type { OnStopped } from './stopped-queries.ts';
+
+export interface GatewayOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly prometheus: URL;
+  /** The header `Authorization` that this Prometheus asks for; undefined for none. */
+  readonly authorization?: string | undefined;
+  readonly credentials: Credentials;
+  /** The agent's own; `GET /metrics` and `GET /tsuru/status` of them are shown. */
+  readonly pages: Pages;
+  /** What no page of the agent may show. */
+  readonly secrets: readonly string[];
+  readonly readiness: () => Promise<{ readonly targetsKnown: boolean; readonly prometheusReady: boolean }>;
+  readonly log: Log;
+  readonly metrics: GatewayMetrics;
+  /** Prometheus has stopped a query, with its own words. */
+  readonly onStopped: OnStopped;
+  /** Milliseconds that only go forward. */
+  readonly nowMs: () => number;
+  readonly limits?: Partial<Limits>;
+}

@@ -1,0 +1,99 @@
+import { UNIT_LABEL } from '../../discovery/labels.ts';
+import { errorText } from '../../shared/text.ts';
+import { APP_LABEL } from '../../discovery/target-group.ts';
+import type { PrometheusClient, TargetHealth } from './client.ts';
+
+/** How old an answer about the targets may get: what Prometheus spends on it grows with each target, to 1.4 MB at the most asked for. */
+const FEWEST_MS_BETWEEN = 2_000;
+const MS_BETWEEN_PER_TARGET = 15;
+/**
+ * How long a target's health is kept when Prometheus knows none: one that was moved to another job, for its sample limit, is not scraped
+ * there before its interval is over.
+ */
+const KEPT_MS = 2 * 60_000;
+/** With more targets than this their health is not asked for: at 10,000 the answer is 7 MB. */
+const MOST_TARGETS_WITH_HEALTH = 2_000;
+/** How old an answer about readiness may get, so that many who ask cost one request. */
+const READY_EVERY_MS = 1_000;
+
+export type Readiness =
+  { readonly ready: true; readonly version: string } | { readonly ready: false; readonly reason: string };
+
+/** What Prometheus says of itself and of its targets, asked when somebody wants to know, and not too often. */
+export interface Health {
+  readonly readiness: () => Promise<Readiness>;
+  /** The health of a target by app and unit label; undefined when there are too many targets or Prometheus does not tell. */
+  targets(count: number): Promise<((app: string, unit: string) => TargetHealth | undefined) | undefined>;
+}
+
+/** `onVersion` is told the version whenever Prometheus is ready. */
+export function createHealth(
+  client: PrometheusClient,
+  nowMs: () => number,
+  onVersion: (version: string) => void,
+): Health {
+  const readiness = remember(
+    () => READY_EVERY_MS,
+    nowMs,
+    async (): Promise<Readiness> => {
+      try {
+        await client.ready();
+        const version = await client.version();
+        onVersion(version);
+        return { ready: true, version };
+      } catch (error) {
+        return { ready: false, reason: errorText(error) };
+      }
+    },
+  );
+  let wanted = 0;
+  const everyMs = (): number => Math.max(FEWEST_MS_BETWEEN, wanted * MS_BETWEEN_PER_TARGET);
+  let known = new Map<string, KnownHealth>();
+  const targets = remember(everyMs, nowMs, async () => {
+    try {
+      known = new Map((await client.targets()).map((target) => keep(target, known, nowMs())));
+      return (app: string, unit: string) => known.get(keyOf(app, unit))?.target;
+    } catch {
+      return undefined;
+    }
+  });
+  return {
+    readiness,
+    async targets(count) {
+      if (count > MOST_TARGETS_WITH_HEALTH) return undefined;
+      wanted = count;
+      return targets();
+    },
+  };
+}
+
+/** When what was seen. */
+interface KnownHealth {
+  readonly target: TargetHealth;
+  readonly seenAtMs: number;
+}
+
+/** What to remember of a target: what is known, or else was known a short time ago at the same address. */
+function keep(target: TargetHealth, known: ReadonlyMap<string, KnownHealth>, nowMs: number): [string, KnownHealth] {
+  const key = keyOf(target.discovered[APP_LABEL], target.discovered[UNIT_LABEL]);
+  const before = known.get(key);
+  const isKept =
+    target.health === 'unknown' &&
+    before !== undefined &&
+    before.target.discovered['__address__'] === target.discovered['__address__'] &&
+    nowMs - before.seenAtMs < KEPT_MS;
+  return [key, isKept ? before : { target, seenAtMs: nowMs }];
+}
+
+function keyOf(app: unknown, unit: unknown): string {
+  return JSON.stringify([app, unit]);
+}
+
+/** Asks again only when the last answer is too old; who asks meanwhile waits for the same answer. */
+function remember<T>(forMs: () => number, nowMs: () => number, ask: () => Promise<T>): () => Promise<T> {
+  let last: { answer: Promise<T>; askedAtMs: number } | undefined;
+  return () => {
+    if (last === undefined || nowMs() - last.askedAtMs >= forMs()) last = { answer: ask(), askedAtMs: nowMs() };
+    return last.answer;
+  };
+}

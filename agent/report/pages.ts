@@ -1,0 +1,63 @@
+import type Registry from 'prom-client/lib/registry.js';
+import type { PollOutcome } from '../tsuru/poller.ts';
+import type { Readiness } from '../prometheus/api/health.ts';
+import { json, text, type Page, type Pages } from './server.ts';
+import { INSTANCE_CHALLENGE, type Verdict } from '../shared/basic-auth.ts';
+import { formatDuration } from '../shared/duration.ts';
+import { count } from '../shared/text.ts';
+import type { Status } from '../shared/status.ts';
+
+/** How long after it was due a poll may end: one that waits for Tsuru and for hundreds of missing apps takes minutes, none takes longer. */
+const STUCK_AFTER_MS = 10 * 60_000;
+
+/** How long a wrong password waits for its answer, as at the guarded port: that ends guessing. */
+const WRONG_PASSWORD_MS = 1_000;
+const UNAUTHORIZED: Page = {
+  ...text(401, 'This page needs the user and the password of the guarded port.'),
+  headers: INSTANCE_CHALLENGE,
+};
+
+export interface PagesOptions {
+  readonly registry: Registry;
+  readonly status: () => Promise<Status>;
+  readonly readiness: () => Promise<Readiness>;
+  /** Whether targets were written or restored. */
+  readonly isOnDisk: () => boolean;
+  /** How long ago the next poll was due; below 0 while it is not. */
+  readonly overdueMs: () => number;
+  /** Checks the user and the password of the guarded port; undefined where there is none. */
+  readonly verdictOf: ((authorization: string | undefined) => Verdict) | undefined;
+  readonly sleep: (durationMs: number) => Promise<void>;
+  /** Polls now, and tells how that ended and how many targets there are then. */
+  readonly poll: () => Promise<{ readonly outcome: PollOutcome; readonly targets: number }>;
+}
+
+/** The agent's own pages. */
+export function createPages(options: PagesOptions): Pages {
+  const { registry, status, readiness, isOnDisk, overdueMs, verdictOf, sleep, poll } = options;
+  return {
+    'GET /metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
+    'GET /healthz': () => {
+      const lateMs = overdueMs();
+      const late = formatDuration(Math.max(0, Math.round(lateMs / 1000) * 1000));
+      return Promise.resolve(
+        lateMs > STUCK_AFTER_MS ? text(503, `The poll that was due ${late} ago has not ended.`) : text(200, 'Alive.'),
+      );
+    },
+    'GET /readyz': async () => {
+      const prometheus = await readiness();
+      if (!isOnDisk()) return text(503, 'Not ready: no targets were written or restored yet.');
+      return prometheus.ready ? text(200, 'Ready.') : text(503, `Not ready: Prometheus is not: ${prometheus.reason}`);
+    },
+    'GET /tsuru/status': async () => json(200, await status()),
+    // Prometheus can be made to send a POST to any address of this machine.
+    'POST /tsuru/poll': async ({ authorization }) => {
+      const verdict = verdictOf?.(authorization) ?? 'right';
+      if (verdict === 'wrong') await sleep(WRONG_PASSWORD_MS);
+      if (verdict !== 'right') return UNAUTHORIZED;
+      const { outcome, targets } = await poll();
+      if (outcome.kind === 'failed') return text(502, `Polled, but: ${outcome.reason}`);
+      return text(200, `Polled: ${count(targets, 'target')}.`);
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { AppDetails, KnownApp, KnownApps, Unit } from '../discovery/known-apps.ts';
+import type { AppList, ListedApp } from './answers.ts';
+import { heldUnits } from './from-target-file.ts';
+
+/** What is known after a list of apps, the very same object if nothing is new: what the list does not tell stays as it was. Apps missing from it stay, too (see confirm.ts), and so do former ones (see identity.ts). */
+export function learnList(known: KnownApps, list: AppList, nowMs: number): KnownApps {
+  const next = new Map(known);
+  let changed = false;
+  for (const [name, listed] of list.apps) {
+    const before = known.get(name);
+    const after = learnApp(before, listed, nowMs);
+    changed ||= after !== before;
+    next.set(name, after);
+  }
+  return changed ? next : known;
+}
+
+function learnApp(before: KnownApp | undefined, { app, units }: ListedApp, nowMs: number): KnownApp {
+  if (before?.formerTeam !== undefined) return before;
+  const details = before?.details === undefined ? {} : { details: before.details };
+  if (units.kind === 'known') {
+    // What is the same as last time stays the same object, so that nothing need be made of it again.
+    const isSame = before !== undefined && before.unknown === undefined && before.held === undefined;
+    if (isSame && isDeepStrictEqual(before.app, app) && haveSame(before.units, units.units)) return before;
+    const held = before?.details === undefined ? heldUnits(before?.held ?? [], units.units) : [];
+    return { app, units: units.units, ...details, ...(held.length === 0 ? {} : { held }) };
+  }
+  if (before?.unknown?.reason === units.reason) return before;
+  const unknown = { reason: units.reason, sinceMs: before?.unknown?.sinceMs ?? nowMs };
+  if (before === undefined) return { app, units: [], unknown };
+  // What the list says of the app itself may be a part of what could not be read, so that stands as well.
+  return { ...before, unknown };
+}
+
+/** Whether units are the same in the same order; field by field, as there may be thousands. */
+function haveSame(before: readonly Unit[], units: readonly Unit[]): boolean {
+  return (
+    before.length === units.length &&
+    units.every((unit, index) => {
+      const other = before[index];
+      return (
+        other?.id === unit.id &&
+        other.name === unit.name &&
+        other.process === unit.process &&
+        other.status === unit.status &&
+        other.version === unit.version &&
+        other.internalIp === unit.internalIp &&
+        other.hostPort === unit.hostPort
+      );
+    })
+  );
+}
+
+/** Apps that are missing from the list, though nothing says that their bind is gone: their units are unknown, each for its reason. */
+export function markMissing(known: KnownApps, reasons: ReadonlyMap<string, string>, nowMs: number): KnownApps {
+  const changed = [...reasons].filter(([name, reason]) => {
+    const app = known.get(name);
+    return app?.formerTeam === undefined && app?.unknown?.reason !== reason;
+  });
+  if (changed.length === 0) return known;
+  const next = new Map(known);
+  for (const [name, reason] of changed) {
+    const app = known.get(name);
+    if (app !== undefined) next.set(name, { ...app, unknown: { reason, sinceMs: app.unknown?.sinceMs ?? nowMs } });
+  }
+  return next;
+}
+
+export function forget(known: KnownApps, names: readonly string[]): KnownApps {
+  if (!names.some((name) => known.has(name))) return known;
+  const next = new Map(known);
+  names.forEach((name) => next.delete(name));
+  return next;
+}
+
+export function learnDetails(known: KnownApps, name: string, details: AppDetails): KnownApps {
+  const app = known.get(name);
+  if (app === undefined || app.formerTeam !== undefined || isDeepStrictEqual(app.details, details)) return known;
+  const { held, ...rest } = app;
+  // What the last run held stands until the units and their ports are both told.
+  const kept = app.unknown === undefined || held === undefined ? {} : { held };
+  return new Map(known).set(name, { ...rest, ...kept, details });
+}
+
+/** The apps that are there: all but former ones. */
+export function present(known: KnownApps): KnownApps {
+  const all = [...known];
+  const there = all.filter(([, { formerTeam }]) => formerTeam === undefined);
+  return there.length === all.length ? known : new Map(there);
+}

@@ -1,0 +1,15 @@
+/** What operators and their probes look at: the broker's own pages, beside what Tsuru asks. */
+export interface Page {
+  readonly path: string;
+  readonly summary: string;
+  /** Answers without a password. */
+  readonly isOpen: boolean;
+  readonly answers: Readonly<Record<number, string>>;
+  readonly contentType: string;
+  readonly answer: () => Shown | Promise<Shown>;
+}
+
+interface Shown {
+  readonly status: number;
+  readonly text: string;
+}

@@ -1,0 +1,165 @@
+import { AUTHORITIES_VARIABLE } from '../../../agent/shared/authorities.ts';
+import { SETTINGS_ANNOTATION } from '../../../agent/shared/settings/settings.ts';
+import type { Context } from '../../context.ts';
+import { BrokerError } from '../../errors.ts';
+import { namesOf, ownerOf, type InstanceId, type Names } from '../../names.ts';
+import { createApi, type Api, type DeployEvent } from '../../tsuru/api.ts';
+import type { App } from '../../tsuru/app.ts';
+import { retryLocked } from '../../tsuru/locked.ts';
+import type { Wish } from '../../plans/parameters.ts';
+
+/** Where the volume is in the unit: the agent expects it there. */
+export const MOUNT_POINT = '/prometheus';
+/** Of the app's variables, as Tsuru shows them. */
+export const MANAGED_BY = 'prometheus-service';
+export const USERNAME = 'prometheus';
+
+/** The plan in force, and whether binds give variables: what cannot be read off the app. */
+const PLAN_ANNOTATION = 'prometheus-service/plan';
+const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
+/** Whose the app is, in the words of its tag, which its team may replace. */
+export const OWNER_ANNOTATION = 'prometheus-service/instance';
+/** Tsuru keeps the events of a removed app: the last deploy of an earlier one of the same name. */
+const EARLIER_DEPLOY_ANNOTATION = 'prometheus-service/earlier-deploy';
+/**
+ * Which creation has the app in hand: that which has made it, until another one adopts it. Without it, a creation that fails removes what
+ * another broker has adopted, and the instance of a user who was told 201 is gone (8 times in 8 tries, test/broker/brokers.test.ts).
+ */
+export const MAKER_ANNOTATION = 'prometheus-service/made-by';
+
+/** The private variables of an instance's app. */
+export const VARIABLES = { token: 'TSURU_TOKEN', username: 'GATEWAY_USERNAME', password: 'GATEWAY_PASSWORD' } as const;
+/** The variable of private CAs: an instance lacks it only where the broker has some. */
+export const AUTHORITIES = AUTHORITIES_VARIABLE.name;
+/** All that the broker sets, or may set. */
+export const OWN_VARIABLES = [...Object.values(VARIABLES), AUTHORITIES];
+
+/** Who wants something, for the log. */
+export interface Doer {
+  readonly user: string;
+  readonly eventId: string;
+  readonly requestId: string;
+}
+
+/** One operation on one instance. */
+export interface Operation {
+  readonly context: Context;
+  readonly id: InstanceId;
+  readonly names: Names;
+  readonly api: Api;
+  readonly signal: AbortSignal;
+  /** Repeats what Tsuru has locked for somebody else's change, so long at most. */
+  readonly locked: <T>(work: () => Promise<T>, patienceMs?: number) => Promise<T>;
+  /** Does work once those that came before are done with these things. */
+  readonly inTurn: <T>(things: readonly string[], work: () => Promise<T>) => Promise<T>;
+}
+
+/** What Tsuru, which waits 5 minutes, is given an answer in. */
+export const ANSWER_LIMIT_MS = 280_000;
+
+export function operationOn(context: Context, instance: string, signal: AbortSignal): Operation {
+  const { clock, turns, service, tsuru } = context;
+  const id = { service, instance };
+  return {
+    ...{ context, id, names: namesOf(id), api: createApi(tsuru, signal), signal },
+    locked: (work, patienceMs) => retryLocked(work, { clock, signal, patienceMs }),
+    inTurn: (things, work) => turns.take(things, signal, work),
+  };
+}
+
+/** Ends what somebody waits for: in time, and when the broker has to. */
+export function within({ ending }: Context, limitMs: number): AbortSignal {
+  return AbortSignal.any([AbortSignal.timeout(limitMs), ending]);
+}
+
+/** Turns for changes of one instance. */
+export function instanceTurn({ names }: Operation): string {
+  return `instance:${names.part}`;
+}
+
+/** By its tag; by the annotation where somebody has given the app other tags since. */
+export function ownerOfApp({ tags, annotations }: App): InstanceId | undefined {
+  return ownerOf(tags) ?? ownerOf([annotations.get(OWNER_ANNOTATION) ?? '']);
+}
+
+export function isOwn({ id }: Operation, app: App): boolean {
+  const owner = ownerOfApp(app);
+  return owner?.service === id.service && owner.instance === id.instance;
+}
+
+/** What an app keeps for good. */
+export function birthAnnotations({ names }: Operation, earlier: DeployEvent | undefined): Record<string, string> {
+  return {
+    [OWNER_ANNOTATION]: names.tag,
+    ...(earlier === undefined ? {} : { [EARLIER_DEPLOY_ANNOTATION]: earlier.id }),
+  };
+}
+
+/** The instance's own app; undefined when there is none, or when it is somebody else's. */
+export async function ownApp(operation: Operation): Promise<App | undefined> {
+  const app = await operation.api.app(operation.names.part);
+  return app !== undefined && isOwn(operation, app) ? app : undefined;
+}
+
+export function annotationsOf({ settings, plan, bindEnv }: Wish): Record<string, string> {
+  return {
+    [SETTINGS_ANNOTATION]: settings,
+    [PLAN_ANNOTATION]: plan.name,
+    // '' removes it.
+    [BIND_ENV_ANNOTATION]: bindEnv ? 'true' : '',
+  };
+}
+
+/** The last deploy, if it is of this app and not of an earlier one of its name. */
+export function deployOf({ annotations }: App, last: DeployEvent | undefined): DeployEvent | undefined {
+  return last?.id === annotations.get(EARLIER_DEPLOY_ANNOTATION) ? undefined : last;
+}
+
+/** The service's plan that an app was last given; '' when it does not say. */
+export function planNameOf({ annotations }: App): string {
+  return annotations.get(PLAN_ANNOTATION) ?? '';
+}
+
+export function bindsGiveEnv({ annotations }: App): boolean {
+  return annotations.get(BIND_ENV_ANNOTATION) === 'true';
+}
+
+/** What of the annotations is not as it is wished. */
+export function changedAnnotations(app: App, wish: Wish): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(annotationsOf(wish)).filter(([name, value]) => (app.annotations.get(name) ?? '') !== value),
+  );
+}
+
+/** How people and the broker reach an instance; '' while it has no address. */
+export function addressOf(template: string, app: App): string {
+  const unit = app.units.find(({ isReady, address }) => isReady && address !== '') ?? app.units[0];
+  const url = withAddress(template, app.address).replaceAll('{unit}', unit?.address ?? '');
+  const isWhole =
+    (app.address !== '' || !template.includes('{address}')) && (unit !== undefined || !template.includes('{unit}'));
+  return isWhole && URL.canParse(url) ? url : '';
+}
+
+/** A 404 makes Tsuru ask again at the path of old brokers, or take an update for done; a 412 is told in its own words. */
+export function appIsGone({ id: { service, instance }, names }: Operation): BrokerError {
+  return new BrokerError(
+    410,
+    `The app ${names.part} of this instance is gone: run "tsuru service-instance-remove ${service} ${instance}" and add it again.`,
+  );
+}
+
+/** A router that speaks TLS tells its address with its scheme (kubernetes-router does), which then holds. */
+function withAddress(template: string, address: string): string {
+  const host = address.replace(/^\w+:\/\//, '').replace(/\/+$/, '');
+  const scheme = address.slice(0, address.indexOf('://') + 1);
+  const own = scheme === '' ? template : template.replace(/^\w+:(?=\/\/\{address\})/, scheme);
+  return own.replaceAll('{address}', host);
+}
+
+export function belongsToSomebodyElse(what: string): BrokerError {
+  return new BrokerError(
+    // A 409 is told in Tsuru's own words, and the user would not read this sentence.
+    400,
+    `There is ${what} already, which belongs to somebody else: choose another name for the instance.`,
+  );
+}

@@ -1,0 +1,184 @@
+import { errorText } from '../../../agent/shared/text.ts';
+import { TsuruError } from '../../../agent/shared/tsuru.ts';
+import { BrokerError } from '../../errors.ts';
+import { volumeOptions, type Plan } from '../../plans/plan.ts';
+import type { Volume, VolumeSpec } from '../../tsuru/volume.ts';
+import { isTsurusWord, mayBeThere } from '../../tsuru/failures.ts';
+import type { Made } from './app.ts';
+import { ownerOf, TAG, type InstanceId } from '../../names.ts';
+import { belongsToSomebodyElse, MOUNT_POINT, type Operation } from './instance.ts';
+
+/** Whose a volume is: volumes have no tags, and an option that the plugin does not know means nothing to it. */
+const OWNER_OPTION = 'prometheus-instance';
+
+/** Makes the volume, or brings a leftover of the same instance and team to what the plan says. */
+export async function ensureVolume(
+  operation: Operation,
+  team: string,
+  plan: Plan,
+  pool: string,
+): Promise<readonly [Made, undefined]> {
+  const { api, names } = operation;
+  const spec = specOf(operation, team, plan, pool);
+  try {
+    await operation.locked(() => api.createVolume(spec));
+    return ['made', undefined];
+  } catch (error) {
+    if (!mayBeThere(error)) throw error;
+    const volume = await api.volume(names.part);
+    if (volume === undefined) throw error;
+    if (!isOwnVolume(operation, volume) || volume.team !== team) {
+      throw belongsToSomebodyElse(`a volume ${names.part}`);
+    }
+    await bringTo(operation, volume, spec);
+    return ['adopted', undefined];
+  }
+}
+
+/** What a volume is to be. */
+export interface VolumeWish {
+  readonly team: string;
+  readonly plan: Plan;
+  /** Of one that is not there yet. */
+  readonly pool: string;
+  /** When units are to see it. What cannot be changed (somebody else's, a disk of another volume plan) is refused now, or else left alone. */
+  readonly when: 'now' | 'next restart';
+}
+
+/**
+ * Changes a volume, and then does what needs it so, told whether anything was changed that units will see. Where Tsuru refuses either, the
+ * volume is put back: the app goes on as before.
+ */
+export async function withVolume<T>(
+  operation: Operation,
+  wish: VolumeWish,
+  work: (isChanged: boolean) => Promise<T>,
+): Promise<T> {
+  const { api, names } = operation;
+  const before = await api.volume(names.part);
+  const refused = before === undefined ? undefined : refusedChange(operation, before, wish.plan);
+  if (refused !== undefined) {
+    if (wish.when === 'now') throw refused;
+    return work(false);
+  }
+  try {
+    return await work(await changeVolume(operation, before, wish));
+  } catch (error) {
+    // Without a clear answer of Tsuru's the app may have changed.
+    if (before !== undefined && isTsurusWord(error)) await putBack(operation, before);
+    throw error;
+  }
+}
+
+function refusedChange(operation: Operation, volume: Volume, { name, storage }: Plan): BrokerError | undefined {
+  if (!isOwnVolume(operation, volume)) return belongsToSomebodyElse(`a volume ${operation.names.part}`);
+  const { isDisk, plan: volumePlan } = volume;
+  if (!isDisk || volumePlan === storage.volumePlan) return undefined;
+  return new BrokerError(
+    400,
+    `The instance has a disk, of the volume plan ${volumePlan}, which cannot be exchanged for what the plan ${name} has: ` +
+      'add another instance with that plan.',
+  );
+}
+
+/** Tells whether anything was changed that units see. */
+async function changeVolume(
+  operation: Operation,
+  before: Volume | undefined,
+  { team, plan, pool }: VolumeWish,
+): Promise<boolean> {
+  const spec = specOf(operation, team, plan, pool);
+  if (before !== undefined) return bringBound(operation, before, { ...spec, pool: before.pool });
+  await operation.locked(() => operation.api.createVolume(spec));
+  await bindVolume(operation);
+  return true;
+}
+
+/** What cannot be put back is changed by the next update. */
+async function putBack(operation: Operation, before: Volume): Promise<void> {
+  const { api, context, id, names } = operation;
+  const spec = { ...before, name: names.part };
+  try {
+    const now = await api.volume(names.part);
+    if (now !== undefined) await bringBound(operation, now, spec);
+    else {
+      await operation.locked(() => api.createVolume(spec));
+      await bindVolume(operation);
+    }
+  } catch (error) {
+    const reason = errorText(error);
+    context.log.warn({ instance: id.instance, reason }, 'the volume could not be put back to the old plan');
+  }
+}
+
+/** Tells whether anything was changed that units see. */
+async function bringBound(operation: Operation, volume: Volume, spec: VolumeSpec): Promise<boolean> {
+  const brought = await bringTo(operation, volume, spec);
+  if (brought !== 'made anew' && volume.boundTo.includes(operation.names.part)) return brought === 'changed';
+  await bindVolume(operation);
+  return true;
+}
+
+export async function bindVolume(operation: Operation): Promise<void> {
+  const { api, names } = operation;
+  try {
+    await operation.locked(() => api.bindVolume(names.part, names.part, MOUNT_POINT));
+  } catch (error) {
+    const volume = mayBeThere(error) ? await api.volume(names.part) : undefined;
+    if (volume?.boundTo.includes(names.part) !== true) throw error;
+  }
+}
+
+/** Fulfilled, too, when there is none, or only somebody else's. */
+export async function removeVolume(operation: Operation): Promise<void> {
+  const { api, names } = operation;
+  const volume = await api.volume(names.part);
+  if (volume === undefined || !isOwnVolume(operation, volume)) return;
+  if (volume.boundTo.includes(names.part)) {
+    await operation.locked(() => api.unbindVolume(names.part, names.part, MOUNT_POINT));
+  }
+  await operation.locked(() => api.removeVolume(names.part));
+}
+
+/** Whose a volume is; undefined when it is of no instance. */
+export function ownerOfVolume({ options }: Volume): InstanceId | undefined {
+  return ownerOf([`${TAG}${options[OWNER_OPTION] ?? ''}`]);
+}
+
+function isOwnVolume({ id, names }: Operation, { options, boundTo }: Volume): boolean {
+  const isMarked = options[OWNER_OPTION] === `${id.service}/${id.instance}`;
+  return isMarked && boundTo.every((app) => app === names.part);
+}
+
+function specOf({ id, names }: Operation, team: string, { storage }: Plan, pool: string): VolumeSpec {
+  const options = { ...volumeOptions(storage), [OWNER_OPTION]: `${id.service}/${id.instance}` };
+  return { name: names.part, pool, team, plan: storage.volumePlan, options };
+}
+
+/** Options can be changed; another plan or pool takes another volume, which nobody misses: its data go with the unit anyway. */
+async function bringTo(
+  operation: Operation,
+  volume: Volume,
+  spec: VolumeSpec,
+): Promise<'same' | 'changed' | 'made anew'> {
+  const { api, names } = operation;
+  if (volume.plan !== spec.plan || volume.pool !== spec.pool) {
+    if (volume.boundTo.includes(names.part)) {
+      await operation.locked(() => api.unbindVolume(names.part, names.part, MOUNT_POINT));
+    }
+    await operation.locked(() => api.removeVolume(names.part));
+    await operation.locked(() => api.createVolume(spec));
+    return 'made anew';
+  }
+  const hasOptions = Object.entries(spec.options).every(([name, value]) => volume.options[name] === value);
+  if (hasOptions && volume.team === spec.team) return 'same';
+  try {
+    await operation.locked(() => api.changeVolume(spec));
+    // Units notice nothing of another team.
+    return hasOptions ? 'same' : 'changed';
+  } catch (error) {
+    // A disk that is there stays with its team, as the token does.
+    if (!volume.isDisk || !(error instanceof TsuruError) || !/already provisioned/i.test(error.words)) throw error;
+    return 'same';
+  }
+}
