@@ -60,7 +60,7 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
       file: targetFile.path,
       restored: isRestored,
       isSupervised: supervised !== undefined,
-      room: capacity?.status(),
+      capacity: capacity?.status(),
       readiness,
       healthOf,
       problemsOf: sources.problemsOf,

@@ -93,7 +93,7 @@ export function createSources({ edges, beginning, facts, desired, appliers }: So
           troubles,
           onLook: appliers.own.relieve,
         });
-  if (capacity !== undefined) metrics.showRoom(capacity.status);
+  if (capacity !== undefined) metrics.showCapacity(capacity.status);
 
   function versionIs(version: string | undefined): void {
     const { features } = facts.current();

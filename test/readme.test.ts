@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { Registry } from 'prom-client';
-import { readWishes } from '../agent/discovery/annotations.ts';
+import { readScrapeAnnotations } from '../agent/discovery/annotations.ts';
 import { VARIABLES } from '../agent/config.ts';
 import type { Variable } from '../agent/shared/environment.ts';
 import { formatBytes } from '../agent/shared/settings/bytes.ts';
@@ -106,7 +106,7 @@ describe('the README', () => {
   it('tells every annotation, with an example that the agent takes', async () => {
     const rows = await table('annotation');
     const annotations = Object.fromEntries(rows.map(([name = '', , example = '']) => [name, example]));
-    const { problems, scrape, port, labels } = readWishes(annotations, {}, OPTIONS.scrape);
+    const { problems, scrape, port, labels } = readScrapeAnnotations(annotations, {}, OPTIONS.scrape);
     assert.deepEqual(problems, []);
     assert.deepEqual([scrape, port, Object.keys(labels).length], [false, 9100, 5]);
     assert.equal(rows.length, 6);

@@ -3,7 +3,7 @@ import type { PrometheusClient } from '../prometheus/api/client.ts';
 import { budgetOf, isOutgrown } from '../shared/budget.ts';
 import { grown, type Load } from '../shared/layout.ts';
 import type { Settings } from '../shared/settings/schema.ts';
-import type { RoomStatus } from '../shared/status.ts';
+import type { CapacityStatus } from '../shared/status.ts';
 import { errorText } from '../shared/text.ts';
 import type { TargetGroup } from '../discovery/target-group.ts';
 import type { Troubles } from '../system/troubles.ts';
@@ -45,7 +45,7 @@ export interface CapacityWatchOptions {
 
 /** Finds out what the own Prometheus holds: its volume, its head, what targets expose, and what it takes in. */
 export interface CapacityWatch {
-  readonly status: () => RoomStatus;
+  readonly status: () => CapacityStatus;
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 

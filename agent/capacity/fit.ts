@@ -94,7 +94,7 @@ function fitApp(
       ...app.leftOut,
       ...app.targets.flatMap(({ unit, group }): LeftOut[] => {
         const text = reasons.get(targetKey(group));
-        return text === undefined ? [] : [{ unit, reason: 'no_room', text }];
+        return text === undefined ? [] : [{ unit, reason: 'no_capacity', text }];
       }),
     ],
     groups,

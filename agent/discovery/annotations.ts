@@ -23,7 +23,7 @@ export interface ScrapeDefaults {
 }
 
 /** What the annotations of an app and of one of its processes ask for. What they do not ask for is not set. */
-export interface ScrapeWishes {
+export interface ScrapeAnnotations {
   readonly scrape: boolean;
   readonly port?: number;
   /** `__metrics_path__`, `__scheme__`, `__scrape_interval__`, `__scrape_timeout__` and `__param_*`. */
@@ -33,11 +33,15 @@ export interface ScrapeWishes {
 }
 
 /** Reads the `prometheus.io/` annotations of a process and its app; the process' own go before the app's. */
-export function readWishes(app: Annotations, process: Annotations, defaults: ScrapeDefaults): ScrapeWishes {
+export function readScrapeAnnotations(
+  app: Annotations,
+  process: Annotations,
+  defaults: ScrapeDefaults,
+): ScrapeAnnotations {
   const problems: string[] = [];
 
   /** The first of the two values that makes sense. */
-  function wish<T>(name: Name, read: (value: string) => T | undefined, expected: string): T | undefined {
+  function readOne<T>(name: Name, read: (value: string) => T | undefined, expected: string): T | undefined {
     for (const annotations of [process, app]) {
       const value = annotations[PREFIX + name]?.trim();
       if (value === undefined || value === '') continue;
@@ -48,13 +52,13 @@ export function readWishes(app: Annotations, process: Annotations, defaults: Scr
     return undefined;
   }
 
-  const scrape = wish('scrape', readBoolean, '"true" or "false"') ?? true;
-  const port = wish('port', readPort, 'a port number from 1 to 65535');
-  const scheme = wish('scheme', readScheme, '"http" or "https"');
-  const address = wish('path', readPath, 'a path such as /metrics or /metrics?format=text');
+  const scrape = readOne('scrape', readBoolean, '"true" or "false"') ?? true;
+  const port = readOne('port', readPort, 'a port number from 1 to 65535');
+  const scheme = readOne('scheme', readScheme, '"http" or "https"');
+  const address = readOne('path', readPath, 'a path such as /metrics or /metrics?format=text');
   const span = `a duration from ${formatDuration(SHORTEST_MS)} to ${formatDuration(LONGEST_MS)}, such as 30s or 1m30s`;
-  const intervalMs = wish('interval', readSpan, span);
-  const timeoutMs = wish('timeout', readSpan, span);
+  const intervalMs = readOne('interval', readSpan, span);
+  const timeoutMs = readOne('timeout', readSpan, span);
 
   const labels: Record<string, string> = {};
   if (address !== undefined) {

@@ -3,7 +3,7 @@ import type { LeftOutReason } from '../shared/status.ts';
 import { compareText, count } from '../shared/text.ts';
 import { renderGroup, type TargetGroup } from './target-group.ts';
 import { addressOf, TSURU_PORT } from './unit-address.ts';
-import { readWishes, type ScrapeDefaults, type ScrapeWishes } from './annotations.ts';
+import { readScrapeAnnotations, type ScrapeDefaults, type ScrapeAnnotations } from './annotations.ts';
 import { labelsOf, UNIT_LABEL, validValue } from './labels.ts';
 
 /** A unit that is scraped. */
@@ -26,7 +26,7 @@ export interface AppDiscovery {
   readonly known: KnownApp;
   readonly targets: readonly Target[];
   readonly leftOut: readonly LeftOut[];
-  /** Its groups: of the targets, or the held ones. */
+  /** Its groups: of the targets, or those of the last target file. */
   readonly groups: readonly TargetGroup[];
   /** The groups as the target file has them, and after them those of targets that are left out and only measured. */
   readonly texts: readonly string[];
@@ -74,25 +74,32 @@ export function discover(apps: KnownApps, options: DiscoveryOptions, before: Dis
 }
 
 function discoverApp(known: KnownApp, options: DiscoveryOptions): AppDiscovery {
-  if (known.held !== undefined) {
-    return { known, targets: [], leftOut: [], groups: known.held, texts: known.held.map(renderGroup), problems: [] };
+  if (known.fromTargetFile !== undefined) {
+    return {
+      known,
+      targets: [],
+      leftOut: [],
+      groups: known.fromTargetFile,
+      texts: known.fromTargetFile.map(renderGroup),
+      problems: [],
+    };
   }
   const leftOut: LeftOut[] = [];
   const problems = new Set<string>();
   const processes = new Set<string>();
-  const wishesOf = wishesByProcess(known, options.scrape);
+  const annotatedOf = annotationsByProcess(known, options.scrape);
   const candidates: Target[] = [];
   for (const unit of known.units) {
-    const wishes = wishesOf(unit.process);
+    const annotated = annotatedOf(unit.process);
     if (!processes.has(unit.process))
-      wishes.problems.forEach((problem) => problems.add(withProcess(problem, unit.process)));
+      annotated.problems.forEach((problem) => problems.add(withProcess(problem, unit.process)));
     processes.add(unit.process);
-    const found = targetOf(known, unit, wishes);
+    const found = targetOf(known, unit, annotated);
     if ('reason' in found) leftOut.push(found);
     else candidates.push(found);
   }
   // Without units, the app's own annotations are read all the same.
-  if (known.units.length === 0) wishesOf('').problems.forEach((problem) => problems.add(problem));
+  if (known.units.length === 0) annotatedOf('').problems.forEach((problem) => problems.add(problem));
   const unique = separate(candidates);
   const allowed = unique.targets.slice(0, options.targetsPerApp);
   const excess = unique.targets.slice(options.targetsPerApp).map(({ unit }): LeftOut => ({
@@ -121,15 +128,18 @@ function firstOf(problems: readonly string[]): readonly string[] {
   return more > 0 ? [...problems.slice(0, MOST_PROBLEMS), `there are ${more} more problems like these`] : problems;
 }
 
-/** The wishes of each process, read once a process. */
-function wishesByProcess({ app, details }: KnownApp, defaults: ScrapeDefaults): (process: string) => ScrapeWishes {
-  const read = new Map<string, ScrapeWishes>();
+/** The annotated of each process, read once a process. */
+function annotationsByProcess(
+  { app, details }: KnownApp,
+  defaults: ScrapeDefaults,
+): (process: string) => ScrapeAnnotations {
+  const read = new Map<string, ScrapeAnnotations>();
   return (process) => {
     const known = read.get(process);
     if (known !== undefined) return known;
-    const wishes = readWishes(app.annotations, annotationsOf(details, process), defaults);
-    read.set(process, wishes);
-    return wishes;
+    const annotated = readScrapeAnnotations(app.annotations, annotationsOf(details, process), defaults);
+    read.set(process, annotated);
+    return annotated;
   };
 }
 
@@ -137,7 +147,7 @@ function annotationsOf(details: AppDetails | undefined, process: string): Readon
   return details !== undefined && Object.hasOwn(details.processes, process) ? (details.processes[process] ?? {}) : {};
 }
 
-function targetOf(known: KnownApp, unit: Unit, wishes: ScrapeWishes): Target | LeftOut {
+function targetOf(known: KnownApp, unit: Unit, annotated: ScrapeAnnotations): Target | LeftOut {
   if (unit.process === '') {
     return {
       unit,
@@ -147,16 +157,16 @@ function targetOf(known: KnownApp, unit: Unit, wishes: ScrapeWishes): Target | L
   }
   const notRunning = NOT_RUNNING.get(unit.status.toLowerCase());
   if (notRunning !== undefined) return { unit, ...notRunning };
-  if (!wishes.scrape)
+  if (!annotated.scrape)
     return { unit, reason: 'opted_out', text: 'the annotation prometheus.io/scrape=false asks for it' };
-  const found = addressOf(unit, known.details, wishes.port);
+  const found = addressOf(unit, known.details, annotated.port);
   if (found.kind === 'none') return { unit, reason: found.reason, text: found.text };
   return {
     unit,
     address: found.address,
     group: {
       targets: [found.address],
-      labels: { ...labelsOf(known.app, unit, known.details), ...valid(wishes.labels) },
+      labels: { ...labelsOf(known.app, unit, known.details), ...valid(annotated.labels) },
     },
     guessedPort: unit.process !== 'web' && !found.fromAnnotation && found.address.endsWith(`:${TSURU_PORT}`),
   };

@@ -58,7 +58,7 @@ export interface KnownApp {
    * Its target groups as the last target file had them, for an app whose units were never told to this agent because the state file was
    * lost. They stand until Tsuru tells its units.
    */
-  readonly held?: readonly TargetGroup[];
+  readonly fromTargetFile?: readonly TargetGroup[];
   /**
    * Set once the app that was bound is gone, though the token may still read an app of its name: the team it had. Nothing else of it is
    * known then, and nothing scraped.

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** A body in memory; or why there is none: `left` when the client has gone. */
 export type Body =
-  { readonly kind: 'whole'; readonly bytes: Buffer } | { readonly kind: 'too_large' | 'no_room' | 'left' };
+  { readonly kind: 'whole'; readonly bytes: Buffer } | { readonly kind: 'too_large' | 'no_capacity' | 'left' };
 
 export interface Bodies {
   /** Reads the body of a request to its end. It counts as held until the response is closed. */
@@ -53,7 +53,7 @@ export function createBodies({ mostBytes, mostBytesTogether }: BodiesOptions): B
           take(chunk.length);
           for (const giveWay of arriving) {
             if (heldBytes <= mostBytesTogether) return;
-            giveWay({ kind: 'no_room' });
+            giveWay({ kind: 'no_capacity' });
           }
         };
         arriving.add(end);

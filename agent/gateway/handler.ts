@@ -181,7 +181,7 @@ export function createHandler(
     const body = await bodies.read(request, response);
     if (body.kind === 'whole') return body.bytes;
     if (body.kind === 'too_large') refuse(request, response, 'body_too_large');
-    if (body.kind === 'no_room') refuse(request, response, 'busy', retryLater);
+    if (body.kind === 'no_capacity') refuse(request, response, 'busy', retryLater);
     return 'refused';
   }
 

@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client';
 import Counter from 'prom-client/lib/counter.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
-import { collectRoomMetrics } from '../capacity/metrics.ts';
+import { collectCapacityMetrics } from '../capacity/metrics.ts';
 import type { Discovery } from '../discovery/discover.ts';
 import { FAILURE_KINDS, type FailureKind } from '../failures/observation.ts';
 import { POLL_FAILURES, type PollOutcome } from '../tsuru/poller.ts';
@@ -10,7 +10,7 @@ import { collectProcessMetrics } from './process-metrics.ts';
 import { CRASHES } from '../prometheus/process/exit-reason.ts';
 import { RELOAD_FAILURES, type ReloadOutcome } from '../prometheus/configuration/reload.ts';
 import type { SupervisorEvent } from '../prometheus/process/supervisor.ts';
-import { LEFT_OUT_REASONS, type RoomStatus } from '../shared/status.ts';
+import { LEFT_OUT_REASONS, type CapacityStatus } from '../shared/status.ts';
 import { VERSION } from '../shared/version.ts';
 import type { SettingsOutcome } from '../tsuru/instance-settings.ts';
 import type { WriteOutcome } from '../targets/publisher.ts';
@@ -48,13 +48,13 @@ export interface Metrics {
   readonly dataLost: (cause: Loss) => void;
   settled(outcome: SettingsOutcome, wallMs: number): void;
   /** Where the room of the agent's own Prometheus is read from now on. */
-  readonly showRoom: (status: () => RoomStatus) => void;
+  readonly showCapacity: (status: () => CapacityStatus) => void;
 }
 
 export function createMetrics(registry: Registry): Metrics {
   const registers = [registry];
   collectProcessMetrics(registry);
-  const showRoom = collectRoomMetrics(registry, PREFIX);
+  const showCapacity = collectCapacityMetrics(registry, PREFIX);
   const counter = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> =>
     new Counter({ name: PREFIX + name, help, labelNames, registers });
   const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> =>
@@ -164,7 +164,7 @@ export function createMetrics(registry: Registry): Metrics {
   });
 
   return {
-    showRoom,
+    showCapacity,
     dataLost(cause) {
       dataLosses.inc({ cause });
     },

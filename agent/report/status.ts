@@ -4,7 +4,7 @@ import type { Readiness } from '../prometheus/api/health.ts';
 import type { TargetHealth } from '../prometheus/api/client.ts';
 import type { SyncStatus } from '../prometheus/sync/sync.ts';
 import type { Progress } from './reporter.ts';
-import type { AppStatus, ProcessStatus, RoomStatus, Status, UnitStatus } from '../shared/status.ts';
+import type { AppStatus, ProcessStatus, CapacityStatus, Status, UnitStatus } from '../shared/status.ts';
 import { count } from '../shared/text.ts';
 import { remediesFor } from './scrape-remedies.ts';
 import { VERSION } from '../shared/version.ts';
@@ -28,7 +28,7 @@ export interface StatusInput {
   readonly restored: boolean;
   /** Whether the agent runs its Prometheus. */
   readonly isSupervised: boolean;
-  readonly room: RoomStatus | undefined;
+  readonly capacity: CapacityStatus | undefined;
   readonly readiness: Readiness;
   readonly healthOf: ((app: string, unit: string) => TargetHealth | undefined) | undefined;
   /** What else is wrong with an app's targets, in sentences. */
@@ -77,7 +77,7 @@ export function statusOf(input: StatusInput): Status {
       ...(readiness.ready ? { ready: true } : { ready: false, reason: readiness.reason }),
       ...(input.isSupervised ? { process: processStatus(input.progress.supervised) } : {}),
     },
-    ...(input.room === undefined ? {} : { room: input.room }),
+    ...(input.capacity === undefined ? {} : { capacity: input.capacity }),
     apps: (discovery?.apps ?? []).map((app) => appStatus(app, input)),
   };
 }

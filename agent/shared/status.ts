@@ -13,7 +13,7 @@ const LEFT_OUT = {
   opted_out: 'expected',
   listed_twice: 'problem',
   target_limit: 'problem',
-  no_room: 'problem',
+  no_capacity: 'problem',
 } as const;
 export type LeftOutReason = keyof typeof LEFT_OUT;
 
@@ -62,7 +62,7 @@ export interface Status {
     readonly process?: ProcessStatus;
   };
   /** What there is, in bytes, and how much of it is taken; there when the agent runs Prometheus. */
-  readonly room?: RoomStatus;
+  readonly capacity?: CapacityStatus;
   readonly apps: readonly AppStatus[];
 }
 
@@ -117,7 +117,7 @@ export interface LeftOutStatus extends UnitFacts {
 }
 
 /** What there is, and how much of it is taken. */
-export interface RoomStatus {
+export interface CapacityStatus {
   readonly memoryLimitBytes: number | undefined;
   readonly goMemLimitBytes: number | undefined;
   readonly volume: 'tmpfs' | 'disk';

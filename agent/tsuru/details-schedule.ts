@@ -98,7 +98,7 @@ export function lookAt(
   const due = wanted && isFree;
 
   function onceMoreAtMs(): number {
-    if (wanted && !due) return nowMs; // A wish that cannot be met now is kept.
+    if (wanted && !due) return nowMs; // What is wanted and cannot be had now stays wanted.
     if (changedVersions || isReplaced || settledJustNow) return nowMs + ONCE_MORE_AFTER_MS;
     return nowMs >= state.onceMoreAtMs ? Infinity : state.onceMoreAtMs;
   }

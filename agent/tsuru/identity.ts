@@ -2,7 +2,7 @@
 import type { KnownApp, KnownApps, Unit } from '../discovery/known-apps.ts';
 import { BINDS_ANNOTATION, parseBinds } from '../shared/binds.ts';
 import type { ListedApp } from './answers.ts';
-import { heldUnits } from './from-target-file.ts';
+import { unitsFromTargetFile } from './from-target-file.ts';
 
 /** What a list says of apps that were known before. */
 export interface Identities {
@@ -57,7 +57,7 @@ function isAnother(before: KnownApp, { app, units }: ListedApp): boolean {
 }
 
 function haveCommon(before: KnownApp, units: readonly Unit[]): boolean {
-  if (before.held !== undefined && heldUnits(before.held, units).length > 0) return true;
+  if (before.fromTargetFile !== undefined && unitsFromTargetFile(before.fromTargetFile, units).length > 0) return true;
   const ids = new Set(before.units.map(keyOf));
   return units.some((unit) => ids.has(keyOf(unit)));
 }

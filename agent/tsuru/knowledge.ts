@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AppDetails, KnownApp, KnownApps, Unit } from '../discovery/known-apps.ts';
 import type { AppList, ListedApp } from './answers.ts';
-import { heldUnits } from './from-target-file.ts';
+import { unitsFromTargetFile } from './from-target-file.ts';
 
 /** What is known after a list of apps, the very same object if nothing is new: what the list does not tell stays as it was. Apps missing from it stay, too (see confirm.ts), and so do former ones (see identity.ts). */
 export function learnList(known: KnownApps, list: AppList, nowMs: number): KnownApps {
@@ -21,10 +21,11 @@ function learnApp(before: KnownApp | undefined, { app, units }: ListedApp, nowMs
   const details = before?.details === undefined ? {} : { details: before.details };
   if (units.kind === 'known') {
     // What is the same as last time stays the same object, so that nothing need be made of it again.
-    const isSame = before !== undefined && before.unknown === undefined && before.held === undefined;
+    const isSame = before !== undefined && before.unknown === undefined && before.fromTargetFile === undefined;
     if (isSame && isDeepStrictEqual(before.app, app) && haveSame(before.units, units.units)) return before;
-    const held = before?.details === undefined ? heldUnits(before?.held ?? [], units.units) : [];
-    return { app, units: units.units, ...details, ...(held.length === 0 ? {} : { held }) };
+    const fromTargetFile =
+      before?.details === undefined ? unitsFromTargetFile(before?.fromTargetFile ?? [], units.units) : [];
+    return { app, units: units.units, ...details, ...(fromTargetFile.length === 0 ? {} : { fromTargetFile }) };
   }
   if (before?.unknown?.reason === units.reason) return before;
   const unknown = { reason: units.reason, sinceMs: before?.unknown?.sinceMs ?? nowMs };
@@ -77,9 +78,9 @@ export function forget(known: KnownApps, names: readonly string[]): KnownApps {
 export function learnDetails(known: KnownApps, name: string, details: AppDetails): KnownApps {
   const app = known.get(name);
   if (app === undefined || app.formerTeam !== undefined || isDeepStrictEqual(app.details, details)) return known;
-  const { held, ...rest } = app;
-  // What the last run held stands until the units and their ports are both told.
-  const kept = app.unknown === undefined || held === undefined ? {} : { held };
+  const { fromTargetFile, ...rest } = app;
+  // What comes from the last target file stands until the units and their ports are both told.
+  const kept = app.unknown === undefined || fromTargetFile === undefined ? {} : { fromTargetFile };
   return new Map(known).set(name, { ...rest, ...kept, details });
 }
 

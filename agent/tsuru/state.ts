@@ -70,8 +70,8 @@ function renderState(known: KnownApps, rendered: WeakMap<KnownApp, string>): str
 
 /** An app about which nothing new is known is not rendered again. */
 function renderApp(known: KnownApp, rendered: WeakMap<KnownApp, string>): string {
-  const { app, units, details, held, formerTeam } = known;
-  const text = rendered.get(known) ?? JSON.stringify({ app, units, details, held, formerTeam });
+  const { app, units, details, fromTargetFile, formerTeam } = known;
+  const text = rendered.get(known) ?? JSON.stringify({ app, units, details, held: fromTargetFile, formerTeam });
   rendered.set(known, text);
   return text;
 }
@@ -83,8 +83,12 @@ function parseState(text: string): KnownApps {
   if (format !== FORMAT)
     throw new ShapeError(`its format is ${JSON.stringify(format)}, and this agent reads ${FORMAT}`);
   if (sha256 !== checksum(body)) throw new ShapeError('its checksum is wrong');
-  const apps = JSON.parse(body) as readonly KnownApp[];
-  return new Map(apps.map((known) => [known.app.name, known]));
+  const apps = JSON.parse(body) as readonly (Omit<KnownApp, 'fromTargetFile'> & {
+    readonly held?: KnownApp['fromTargetFile'];
+  })[];
+  return new Map(
+    apps.map(({ held, ...known }) => [known.app.name, held === undefined ? known : { ...known, fromTargetFile: held }]),
+  );
 }
 
 function checksum(text: string): string {
@@ -121,10 +125,10 @@ export async function restore(
 function hold(groups: ReadonlyMap<string, readonly TargetGroup[]>, sinceMs: number): KnownApps {
   const unknown = { reason: 'these are the targets of the last run: Tsuru has not told its units yet', sinceMs };
   return new Map(
-    [...groups].map(([name, held]) => {
-      const team = held.find(({ labels }) => labels[TEAM_LABEL] !== undefined)?.labels[TEAM_LABEL] ?? '';
+    [...groups].map(([name, fromTargetFile]) => {
+      const team = fromTargetFile.find(({ labels }) => labels[TEAM_LABEL] !== undefined)?.labels[TEAM_LABEL] ?? '';
       const app = { name, pool: '', team, annotations: {}, labels: {} };
-      return [name, { app, units: [], unknown, held }];
+      return [name, { app, units: [], unknown, fromTargetFile }];
     }),
   );
 }

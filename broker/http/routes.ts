@@ -4,7 +4,7 @@ import { bindApp, unbindApp } from '../instances/bind.ts';
 import { createInstance } from '../instances/create.ts';
 import { statusText } from '../instances/assess.ts';
 import { instanceInfo, instanceStatus } from '../instances/info.ts';
-import type { Doer } from '../instances/parts/instance.ts';
+import type { Requester } from '../instances/parts/instance.ts';
 import type { Parameters } from '../plans/parameters.ts';
 import { removeInstance } from '../instances/remove.ts';
 import { updateInstance } from '../instances/update.ts';
@@ -20,7 +20,7 @@ export interface Asked {
   readonly body: Body;
   /** Of the instance, of a multi-cluster service. */
   readonly pool: string;
-  readonly doer: Doer;
+  readonly requester: Requester;
 }
 
 export interface Body {
@@ -155,12 +155,12 @@ function plans({ context }: Asked): Answer {
   return { status: 200, json: context.plans.map(({ name, description }) => ({ name, description })) };
 }
 
-async function create({ context, body, pool, doer }: Asked): Promise<Answer> {
+async function create({ context, body, pool, requester }: Asked): Promise<Answer> {
   const { name = '', team = '', plan = '', parameters = {} } = body;
   if (name === NO_INSTANCE) {
     throw new BrokerError(400, `No instance can be called ${NO_INSTANCE}: choose another name.`);
   }
-  await createInstance(context, { name: demandName(name), team, plan, parameters, pool }, doer);
+  await createInstance(context, { name: assertName(name), team, plan, parameters, pool }, requester);
   return { status: 201, text: '' };
 }
 
@@ -168,14 +168,14 @@ async function info({ context, name }: Asked): Promise<Answer> {
   return { status: 200, json: isInstanceName(name) ? await instanceInfo(context, name) : [] };
 }
 
-async function update({ context, name, body, doer }: Asked): Promise<Answer> {
+async function update({ context, name, body, requester }: Asked): Promise<Answer> {
   const { team = '', plan = '', parameters = {} } = body;
-  return { status: 200, text: await updateInstance(context, demandName(name), { team, plan, parameters }, doer) };
+  return { status: 200, text: await updateInstance(context, assertName(name), { team, plan, parameters }, requester) };
 }
 
-async function remove({ context, name, doer }: Asked): Promise<Answer> {
+async function remove({ context, name, requester }: Asked): Promise<Answer> {
   // There is no instance of a name that Tsuru does not allow.
-  if (isInstanceName(name)) await removeInstance(context, name, doer);
+  if (isInstanceName(name)) await removeInstance(context, name, requester);
   return { status: 200, text: '' };
 }
 
@@ -193,13 +193,13 @@ async function status({ context, name }: Asked): Promise<Answer> {
   }
 }
 
-async function bind({ context, name, body, doer }: Asked): Promise<Answer> {
+async function bind({ context, name, body, requester }: Asked): Promise<Answer> {
   const { app = '', pool = '', cluster = '', parameters = {} } = body;
-  return { status: 201, json: await bindApp(context, demandName(name), { app, pool, cluster, parameters }, doer) };
+  return { status: 201, json: await bindApp(context, assertName(name), { app, pool, cluster, parameters }, requester) };
 }
 
-async function unbind({ context, name, body, doer }: Asked): Promise<Answer> {
-  if (isInstanceName(name)) await unbindApp(context, name, body.app ?? '', doer);
+async function unbind({ context, name, body, requester }: Asked): Promise<Answer> {
+  if (isInstanceName(name)) await unbindApp(context, name, body.app ?? '', requester);
   return { status: 200, text: '' };
 }
 
@@ -207,7 +207,7 @@ function bindJob(): never {
   throw new BrokerError(400, 'Jobs cannot be bound: their units end before they could be scraped; bind an app.');
 }
 
-function demandName(name: string): string {
+function assertName(name: string): string {
   if (isInstanceName(name)) return name;
   throw new BrokerError(
     400,

@@ -8,7 +8,7 @@ import { errorText } from '../../agent/shared/text.ts';
 import { TsuruError } from '../../agent/shared/tsuru.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
-import type { Doer } from '../instances/parts/instance.ts';
+import type { Requester } from '../instances/parts/instance.ts';
 import { normalise, schemaOf, type RawBody } from './bodies.ts';
 import { failureOf, unreadable, written } from './failures.ts';
 import { pagesOf } from './pages.ts';
@@ -100,7 +100,7 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     metrics.requested(method, route, status, durationMs);
     if (status < 400 && pages.some(({ path }) => path === route)) return;
     const why = reasons.get(request);
-    const fields = { ...{ method, route, status, durationMs }, ...why, ...nameOf(request), ...doerOf(request) };
+    const fields = { ...{ method, route, status, durationMs }, ...why, ...nameOf(request), ...requesterOf(request) };
     const level = status >= 500 && why !== undefined ? 'error' : status >= 400 ? 'info' : 'debug';
     log[level](fields, `${method} ${route} ${status}`);
   }
@@ -161,7 +161,7 @@ function addRoute(server: FastifyInstance, context: Context, { method, path, fie
       const { params, body, headers } = request;
       const pool = headers['x-tsuru-pool-name'];
       const asked = {
-        ...{ context, name: params.name ?? '', body, doer: doerOf(request) },
+        ...{ context, name: params.name ?? '', body, requester: requesterOf(request) },
         pool: typeof pool === 'string' ? pool : '',
       };
       send(reply, await answer(asked));
@@ -205,7 +205,7 @@ function nameOf({ params }: FastifyRequest): { readonly instance?: string } {
 }
 
 /** Of the headers only these: others may hold a cluster's credentials. */
-function doerOf({ id, headers }: FastifyRequest): Doer {
+function requesterOf({ id, headers }: FastifyRequest): Requester {
   const header = (name: string): string => {
     const value = headers[name];
     return typeof value === 'string' ? value.slice(0, LONGEST_TOLD) : '';

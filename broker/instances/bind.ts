@@ -15,7 +15,7 @@ import {
   ownApp,
   VARIABLES,
   within,
-  type Doer,
+  type Requester,
   type Operation,
 } from './parts/instance.ts';
 import { readBindEnv, type Parameters } from '../plans/parameters.ts';
@@ -40,7 +40,7 @@ export async function bindApp(
   context: Context,
   name: string,
   request: BindRequest,
-  doer: Doer,
+  requester: Requester,
 ): Promise<Readonly<Record<string, string>>> {
   const problems: string[] = [];
   const asked = readBindEnv(request.parameters, problems);
@@ -66,12 +66,15 @@ export async function bindApp(
     const team = (await api.app(request.app))?.team ?? '';
     return (binds) => (team === '' ? binds : new Map([...binds, [request.app, team]]));
   });
-  context.log.info({ instance: name, boundApp: request.app, ...doer }, `bound ${request.app} to the instance ${name}`);
+  context.log.info(
+    { instance: name, boundApp: request.app, ...requester },
+    `bound ${request.app} to the instance ${name}`,
+  );
   return variables;
 }
 
 /** Fulfilled, too, when there is nothing to take back. */
-export async function unbindApp(context: Context, name: string, app: string, doer: Doer): Promise<void> {
+export async function unbindApp(context: Context, name: string, app: string, requester: Requester): Promise<void> {
   const operation = operationOn(context, name, within(context, ANSWER_LIMIT_MS));
   const { api, names, signal } = operation;
   // Its own app is no bind: without it the instance would not find its settings.
@@ -82,7 +85,7 @@ export async function unbindApp(context: Context, name: string, app: string, doe
     });
     await confirm(operation, () => Promise.resolve((binds) => new Map([...binds].filter(([name]) => name !== app))));
   }
-  context.log.info({ instance: name, boundApp: app, ...doer }, `unbound ${app} from the instance ${name}`);
+  context.log.info({ instance: name, boundApp: app, ...requester }, `unbound ${app} from the instance ${name}`);
 }
 
 /**

@@ -4,8 +4,8 @@ import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { refusal } from '../refusals.ts';
 import type { App } from '../tsuru/app.ts';
-import { isTsurusWord } from '../tsuru/failures.ts';
-import { adoptApp, claimApp, ensureApp, type AppWish, type Made } from './parts/app.ts';
+import { isDefinitiveAnswer } from '../tsuru/failures.ts';
+import { adoptApp, claimApp, ensureApp, type DesiredApp, type Made } from './parts/app.ts';
 import {
   deployOf,
   instanceTurn,
@@ -13,10 +13,10 @@ import {
   operationOn,
   OWN_VARIABLES,
   within,
-  type Doer,
+  type Requester,
   type Operation,
 } from './parts/instance.ts';
-import { readWish, type Parameters } from '../plans/parameters.ts';
+import { readDesired, type Parameters } from '../plans/parameters.ts';
 import { ensureToken, removeToken } from './parts/token.ts';
 import { ensureVariables } from './parts/variables.ts';
 import { bindVolume, ensureVolume, removeVolume } from './parts/volume.ts';
@@ -42,23 +42,23 @@ interface Undoable {
 }
 
 /** Makes an instance's parts one after the other, continuing where an earlier try has stopped, and has it deployed. */
-export async function createInstance(context: Context, request: CreateRequest, doer: Doer): Promise<void> {
+export async function createInstance(context: Context, request: CreateRequest, requester: Requester): Promise<void> {
   const { name, team } = request;
   if (team === '') throw new BrokerError(400, 'An instance needs a team: add "-t TEAM".');
-  const wish = readWish(context.plans, request.plan, request.parameters);
-  if (wish.pool !== '' && request.pool !== '' && wish.pool !== request.pool) {
+  const desired = readDesired(context.plans, request.plan, request.parameters);
+  if (desired.pool !== '' && request.pool !== '' && desired.pool !== request.pool) {
     throw new BrokerError(
       400,
       `The instance's pool is ${request.pool}: leave out the parameter pool, or give the same.`,
     );
   }
   const operation = operationOn(context, name, within(context, LIMIT_MS));
-  await context.assertRules(wish.rules, operation.signal);
-  const pool = request.pool || wish.pool || wish.plan.pool || context.pool;
+  await context.assertRules(desired.rules, operation.signal);
+  const pool = request.pool || desired.pool || desired.plan.pool || context.pool;
   await operation.inTurn([instanceTurn(operation)], async () => {
     const made: Undoable[] = [];
     const adopted: string[] = [];
-    const making: Making = { team, wish, pool, maker: randomUUID(), made, adopted };
+    const making: Making = { team, desired, pool, maker: randomUUID(), made, adopted };
     try {
       await makeParts(operation, making);
     } catch (error) {
@@ -66,20 +66,20 @@ export async function createInstance(context: Context, request: CreateRequest, d
     }
   });
   const { part } = operation.names;
-  const plan = wish.plan.name;
+  const plan = desired.plan.name;
   context.log.info(
-    { instance: name, team, plan, app: part, ...doer },
+    { instance: name, team, plan, app: part, ...requester },
     `created the instance ${name}: app ${part}, plan ${plan}`,
   );
 }
 
-interface Making extends AppWish {
+interface Making extends DesiredApp {
   readonly made: Undoable[];
   readonly adopted: string[];
 }
 
 async function makeParts(operation: Operation, making: Making): Promise<void> {
-  const { team, wish, pool, maker, made, adopted } = making;
+  const { team, desired, pool, maker, made, adopted } = making;
   const { api, context, id, names, signal } = operation;
   const { part } = names;
 
@@ -101,7 +101,7 @@ async function makeParts(operation: Operation, making: Making): Promise<void> {
   }
 
   const app = { what: `the app ${part}`, undo: (undoing: Operation) => undoing.api.removeApp(part) };
-  const isUnclear = (error: unknown): boolean => !(error instanceof BrokerError) && !isTsurusWord(error);
+  const isUnclear = (error: unknown): boolean => !(error instanceof BrokerError) && !isDefinitiveAnswer(error);
   const leftover = await ensure(app, () => ensureApp(operation, making), isUnclear);
   if (leftover !== undefined) await claimApp(operation, maker);
 
@@ -110,9 +110,9 @@ async function makeParts(operation: Operation, making: Making): Promise<void> {
   // Beside an app that is new there is nothing of the instance that anybody uses.
   const isOfNewApp = (error: unknown): boolean => !(error instanceof BrokerError) && leftover === undefined;
   const volume = { what: `the volume ${part}`, undo: removeVolume };
-  await ensure(volume, () => ensureVolume(operation, team, wish.plan, appPool), isOfNewApp);
+  await ensure(volume, () => ensureVolume(operation, team, desired.plan, appPool), isOfNewApp);
   await bindVolume(operation);
-  if (leftover !== undefined) await adoptApp(operation, leftover, wish);
+  if (leftover !== undefined) await adoptApp(operation, leftover, desired);
 
   const tokenPart = { what: `the token ${part}`, undo: removeToken };
   const token = await ensure(tokenPart, () => ensureToken(operation, team), isOfNewApp);
@@ -129,8 +129,8 @@ async function isDeployed({ api, names }: Operation, app: App): Promise<boolean>
   return deploy?.error === '';
 }
 
-function told({ names }: Operation, error: unknown, { team, wish, pool }: AppWish): unknown {
-  const { name: plan, tsuruPlan, storage } = wish.plan;
+function told({ names }: Operation, error: unknown, { team, desired, pool }: DesiredApp): unknown {
+  const { name: plan, tsuruPlan, storage } = desired.plan;
   return refusal(error, 'make the instance', {
     ...{ app: names.part, team, pool, plan, tsuruPlan, volumePlan: storage.volumePlan },
   });
@@ -143,7 +143,7 @@ async function undone({ context, id }: Operation, error: unknown, { maker, made,
   const left = [...adopted];
   for (const { what, undo } of made.toReversed()) {
     try {
-      await demandStillOurs(undoing, maker);
+      await assertStillOurs(undoing, maker);
       await undoing.locked(() => undo(undoing));
     } catch (undoError) {
       context.log.warn({ instance: id.instance, reason: errorText(undoError) }, `${what} could not be removed again`);
@@ -156,7 +156,7 @@ async function undone({ context, id }: Operation, error: unknown, { maker, made,
 }
 
 /** Another broker may have adopted what this one has made, and go on with it. */
-async function demandStillOurs({ api, names }: Operation, maker: string): Promise<void> {
+async function assertStillOurs({ api, names }: Operation, maker: string): Promise<void> {
   const app = await api.app(names.part);
   if (app !== undefined && app.annotations.get(MAKER_ANNOTATION) !== maker) {
     throw new Error('another creation goes on with it');

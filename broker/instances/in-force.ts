@@ -6,7 +6,7 @@ import type { Plan } from '../plans/plan.ts';
 import type { App } from '../tsuru/app.ts';
 import type { Instance } from '../tsuru/instance.ts';
 import { planNameOf } from './parts/instance.ts';
-import { readWish } from '../plans/parameters.ts';
+import { readDesired } from '../plans/parameters.ts';
 
 /** Names that a shell takes as they are; others are slips that a sentence shows already. */
 const SHELL_NAME = /^[\w.-]{1,60}$/;
@@ -37,7 +37,7 @@ export function notInForce(plans: readonly Plan[], id: InstanceId, app: App, sto
 /** Parameters that are refused, or that have another value in force. */
 function differing(plans: readonly Plan[], plan: string, app: App, { parameters }: Instance): readonly string[] {
   try {
-    const wanted = objectOf(readWish(plans, plan, parameters).settings);
+    const wanted = objectOf(readDesired(plans, plan, parameters).settings);
     const present = objectOf(app.annotations.get(SETTINGS_ANNOTATION));
     const isOther = (name: string): boolean => JSON.stringify(wanted[name]) !== JSON.stringify(present[name]);
     return Object.keys(parameters).filter(isOther);

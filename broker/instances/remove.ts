@@ -8,7 +8,7 @@ import {
   operationOn,
   ownApp,
   within,
-  type Doer,
+  type Requester,
   type Operation,
 } from './parts/instance.ts';
 import { removeToken } from './parts/token.ts';
@@ -18,7 +18,7 @@ import { removeVolume } from './parts/volume.ts';
 const PATIENCE_MS = 220_000;
 
 /** Removes what there is of an instance. Fulfilled, too, when there is nothing. */
-export async function removeInstance(context: Context, name: string, doer: Doer): Promise<void> {
+export async function removeInstance(context: Context, name: string, requester: Requester): Promise<void> {
   const operation = operationOn(context, name, within(context, ANSWER_LIMIT_MS));
   const { part } = operation.names;
   const steps = [
@@ -34,7 +34,7 @@ export async function removeInstance(context: Context, name: string, doer: Doer)
       try {
         await remove(operation);
       } catch (error) {
-        context.log.warn({ instance: name, reason: errorText(error), ...doer }, `${what} cannot be removed`);
+        context.log.warn({ instance: name, reason: errorText(error), ...requester }, `${what} cannot be removed`);
         failures.push({ what, error });
         // An app that stays goes on with its volume and its token.
         if (remove === removeApp) break;
@@ -49,7 +49,7 @@ export async function removeInstance(context: Context, name: string, doer: Doer)
       first,
     );
   });
-  context.log.info({ instance: name, app: part, ...doer }, `removed the instance ${name}: nothing is left of it`);
+  context.log.info({ instance: name, app: part, ...requester }, `removed the instance ${name}: nothing is left of it`);
 }
 
 async function removeApp(operation: Operation): Promise<void> {

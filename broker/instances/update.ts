@@ -15,11 +15,11 @@ import {
   ownApp,
   planNameOf,
   within,
-  type Doer,
+  type Requester,
   type Operation,
   appIsGone,
 } from './parts/instance.ts';
-import { readWish, type Parameters, type Wish } from '../plans/parameters.ts';
+import { readDesired, type Parameters, type Desired } from '../plans/parameters.ts';
 import type { Outdated } from './outdated.ts';
 import { restoreAccess } from './restore.ts';
 import { withVolume } from './parts/volume.ts';
@@ -37,7 +37,7 @@ export async function updateInstance(
   context: Context,
   name: string,
   request: UpdateRequest,
-  doer: Doer,
+  requester: Requester,
 ): Promise<string> {
   const operation = operationOn(context, name, within(context, ANSWER_LIMIT_MS));
   const { part } = operation.names;
@@ -52,19 +52,19 @@ export async function updateInstance(
       pool = app.pool;
       planBefore = planNameOf(app);
       if (plan === '' || plan === planBefore) plan = presentPlan(context, app, name);
-      const wish = readWish(context.plans, plan, request.parameters);
-      plan = wish.plan.name;
+      const desired = readDesired(context.plans, plan, request.parameters);
+      plan = desired.plan.name;
       // What is in force already was judged before, perhaps by another version.
-      if (Object.keys(changedAnnotations(app, wish)).length > 0)
-        await context.assertRules(wish.rules, operation.signal);
-      if (wish.pool !== '' && wish.pool !== app.pool) {
+      if (Object.keys(changedAnnotations(app, desired)).length > 0)
+        await context.assertRules(desired.rules, operation.signal);
+      if (desired.pool !== '' && desired.pool !== app.pool) {
         throw new ParametersRefused(
-          `The instance runs in the pool ${app.pool}, which cannot be changed: add another instance in ${wish.pool}.`,
+          `The instance runs in the pool ${app.pool}, which cannot be changed: add another instance in ${desired.pool}.`,
           ['pool'],
         );
       }
-      const done = await bringTo(operation, app, wish, request.team);
-      context.log.info({ instance: name, app: part, plan, ...doer }, `updated the instance ${name}: ${done}`);
+      const done = await bringTo(operation, app, desired, request.team);
+      context.log.info({ instance: name, app: part, plan, ...requester }, `updated the instance ${name}: ${done}`);
       return done;
     });
   } catch (error) {
@@ -104,11 +104,11 @@ function presentPlan({ plans, service }: Context, app: App, instance: string): s
   );
 }
 
-async function bringTo(operation: Operation, app: App, wish: Wish, wishedTeam: string): Promise<string> {
-  const { plan } = wish;
-  const annotations = changedAnnotations(app, wish);
+async function bringTo(operation: Operation, app: App, desired: Desired, desiredTeam: string): Promise<string> {
+  const { plan } = desired;
+  const annotations = changedAnnotations(app, desired);
   const hasNewSettings = Object.keys(annotations).length > 0;
-  const team = wishedTeam || app.team;
+  const team = desiredTeam || app.team;
   const hasNewTeam = team !== app.team;
   const hasNewPlan = planNameOf(app) !== plan.name || app.plan !== plan.tsuruPlan;
   const rest: AppChange = { ...(hasNewTeam ? { teamOwner: team } : {}), ...(hasNewSettings ? { annotations } : {}) };

@@ -5,7 +5,7 @@ import type { Storage } from './plan.ts';
 const USUAL_INTERVAL_MS = 15_000;
 
 /** What a plan has room for. */
-export interface PlanRoom {
+export interface PlanCapacity {
   /** How many series' samples are kept for the whole retention, at the usual interval. */
   readonly kept: number;
   /** How many series fit, at the usual interval. */
@@ -20,11 +20,11 @@ export function budgetOfPlan(memoryBytes: number, storage: Storage): Budget {
 }
 
 /** What fits into a plan, and how long it is kept. */
-export function roomOfPlan(
+export function capacityOfPlan(
   memoryBytes: number,
   storage: Storage,
   retention: Pick<Resources, 'retentionMs' | 'retentionSizeBytes'>,
-): PlanRoom {
+): PlanCapacity {
   const resources = { ...resourcesOf(memoryBytes, storage), ...retention };
   const most = seriesAt(budgetOf(resources).limits, USUAL_INTERVAL_MS);
   const kept = seriesKept(resources, USUAL_INTERVAL_MS);

@@ -4,7 +4,7 @@ import { BrokerError, ParametersRefused } from '../errors.ts';
 import type { Plan } from './plan.ts';
 
 /** What a user wants of an instance, whole and checked. */
-export interface Wish {
+export interface Desired {
   readonly plan: Plan;
   /** The annotation with the settings. */
   readonly settings: string;
@@ -26,7 +26,7 @@ const MOST_PARAMETERS = 100;
 const MOST_PROBLEMS = 5;
 
 /** Reads a plan's name and the parameters, or says everything that is wrong with them in one line. */
-export function readWish(plans: readonly Plan[], planName: string, parameters: Parameters): Wish {
+export function readDesired(plans: readonly Plan[], planName: string, parameters: Parameters): Desired {
   const plan = findPlan(plans, planName);
   const read = tryParameters(plan, parameters);
   if (!('problems' in read)) return read;
@@ -45,7 +45,7 @@ function namesAtFault(plan: Plan, parameters: Parameters): readonly string[] {
   return atFault.slice(0, MOST_PROBLEMS).map(([name]) => name);
 }
 
-function tryParameters(plan: Plan, parameters: Parameters): Wish | { readonly problems: readonly string[] } {
+function tryParameters(plan: Plan, parameters: Parameters): Desired | { readonly problems: readonly string[] } {
   const problems: string[] = [];
   const pool = textIn(parameters, 'pool', problems);
   const bindEnv = readBindEnv(parameters, problems) ?? false;

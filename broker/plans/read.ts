@@ -4,7 +4,7 @@ import { formatBytes, parseBytes } from '../../agent/shared/settings/bytes.ts';
 import { formatDuration } from '../../agent/shared/duration.ts';
 import { isObject } from '../../agent/shared/shape.ts';
 import { didYouMean, shortLine } from '../../agent/shared/text.ts';
-import { budgetOfPlan, roomOfPlan, type PlanRoom } from './memory.ts';
+import { budgetOfPlan, capacityOfPlan, type PlanCapacity } from './memory.ts';
 import type { Plan, Storage } from './plan.ts';
 
 export type PlansResult =
@@ -97,8 +97,8 @@ function readPlan(value: unknown, place: string, platform: SettingsInput, proble
     return undefined;
   }
   const { retentionMs, retentionSizeBytes = storage.sizeBytes } = usual.settings;
-  const room = roomOfPlan(memoryBytes, storage, { retentionMs, retentionSizeBytes });
-  const described = { intro, memoryBytes, storage, retentionMs, retentionSizeBytes, ceilings, room };
+  const capacity = capacityOfPlan(memoryBytes, storage, { retentionMs, retentionSizeBytes });
+  const described = { intro, memoryBytes, storage, retentionMs, retentionSizeBytes, ceilings, capacity };
   if (intro.length > LONGEST_DESCRIPTION)
     problems.push(`${where}: description must have at most ${LONGEST_DESCRIPTION} characters.`);
   return {
@@ -118,11 +118,11 @@ interface Described {
   readonly retentionMs: number;
   readonly retentionSizeBytes: number;
   readonly ceilings: SettingsInput;
-  readonly room: PlanRoom;
+  readonly capacity: PlanCapacity;
 }
 
 /** What users see of it, from what holds, so that nobody has to keep it true; behind the administrator's own words where both fit. */
-function describe({ intro, memoryBytes, storage, retentionMs, room: { kept, most } }: Described): string {
+function describe({ intro, memoryBytes, storage, retentionMs, capacity: { kept, most } }: Described): string {
   const where = storage.kind === 'tmpfs' ? 'in memory' : 'on a disk';
   const reckoned = `${formatBytes(memoryBytes)}; keeps ${formatDuration(retentionMs)} of ${roundDown(kept)} series, at most ${roundDown(most)}; ${where}: a deploy empties it`;
   if (intro === '') return shortLine(reckoned, LONGEST_DESCRIPTION);
@@ -133,7 +133,7 @@ function describe({ intro, memoryBytes, storage, retentionMs, room: { kept, most
 /** What administrators see of it when they check it. */
 function detailsOf(plan: Described): string {
   const { memoryBytes, storage, retentionMs, retentionSizeBytes, ceilings } = plan;
-  const { kept, most, bridgedMs } = plan.room;
+  const { kept, most, bridgedMs } = plan.capacity;
   const where = storage.kind === 'tmpfs' ? 'in memory' : "on the unit's disk";
   const limits = Object.entries(ceilings).map(([key, limit]) => `${key} ${String(limit)}`);
   return [

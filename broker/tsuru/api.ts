@@ -1,7 +1,7 @@
 import { asObject, asOptionalArray, asOptionalText, parseJson, ShapeError } from '../../agent/shared/shape.ts';
 import { TsuruError, type TsuruAnswer, type TsuruRequest, type TsuruWriter } from '../../agent/shared/tsuru.ts';
 import { readApp, type App } from './app.ts';
-import { demandNoError } from './stream.ts';
+import { assertNoError } from './stream.ts';
 import { readInstances, type Instance } from './instance.ts';
 import { readToken, type Token } from './token.ts';
 import { readVolume, volumeForm, type Volume, type VolumeSpec } from './volume.ts';
@@ -95,19 +95,19 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       const metadata = annotations === undefined ? {} : { metadata: { annotations: itemsOf(annotations) } };
       const json = { ...change, ...metadata, ...(restart === 'restart' ? {} : { noRestart: true }) };
       const request = { method: 'PUT', path: app(name), body: { json }, timeoutMs: ROLLOUT_LIMIT_MS } as const;
-      demandNoError('app_update', await send('app_update', request), tsuru.quote);
+      assertNoError('app_update', await send('app_update', request), tsuru.quote);
     },
 
     async restartApp(name: string): Promise<void> {
       const request = { method: 'POST', path: app(name, '/restart'), timeoutMs: ROLLOUT_LIMIT_MS } as const;
-      demandNoError('app_restart', await send('app_restart', request), tsuru.quote);
+      assertNoError('app_restart', await send('app_restart', request), tsuru.quote);
     },
 
     /** Fulfilled, too, when there is none. */
     async removeApp(name: string): Promise<void> {
       const request = { method: 'DELETE', path: app(name), timeoutMs: ROLLOUT_LIMIT_MS } as const;
       const answer = await unlessMissing(() => send('app_remove', request));
-      if (answer !== undefined) demandNoError('app_remove', answer, tsuru.quote);
+      if (answer !== undefined) assertNoError('app_remove', answer, tsuru.quote);
     },
 
     /** The app's own variables; those that are not there are not in it. */
@@ -124,7 +124,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       const envs = Object.entries(variables).map(([Name, Value]) => ({ Name, Value, Private: true }));
       const json = { Envs: envs, NoRestart: true, ManagedBy: managedBy };
       const request = { method: 'POST', path: app(name, '/env'), body: { json } } as const;
-      demandNoError('env_set', await send('env_set', request), tsuru.quote);
+      assertNoError('env_set', await send('env_set', request), tsuru.quote);
     },
 
     /** Ends when the deploy has: with whether it went well. `onStart` is told as soon as Tsuru has begun. */

@@ -5,7 +5,7 @@ import type { Clock } from '../../agent/shared/clock.ts';
 import { BrokerError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { createApi, type Api, type DeployEvent } from './api.ts';
-import { isTsurusWord } from './failures.ts';
+import { isDefinitiveAnswer } from './failures.ts';
 import { retryLocked } from './locked.ts';
 
 /** Who creates an instance is told of a deploy that Tsuru refuses so soon; else it goes on in the background. */
@@ -90,7 +90,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
       return await retryLocked(deployUnlessBegun, { clock, signal });
     } catch (error) {
       // Tsuru's own word: there is nothing to look after. A request that breaks off says nothing about the deploy.
-      if (!(error instanceof TsuruError) || isTsurusWord(error)) throw error;
+      if (!(error instanceof TsuruError) || isDefinitiveAnswer(error)) throw error;
       log.warn({ app, reason: errorText(error) }, `the request that deploys ${app} broke off`);
       return false;
     }

@@ -4,7 +4,7 @@ import { TsuruError } from '../../agent/shared/tsuru.ts';
 const GATEWAY_STATUSES = [502, 503, 504];
 
 /** Whether it is Tsuru's own refusal, of which as a rule nothing has come; else nobody knows whether the request was obeyed. */
-export function isTsurusWord(error: unknown): error is TsuruError {
+export function isDefinitiveAnswer(error: unknown): error is TsuruError {
   return (
     error instanceof TsuruError &&
     error.status !== undefined &&
@@ -16,5 +16,5 @@ export function isTsurusWord(error: unknown): error is TsuruError {
 /** Whether a call that makes something failed because that is there, or may have made it all the same. */
 export function mayBeThere(error: unknown): boolean {
   if (!(error instanceof TsuruError)) return false;
-  return !isTsurusWord(error) || error.status === 409 || /already exists/i.test(error.words);
+  return !isDefinitiveAnswer(error) || error.status === 409 || /already exists/i.test(error.words);
 }

@@ -205,7 +205,7 @@ describe('an agent whose volume fills while it runs', () => {
     const left = (await readdir(aside)).sort();
     assert.ok(left.length >= 10 && left.length < names.length, left.join());
     assert.deepEqual(left, names.slice(-left.length));
-    assert.equal((await agent.status()).room?.steps, 0);
+    assert.equal((await agent.status()).capacity?.steps, 0);
     assert.equal(await agent.metric('tsuru_agent_prometheus_starts_total'), 1);
   });
 });

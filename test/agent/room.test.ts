@@ -65,7 +65,7 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     );
     assert.match(await problemsOf(instance, 'huge'), /over capacity: scraped every \S+ instead of every 1s/);
     assert.equal(await problemsOf(instance, 'blog'), '');
-    const { apps, room } = await agent.status();
+    const { apps, capacity } = await agent.status();
     const huge = apps.find(({ name }) => name === 'huge');
     assert.ok(huge !== undefined && huge.targets > 0 && huge.leftOut > 0);
     const out = huge.units.find((one) => 'leftOut' in one);
@@ -73,9 +73,9 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
       out !== undefined && 'leftOut' in out ? out.leftOut : '',
       /over capacity: needs room for 3,000 samples per scrape; .*larger plan/,
     );
-    assert.equal(await agent.metric('tsuru_agent_units_left_out{reason="no_room"}'), huge.leftOut);
-    assert.ok(room !== undefined && room.load > 0.5 && room.load <= 1, `load ${room?.load}`);
-    assert.equal(await agent.metric('tsuru_agent_budget_load_ratio'), room.load);
+    assert.equal(await agent.metric('tsuru_agent_units_left_out{reason="no_capacity"}'), huge.leftOut);
+    assert.ok(capacity !== undefined && capacity.load > 0.5 && capacity.load <= 1, `load ${capacity?.load}`);
+    assert.equal(await agent.metric('tsuru_agent_budget_load_ratio'), capacity.load);
     assert.equal(await agent.metric('tsuru_agent_volume_size_bytes'), 64 * MIB);
     // The least as soon as blocks are made for this load, which is measured for a minute first.
     const retentionMib = Number(await agent.metric('tsuru_agent_retention_size_bytes')) / MIB;
@@ -104,8 +104,8 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     });
     assert.match(await problemsOf(instance, 'shop'), /over capacity|instead of every 1s/);
     assert.equal(await problemsOf(instance, 'blog'), '');
-    const room = (await agent.status()).room;
-    assert.ok(room !== undefined && room.load <= 1);
+    const { capacity } = await agent.status();
+    assert.ok(capacity !== undefined && capacity.load <= 1);
     assert.equal(before.length, 14);
   });
 
@@ -119,7 +119,7 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     const areUp = (all: readonly { readonly health: string }[]): boolean =>
       all.length === 3 && all.every(({ health }) => health === 'up');
     await prometheus.untilTargets('all up', areUp);
-    await until('the samples known', async () => ((await agent.status()).room?.load ?? 0) > 0.1);
+    await until('the samples known', async () => ((await agent.status()).capacity?.load ?? 0) > 0.1);
     const before = await readFile(agent.targetsFile, 'utf8');
     exposes.set('boom', { series: 20_000 });
     await until(
@@ -177,7 +177,7 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     const half = Math.floor(before / 2);
     const filler = join(path, 'filler');
     await writeFile(filler, Buffer.alloc(58 * MIB));
-    await until('the first step', async () => (await agent.status()).room?.steps === 1);
+    await until('the first step', async () => (await agent.status()).capacity?.steps === 1);
     assert.equal(await agent.metric('tsuru_agent_guard_steps'), 1);
     assert.equal(await agent.metric('tsuru_agent_retention_size_bytes'), half * MIB);
     const { problems } = await agent.status();
@@ -213,12 +213,12 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     const paused = await until(
       'leaky to be paused',
       async () => {
-        const { room, problems } = await agent.status();
-        return room?.pausedApps.includes('leaky') && { room, problems };
+        const { capacity, problems } = await agent.status();
+        return capacity?.pausedApps.includes('leaky') && { capacity, problems };
       },
       90_000,
     );
-    assert.deepEqual(paused.room.pausedApps, ['leaky']);
+    assert.deepEqual(paused.capacity.pausedApps, ['leaky']);
     await prometheus.untilTargets('blog only', (all) => all.every(({ labels }) => labels['tsuru_app'] === 'blog'));
     const atPause = await seriesOf(instance);
     await wait(15_000);

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { formatDuration } from '../../agent/shared/duration.ts';
 import { formatBytes } from '../../agent/shared/settings/bytes.ts';
 import { readSettings } from '../../agent/shared/settings/settings.ts';
-import { roomOfPlan } from '../../broker/plans/memory.ts';
+import { capacityOfPlan } from '../../broker/plans/memory.ts';
 import { readPlans } from '../../broker/plans/read.ts';
 import { grouped } from './format.ts';
 import { renderTable } from './table.ts';
@@ -18,7 +18,7 @@ export async function renderPlans(): Promise<string> {
     const usual = readSettings({}, { defaults, ceilings });
     if (!usual.ok) throw new Error(usual.problems.join(' '));
     const { retentionMs } = usual.settings;
-    const { kept } = roomOfPlan(memoryBytes, storage, usual.settings);
+    const { kept } = capacityOfPlan(memoryBytes, storage, usual.settings);
     const samples = (kept * retentionMs) / INTERVAL_MS;
     return [
       `${name}, ${formatBytes(memoryBytes)}`,

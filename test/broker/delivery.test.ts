@@ -7,26 +7,26 @@ import type { Reply } from '../tsuru/client.ts';
 import type { Fault } from '../tsuru/faults.ts';
 import { APP, grantsOf, partsOf, startStage, type Stage } from './stage.ts';
 
-interface Wish {
+interface Desired {
   readonly what: string;
   readonly needs: 'nothing' | 'an instance' | 'a bind';
   /** The request to the broker that Tsuru makes for it. */
   readonly request: readonly [method: string, path: string];
   /** As its user asks Tsuru; again with other words, as Tsuru refuses an update that brings nothing new. */
   readonly ask: (stage: Stage, attempt: number) => Promise<Reply>;
-  readonly demandDone: (stage: Stage) => Promise<void>;
+  readonly assertDone: (stage: Stage) => Promise<void>;
 }
 
 const OWN = `prometheus-reader ${APP}`;
 const INSTANCE = '/resources/my-instance';
 
-const WISHES: readonly Wish[] = [
+const CHANGES: readonly Desired[] = [
   {
     what: 'a creation',
     needs: 'nothing',
     request: ['POST', '/resources'],
     ask: (stage) => stage.add(),
-    async demandDone(stage) {
+    async assertDone(stage) {
       await untilUp(stage);
       assert.deepEqual(await partsOf(stage), ['app', 'volume', 'token']);
       assert.deepEqual(await grantsOf(stage), [OWN]);
@@ -38,7 +38,7 @@ const WISHES: readonly Wish[] = [
     request: ['PUT', INSTANCE],
     ask: (stage, attempt) =>
       stage.update('my-instance', { 'parameters.retention': '3d', description: `attempt ${attempt}` }),
-    async demandDone({ admin }) {
+    async assertDone({ admin }) {
       assert.match((await admin.call('GET', `/1.0/apps/${APP}`)).body, /retention\\":\\"3d/);
     },
   },
@@ -47,7 +47,7 @@ const WISHES: readonly Wish[] = [
     needs: 'an instance',
     request: ['PUT', INSTANCE],
     ask: (stage, attempt) => stage.update('my-instance', { plan: 'medium', description: `attempt ${attempt}` }),
-    async demandDone(stage) {
+    async assertDone(stage) {
       await untilUp(stage);
       assert.equal((await stage.info())['In force'], 'medium (c1m4)');
       assert.match((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, /"sizeLimit":"2000Mi"/);
@@ -58,7 +58,7 @@ const WISHES: readonly Wish[] = [
     needs: 'an instance',
     request: ['POST', `${INSTANCE}/bind-app`],
     ask: (stage) => stage.bind('my-app'),
-    demandDone: async (stage) => {
+    assertDone: async (stage) => {
       assert.deepEqual(await grantsOf(stage), ['prometheus-reader my-app', OWN]);
     },
   },
@@ -67,7 +67,7 @@ const WISHES: readonly Wish[] = [
     needs: 'a bind',
     request: ['DELETE', `${INSTANCE}/bind-app`],
     ask: (stage) => stage.unbind('my-app'),
-    demandDone: async (stage) => {
+    assertDone: async (stage) => {
       assert.deepEqual(await grantsOf(stage), [OWN]);
     },
   },
@@ -76,41 +76,41 @@ const WISHES: readonly Wish[] = [
     needs: 'an instance',
     request: ['DELETE', INSTANCE],
     ask: (stage) => stage.remove(),
-    demandDone: async (stage) => {
+    assertDone: async (stage) => {
       assert.deepEqual(await partsOf(stage), []);
     },
   },
 ];
 
 describe('a request of Tsuru’s', { concurrency: true }, () => {
-  for (const wish of WISHES) {
-    const { what } = wish;
+  for (const desired of CHANGES) {
+    const { what } = desired;
 
     it(`for ${what} that arrives twice does the same as once`, async () => {
-      await using stage = await stageFor(wish);
-      meet(stage, wish, 'repeat');
-      const { status, body } = await wish.ask(stage, 1);
+      await using stage = await stageFor(desired);
+      meet(stage, desired, 'repeat');
+      const { status, body } = await desired.ask(stage, 1);
       assert.ok(isDone(status, body), body);
-      await wish.demandDone(stage);
+      await desired.assertDone(stage);
     });
 
     for (const kind of ['drop', 'cut'] as const) {
       const lost = kind === 'drop' ? 'is lost' : 'loses its answer';
       it(`for ${what} that ${lost} is told to the user, who asks again and has it done`, async () => {
-        await using stage = await stageFor(wish);
-        meet(stage, wish, kind);
-        const told = await wish.ask(stage, 1);
+        await using stage = await stageFor(desired);
+        meet(stage, desired, kind);
+        const told = await desired.ask(stage, 1);
         assert.ok(!isDone(told.status, told.body), told.body);
         assert.match(told.body, /: EOF/);
-        const { status, body } = await wish.ask(stage, 2);
+        const { status, body } = await desired.ask(stage, 2);
         assert.ok(isDone(status, body), body);
-        await wish.demandDone(stage);
+        await desired.assertDone(stage);
       });
     }
   }
 });
 
-async function stageFor({ needs }: Wish): Promise<Stage> {
+async function stageFor({ needs }: Desired): Promise<Stage> {
   const stage = await startStage();
   try {
     await stage.createApp('my-app');
@@ -127,7 +127,7 @@ async function stageFor({ needs }: Wish): Promise<Stage> {
 
 function meet(
   { tsuru }: Stage,
-  { request: [method, path] }: Wish,
+  { request: [method, path] }: Desired,
   kind: Extract<Fault['kind'], 'drop' | 'cut' | 'repeat'>,
 ): void {
   tsuru.faults.add({ to: 'broker', kind, method, path, times: 1 });

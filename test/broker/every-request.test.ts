@@ -25,19 +25,19 @@ interface Operation {
   readonly needs: 'nothing' | 'an instance' | 'a bind';
   readonly ask: readonly [method: string, path: string, body?: string];
   /** Fails unless all of it is there. */
-  readonly demandDone: (stage: Stage) => Promise<void>;
+  readonly assertDone: (stage: Stage) => Promise<void>;
   /** Fails unless nothing has come of it, once it was answered with an error. */
-  readonly demandUndone?: (stage: Stage) => Promise<void>;
+  readonly assertUndone?: (stage: Stage) => Promise<void>;
   /** What is asked for by who gives it up and wants what was before. */
-  readonly back?: Pick<Operation, 'ask' | 'demandDone'>;
+  readonly back?: Pick<Operation, 'ask' | 'assertDone'>;
 }
 
 /** Two of them are the same for Tsuru. */
 const PLANS = fileURLToPath(new URL('plans.yaml', import.meta.url));
 const OWN = `prometheus-reader ${APP}`;
-const put = (body: string, wanted: Readonly<Record<string, RegExp>>): Pick<Operation, 'ask' | 'demandDone'> => ({
+const put = (body: string, wanted: Readonly<Record<string, RegExp>>): Pick<Operation, 'ask' | 'assertDone'> => ({
   ask: ['PUT', '/resources/my-instance', body],
-  async demandDone({ admin }) {
+  async assertDone({ admin }) {
     for (const [path, pattern] of Object.entries(wanted)) assert.match((await admin.call('GET', path)).body, pattern);
   },
 });
@@ -56,11 +56,11 @@ const OPERATIONS: readonly Operation[] = [
     what: 'a creation',
     needs: 'nothing',
     ask: ['POST', '/resources', 'name=my-instance&team=shop'],
-    async demandDone(stage) {
+    async assertDone(stage) {
       await untilUp(stage);
       assert.deepEqual(await grantsOf(stage), [OWN]);
     },
-    demandUndone: async (stage) => {
+    assertUndone: async (stage) => {
       assert.deepEqual(await partsOf(stage), []);
     },
   },
@@ -83,7 +83,7 @@ const OPERATIONS: readonly Operation[] = [
     what: 'a bind',
     needs: 'an instance',
     ask: ['POST', '/resources/my-instance/bind-app', 'app-name=my-app'],
-    demandDone: async (stage) => {
+    assertDone: async (stage) => {
       assert.deepEqual(await grantsOf(stage), ['prometheus-reader my-app', OWN]);
     },
   },
@@ -91,7 +91,7 @@ const OPERATIONS: readonly Operation[] = [
     what: 'the end of a bind',
     needs: 'a bind',
     ask: ['DELETE', '/resources/my-instance/bind-app', 'app-name=my-app'],
-    demandDone: async (stage) => {
+    assertDone: async (stage) => {
       assert.deepEqual(await grantsOf(stage), [OWN]);
     },
   },
@@ -99,7 +99,7 @@ const OPERATIONS: readonly Operation[] = [
     what: 'a removal',
     needs: 'an instance',
     ask: ['DELETE', '/resources/my-instance'],
-    demandDone: async (stage) => {
+    assertDone: async (stage) => {
       assert.deepEqual(await partsOf(stage), []);
     },
   },
@@ -136,7 +136,7 @@ describe('whichever request to Tsuru fails, and the user goes back to what was b
           if (failed === undefined) break;
           const { status, body } = await ask(back);
           assert.equal(status, 200, `${failed}: ${body}`);
-          await back.demandDone(stage);
+          await back.assertDone(stage);
         }
       });
     }
@@ -154,7 +154,7 @@ describe('whichever change Tsuru has locked for somebody else,', { concurrency: 
         between.fail(after, 'locked');
         const { status, body } = await ask();
         assert.ok(status < 300, `${between.failed}: ${status} ${body}`);
-        await operation.demandDone(stage);
+        await operation.assertDone(stage);
         if (between.failed === undefined) break;
         if (!between.failed.startsWith('GET ')) locked.push(between.failed);
       }
@@ -201,11 +201,11 @@ async function failsAfter(after: number, operation: Operation, failure: Failure)
     assert.ok(failed !== undefined, told);
     assert.match(told, /^[A-Z].*\.( \(request [\w-]+\))?$/, failed);
     assert.doesNotMatch(told, /database/, failed);
-    await operation.demandUndone?.(stage);
+    await operation.assertUndone?.(stage);
     const again = await ask();
     assert.ok(again.status < 300, `${failed}: ${again.status} ${again.body}`);
   }
-  await operation.demandDone(stage);
+  await operation.assertDone(stage);
   return failed !== undefined;
 }
 

@@ -11,14 +11,14 @@ import { APP, grantsOf, partsOf, startStage, type Stage } from './stage.ts';
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 const ALL = ['app', 'volume', 'token'];
 
-async function demandUp(stage: Stage): Promise<void> {
+async function assertUp(stage: Stage): Promise<void> {
   await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
 }
 
 async function startUp(): Promise<Stage> {
   const stage = await startStage();
   await expect(stage.add(), 201);
-  await demandUp(stage);
+  await assertUp(stage);
   return stage;
 }
 
@@ -141,7 +141,7 @@ describe('a volume that is bound to another app as well', () => {
     await expect(stage.remove(), 200);
     await expect(stage.admin.call('DELETE', '/1.0/apps/other'), 200);
     await expect(stage.add(), 201);
-    await demandUp(stage);
+    await assertUp(stage);
     assert.deepEqual(
       (await volumeOf(stage)).Binds?.map(({ ID }) => ID.App),
       [APP],
@@ -182,7 +182,7 @@ describe('a leftover in another pool than the one asked for', () => {
       await leaveParts(stage, { method: 'POST', path }, made);
       assert.equal((await appOf(stage)).pool, 'dev');
       await expect(addIn(stage, 'far'), 201);
-      await demandUp(stage);
+      await assertUp(stage);
       assert.equal((await appOf(stage)).pool, 'far');
       const volume = await volumeOf(stage);
       assert.deepEqual([volume.Pool, volume.Binds?.map(({ ID }) => ID.App)], ['far', [APP]]);
@@ -198,7 +198,7 @@ describe('a leftover in another pool than the one asked for', () => {
     await expect(stage.admin.call('DELETE', `/1.0/apps/${APP}`), 200);
     assert.deepEqual(await partsOf(stage), ['volume']);
     await expect(addIn(stage, 'far'), 201);
-    await demandUp(stage);
+    await assertUp(stage);
     assert.deepEqual([(await appOf(stage)).pool, (await volumeOf(stage)).Pool], ['far', 'far']);
   });
 
@@ -212,7 +212,7 @@ describe('a leftover in another pool than the one asked for', () => {
       faults.clear();
       stage.tsuru.requests.clear();
       await expect(stage.add('my-instance', more), 201);
-      await demandUp(stage);
+      await assertUp(stage);
       assert.deepEqual([(await appOf(stage)).pool, (await volumeOf(stage)).Pool], ['far', 'far']);
       assert.equal(stage.tsuru.requests.count('DELETE', /./), 0);
     }
@@ -259,7 +259,7 @@ describe('an instance whose app was given other tags by its team', () => {
 
       await expect(stage.update('my-instance', { plan: 'medium', 'parameters.scrape_interval': '30s' }), 200);
       assert.equal((await stage.info())['In force'], 'medium (c1m4)');
-      await demandUp(stage);
+      await assertUp(stage);
       // They are the team's business.
       assert.deepEqual((await appOf(stage)).tags, given);
 
@@ -273,7 +273,7 @@ describe('an instance whose app was given other tags by its team', () => {
     await leaveParts(stage, { method: 'POST', path: `/apps/${APP}/env` }, ALL);
     await expect(stage.admin.call('PUT', `/1.0/apps/${APP}`, { json: { tags: ['cost=1'], noRestart: true } }), 200);
     await expect(stage.add(), 201);
-    await demandUp(stage);
+    await assertUp(stage);
   });
 
   it('is another one’s where they say so, and not touched', async () => {

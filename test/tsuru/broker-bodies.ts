@@ -3,7 +3,7 @@ import { goJson, goQueryEscape } from './go.ts';
 import type { Encoding, Instance } from './services.ts';
 
 /** Who does something, and in which event. */
-export interface Doer {
+export interface Requester {
   readonly user: string;
   readonly eventId: string;
 }
@@ -39,7 +39,7 @@ export function encodedBody({ form, json }: BrokerBody, encoding: Encoding): { c
     : { contentType: 'application/x-www-form-urlencoded', text: formText(form) };
 }
 
-export function createBody(instance: Instance, { user, eventId }: Doer): BrokerBody {
+export function createBody(instance: Instance, { user, eventId }: Requester): BrokerBody {
   const { name, teamOwner: team, description, plan, tags, parameters } = instance;
   return {
     form: {
@@ -55,7 +55,7 @@ export function createBody(instance: Instance, { user, eventId }: Doer): BrokerB
 }
 
 /** The whole new state; a form has its description and plan even when they are empty. */
-export function updateBody(instance: Instance, { user, eventId }: Doer): BrokerBody {
+export function updateBody(instance: Instance, { user, eventId }: Requester): BrokerBody {
   const { teamOwner: team, description, plan, tags, parameters } = instance;
   return {
     form: {
@@ -70,11 +70,11 @@ export function updateBody(instance: Instance, { user, eventId }: Doer): BrokerB
 }
 
 /** Of the removal of an instance, and of the unbind of a job. */
-export function plainBody({ user, eventId }: Doer): BrokerBody {
+export function plainBody({ user, eventId }: Requester): BrokerBody {
   return { form: { user: [user], eventid: [eventId] }, json: { eventID: eventId, user } };
 }
 
-export function bindAppBody(app: BoundApp, parameters: Parameters, { user, eventId }: Doer): BrokerBody {
+export function bindAppBody(app: BoundApp, parameters: Parameters, { user, eventId }: Requester): BrokerBody {
   const { cluster } = app;
   return {
     form: {
@@ -95,7 +95,7 @@ export function bindAppBody(app: BoundApp, parameters: Parameters, { user, event
   };
 }
 
-export function unbindAppBody({ name, hosts }: BoundApp, { user, eventId }: Doer): BrokerBody {
+export function unbindAppBody({ name, hosts }: BoundApp, { user, eventId }: Requester): BrokerBody {
   return {
     form: {
       ...{ 'app-hosts': hosts, 'app-host': hosts.slice(0, 1), 'app-name': [name] },
@@ -105,7 +105,7 @@ export function unbindAppBody({ name, hosts }: BoundApp, { user, eventId }: Doer
   };
 }
 
-export function bindJobBody({ name, pool, cluster }: BoundJob, { user, eventId }: Doer): BrokerBody {
+export function bindJobBody({ name, pool, cluster }: BoundJob, { user, eventId }: Requester): BrokerBody {
   return {
     form: {
       ...{ 'job-name': [name], user: [user], eventid: [eventId] },

@@ -9,7 +9,7 @@ import {
   type BoundApp,
   type BoundJob,
   type BrokerBody,
-  type Doer,
+  type Requester,
 } from './broker-bodies.ts';
 import type { BrokerAnswer, BrokerClient } from './broker-client.ts';
 import { goQuote } from './go.ts';
@@ -21,7 +21,7 @@ import type { State } from './state.ts';
 /** On whose behalf Tsuru calls. */
 export interface Caused {
   readonly requestId: string | undefined;
-  readonly doer: Doer;
+  readonly requester: Requester;
 }
 
 type Variables = Readonly<Record<string, string>>;
@@ -62,12 +62,19 @@ export function createBrokerCalls(client: BrokerClient, state: State): BrokerCal
     instance: Instance,
     [method, path]: readonly [method: string, path: string],
     body: BrokerBody,
-    { doer, requestId }: Caused,
+    { requester, requestId }: Caused,
     failure: string,
   ): Promise<BrokerAnswer> {
     const service = findService(state, instance.service);
     try {
-      return await client.call(service, { method, path, body, doer, pool: state.pools.get(instance.pool), requestId });
+      return await client.call(service, {
+        method,
+        path,
+        body,
+        requester,
+        pool: state.pools.get(instance.pool),
+        requestId,
+      });
     } catch (error) {
       throw new Error(`${failure}: ${messageOf(error)}`, { cause: error });
     }
@@ -76,28 +83,40 @@ export function createBrokerCalls(client: BrokerClient, state: State): BrokerCal
   return {
     async create(instance, caused) {
       const failure = `Failed to create the instance ${instance.name}`;
-      const answer = await change(instance, ['POST', '/resources'], createBody(instance, caused.doer), caused, failure);
+      const answer = await change(
+        instance,
+        ['POST', '/resources'],
+        createBody(instance, caused.requester),
+        caused,
+        failure,
+      );
       if (answer.status === 409) throw new Error(EXISTS);
-      demandSuccess(answer, failure);
+      assertSuccess(answer, failure);
     },
 
     async update(instance, caused) {
       const failure = `Failed to update the instance ${instance.name}`;
-      const body = updateBody(instance, caused.doer);
+      const body = updateBody(instance, caused.requester);
       const answer = await change(instance, ['PUT', resource(instance)], body, caused, failure);
-      if (answer.status !== 404) demandSuccess(answer, failure);
+      if (answer.status !== 404) assertSuccess(answer, failure);
     },
 
     async remove(instance, caused) {
       const failure = `Failed to destroy the instance ${instance.name}`;
-      const answer = await change(instance, ['DELETE', resource(instance)], plainBody(caused.doer), caused, failure);
+      const answer = await change(
+        instance,
+        ['DELETE', resource(instance)],
+        plainBody(caused.requester),
+        caused,
+        failure,
+      );
       if (answer.status === 404) throw new Error(NOT_THERE);
-      demandSuccess(answer, failure);
+      assertSuccess(answer, failure);
     },
 
     async bindApp(instance, app, parameters, caused) {
       const { name, service } = instance;
-      const body = bindAppBody(app, parameters, caused.doer);
+      const body = bindAppBody(app, parameters, caused.requester);
       const failure = `Failed to bind app ${goQuote(app.name)} to service instance "${service}/${name}"`;
       const post = (rest: string) => change(instance, ['POST', resource(instance, rest)], body, caused, failure);
       const first = await post('/bind-app');
@@ -105,33 +124,33 @@ export function createBrokerCalls(client: BrokerClient, state: State): BrokerCal
       const answer = first.status === 404 ? await post('/bind') : first;
       if (answer.status === 412) throw new Error(NOT_READY);
       if (answer.status === 404) throw new Error(NOT_THERE);
-      demandSuccess(answer, `Failed to bind the instance "${service}/${name}" to the app ${goQuote(app.name)}`);
+      assertSuccess(answer, `Failed to bind the instance "${service}/${name}" to the app ${goQuote(app.name)}`);
       return textsOf(answer.body);
     },
 
     async unbindApp(instance, app, caused) {
       const path = resource(instance, '/bind-app');
       const failure = `Failed to unbind (${goQuote(path)})`;
-      const answer = await change(instance, ['DELETE', path], unbindAppBody(app, caused.doer), caused, failure);
-      if (answer.status !== 404) demandSuccess(answer, failure);
+      const answer = await change(instance, ['DELETE', path], unbindAppBody(app, caused.requester), caused, failure);
+      if (answer.status !== 404) assertSuccess(answer, failure);
     },
 
     async bindJob(instance, job, caused) {
       const { name, service } = instance;
       const failure = `Failed to bind the instance "${service}/${name}" to the job ${goQuote(job.name)}`;
       const path = resource(instance, `/binds/jobs/${job.name}`);
-      const answer = await change(instance, ['PUT', path], bindJobBody(job, caused.doer), caused, failure);
+      const answer = await change(instance, ['PUT', path], bindJobBody(job, caused.requester), caused, failure);
       if (answer.status === 412) throw new Error(NOT_READY);
       if (answer.status === 404) throw new Error(NOT_THERE);
-      demandSuccess(answer, failure);
+      assertSuccess(answer, failure);
       return textsOf(answer.body);
     },
 
     async unbindJob(instance, job, caused) {
       const path = resource(instance, `/binds/jobs/${job}`);
       const failure = `Failed to unbind (${goQuote(path)})`;
-      const answer = await change(instance, ['DELETE', path], plainBody(caused.doer), caused, failure);
-      if (answer.status !== 404) demandSuccess(answer, failure);
+      const answer = await change(instance, ['DELETE', path], plainBody(caused.requester), caused, failure);
+      if (answer.status !== 404) assertSuccess(answer, failure);
     },
 
     async status(instance, requestId) {
@@ -176,7 +195,7 @@ function statusText({ status, body }: BrokerAnswer): string | undefined {
   }
 }
 
-function demandSuccess(answer: BrokerAnswer, failure: string): void {
+function assertSuccess(answer: BrokerAnswer, failure: string): void {
   if (answer.status >= 300) throw invalidResponse(answer, failure);
 }
 

@@ -2,7 +2,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodedBody, type BrokerBody, type Doer } from './broker-bodies.ts';
+import { encodedBody, type BrokerBody, type Requester } from './broker-bodies.ts';
 import type { FaultRules } from './faults.ts';
 import { readText } from './http.ts';
 import type { Service } from './services.ts';
@@ -20,7 +20,7 @@ export interface BrokerRequest {
   readonly path: string;
   /** Undefined on a GET, which also tells nobody's name. */
   readonly body?: BrokerBody;
-  readonly doer?: Doer;
+  readonly requester?: Requester;
   /** The instance's pool, of a multi-cluster service. */
   readonly pool: Pool | undefined;
   readonly requestId: string | undefined;
@@ -81,7 +81,7 @@ export function createBrokerClient({ times, requestIdHeader, faults, closing }: 
   }
 
   return {
-    call(service, { method, path, body, doer, pool, requestId }) {
+    call(service, { method, path, body, requester, pool, requestId }) {
       const encoded = body === undefined ? undefined : encodedBody(body, service.encoding);
       return send(service, path, {
         method,
@@ -92,7 +92,7 @@ export function createBrokerClient({ times, requestIdHeader, faults, closing }: 
           Authorization: basicAuth(service),
           ...(encoded === undefined ? {} : { 'Content-Type': encoded.contentType }),
           ...(requestIdHeader === '' || requestId === undefined ? {} : { [requestIdHeader]: requestId }),
-          ...doerHeaders(doer),
+          ...requesterHeaders(requester),
           ...poolHeaders(pool),
         },
         text: encoded?.text ?? '',
@@ -106,8 +106,8 @@ export function createBrokerClient({ times, requestIdHeader, faults, closing }: 
   };
 }
 
-export function doerHeaders(doer: Doer | undefined): Record<string, string> {
-  return doer === undefined ? {} : { 'X-Tsuru-Eventid': doer.eventId, 'X-Tsuru-User': doer.user };
+export function requesterHeaders(requester: Requester | undefined): Record<string, string> {
+  return requester === undefined ? {} : { 'X-Tsuru-Eventid': requester.eventId, 'X-Tsuru-User': requester.user };
 }
 
 function basicAuth({ username, password }: Service): string {

@@ -74,19 +74,19 @@ export function usualPool({ pools }: State, team: string): string {
   throw new TsuruError(`you have access to ${names.join(',')} pools. Please choose one in app creation`);
 }
 
-export function demandTeam(state: State, pool: Pool, team: string): void {
+export function assertTeam(state: State, pool: Pool, team: string): void {
   if (!allowedIn(state, pool).team.includes(team)) {
     throw badRequest(`App team owner ${goQuote(team)} has no access to pool ${goQuote(pool.name)}`);
   }
 }
 
-export function demandPlan(state: State, pool: Pool, plan: string): void {
+export function assertPlan(state: State, pool: Pool, plan: string): void {
   if (!allowedIn(state, pool).plan.includes(plan)) {
     throw badRequest(`App plan ${goQuote(plan)} is not allowed on pool ${goQuote(pool.name)}`);
   }
 }
 
-export function demandRouter(state: State, pool: Pool, router: string): void {
+export function assertRouter(state: State, pool: Pool, router: string): void {
   const { router: routers } = allowedIn(state, pool);
   if (routers.length === 0) throw new TsuruError('no router found for pool');
   if (!routers.includes(router)) {
@@ -96,7 +96,7 @@ export function demandRouter(state: State, pool: Pool, router: string): void {
   }
 }
 
-export function demandService(state: State, pool: Pool, service: string): void {
+export function assertService(state: State, pool: Pool, service: string): void {
   const { service: services } = allowedIn(state, pool);
   if (services.length === 0) throw badRequest('no service found for pool');
   if (!services.includes(service)) {
@@ -106,7 +106,7 @@ export function demandService(state: State, pool: Pool, service: string): void {
   }
 }
 
-export function demandVolumePlan(state: State, pool: Pool, plan: string): void {
+export function assertVolumePlan(state: State, pool: Pool, plan: string): void {
   const { 'volume-plan': plans } = allowedIn(state, pool);
   if (plans.length === 0) throw badRequest('no volume-plan found for pool');
   if (!plans.includes(plan)) throw badRequest('volume-plan not present in pool constraint');

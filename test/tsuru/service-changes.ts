@@ -14,7 +14,7 @@ import {
 import type { World } from './world.ts';
 
 /** Only a restricted service asks who wants to know. */
-export function demandAccess(service: Service, { caller }: Call, permission: string): void {
+export function assertAccess(service: Service, { caller }: Call, permission: string): void {
   if (service.isRestricted) demand(caller, permission, serviceContexts(service));
 }
 

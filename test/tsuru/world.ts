@@ -102,10 +102,10 @@ export function appTarget(name: string): Target {
 
 /** On whose behalf a broker is called. */
 export function causedBy({ caller, requestId }: Call, event: TsuruEvent): Caused {
-  return { requestId, doer: { user: caller.owner.name, eventId: event.id } };
+  return { requestId, requester: { user: caller.owner.name, eventId: event.id } };
 }
 
-export function demandOnApp({ caller }: Call, permission: string, app: App): void {
+export function assertOnApp({ caller }: Call, permission: string, app: App): void {
   demand(caller, permission, appContexts(app));
 }
 

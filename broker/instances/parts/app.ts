@@ -10,30 +10,30 @@ import {
   planNameOf,
   type Operation,
 } from './instance.ts';
-import type { Wish } from '../../plans/parameters.ts';
+import type { Desired } from '../../plans/parameters.ts';
 
 /** A part of an instance that is there now: made by this call, or left over from an earlier one. */
 export type Made = 'made' | 'adopted';
 
-/** What is wished of an app by one creation. */
-export interface AppWish {
+/** What is desired of an app by one creation. */
+export interface DesiredApp {
   readonly team: string;
-  readonly wish: Wish;
+  readonly desired: Desired;
   /** '': the one that Tsuru takes. */
   readonly pool: string;
   /** The creation, unlike any other. */
   readonly maker: string;
 }
 
-/** Makes the app, or finds a leftover of the same instance and team, which is then to be claimed and brought to what is wished. */
+/** Makes the app, or finds a leftover of the same instance and team, which is then to be claimed and brought to what is desired. */
 export async function ensureApp(
   operation: Operation,
-  appWish: AppWish,
+  desiredApp: DesiredApp,
 ): Promise<['made', undefined] | ['adopted', App]> {
   const { api, names, locked } = operation;
-  const { team, pool, maker } = appWish;
+  const { team, pool, maker } = desiredApp;
   try {
-    await createApp(operation, appWish);
+    await createApp(operation, desiredApp);
     return ['made', undefined];
   } catch (error) {
     const app = await api.app(names.part).catch(() => undefined);
@@ -45,18 +45,18 @@ export async function ensureApp(
     if (pool === '' || app.pool === pool) return ['adopted', app];
     // Nobody uses it yet, and to move it takes a restart of what may not run.
     await locked(() => api.removeApp(names.part));
-    await createApp(operation, appWish);
+    await createApp(operation, desiredApp);
     return ['made', undefined];
   }
 }
 
-async function createApp(operation: Operation, { team, wish, pool, maker }: AppWish): Promise<void> {
+async function createApp(operation: Operation, { team, desired, pool, maker }: DesiredApp): Promise<void> {
   const { api, id, names, locked } = operation;
   const born = birthAnnotations(operation, await api.lastDeploy(names.part));
-  const present = Object.entries(annotationsOf(wish)).filter(([, value]) => value !== '');
+  const present = Object.entries(annotationsOf(desired)).filter(([, value]) => value !== '');
   const app = {
     ...{ name: names.part, tags: names.tags, team, pool },
-    ...{ plan: wish.plan.tsuruPlan, description: `Prometheus of ${id.instance}` },
+    ...{ plan: desired.plan.tsuruPlan, description: `Prometheus of ${id.instance}` },
     annotations: { ...Object.fromEntries(present), ...born, [MAKER_ANNOTATION]: maker },
   };
   await locked(() => api.createApp(app));
@@ -67,18 +67,18 @@ export async function claimApp({ api, names, locked }: Operation, maker: string)
   await locked(() => api.changeApp(names.part, { annotations: { [MAKER_ANNOTATION]: maker } }, 'no restart'));
 }
 
-/** Brings a leftover to what is wished. Its volume comes before: a unit that is restarted takes the one that is there. */
-export async function adoptApp({ api, locked }: Operation, app: App, wish: Wish): Promise<void> {
-  const annotations = changedAnnotations(app, wish);
-  const hasNewTsuruPlan = app.plan !== wish.plan.tsuruPlan;
+/** Brings a leftover to what is desired. Its volume comes before: a unit that is restarted takes the one that is there. */
+export async function adoptApp({ api, locked }: Operation, app: App, desired: Desired): Promise<void> {
+  const annotations = changedAnnotations(app, desired);
+  const hasNewTsuruPlan = app.plan !== desired.plan.tsuruPlan;
   const change = {
-    ...(hasNewTsuruPlan ? { plan: wish.plan.tsuruPlan } : {}),
+    ...(hasNewTsuruPlan ? { plan: desired.plan.tsuruPlan } : {}),
     ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
   };
   if (Object.keys(change).length === 0) return;
   const hasUnits = app.units.length > 0;
   // Two plans of the service may be one of Tsuru's, with different volumes.
-  if (hasUnits && !hasNewTsuruPlan && planNameOf(app) !== wish.plan.name) {
+  if (hasUnits && !hasNewTsuruPlan && planNameOf(app) !== desired.plan.name) {
     await locked(() => api.restartApp(app.name));
   }
   await locked(() => api.changeApp(app.name, change, hasUnits && hasNewTsuruPlan ? 'restart' : 'no restart'));

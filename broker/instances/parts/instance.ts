@@ -6,7 +6,7 @@ import { namesOf, ownerOf, type InstanceId, type Names } from '../../names.ts';
 import { createApi, type Api, type DeployEvent } from '../../tsuru/api.ts';
 import type { App } from '../../tsuru/app.ts';
 import { retryLocked } from '../../tsuru/locked.ts';
-import type { Wish } from '../../plans/parameters.ts';
+import type { Desired } from '../../plans/parameters.ts';
 
 /** Where the volume is in the unit: the agent expects it there. */
 export const MOUNT_POINT = '/prometheus';
@@ -35,7 +35,7 @@ export const AUTHORITIES = AUTHORITIES_VARIABLE.name;
 export const OWN_VARIABLES = [...Object.values(VARIABLES), AUTHORITIES];
 
 /** Who wants something, for the log. */
-export interface Doer {
+export interface Requester {
   readonly user: string;
   readonly eventId: string;
   readonly requestId: string;
@@ -101,7 +101,7 @@ export async function ownApp(operation: Operation): Promise<App | undefined> {
   return app !== undefined && isOwn(operation, app) ? app : undefined;
 }
 
-export function annotationsOf({ settings, plan, bindEnv }: Wish): Record<string, string> {
+export function annotationsOf({ settings, plan, bindEnv }: Desired): Record<string, string> {
   return {
     [SETTINGS_ANNOTATION]: settings,
     [PLAN_ANNOTATION]: plan.name,
@@ -124,10 +124,10 @@ export function bindsGiveEnv({ annotations }: App): boolean {
   return annotations.get(BIND_ENV_ANNOTATION) === 'true';
 }
 
-/** What of the annotations is not as it is wished. */
-export function changedAnnotations(app: App, wish: Wish): Record<string, string> {
+/** What of the annotations is not as it is desired. */
+export function changedAnnotations(app: App, desired: Desired): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(annotationsOf(wish)).filter(([name, value]) => (app.annotations.get(name) ?? '') !== value),
+    Object.entries(annotationsOf(desired)).filter(([name, value]) => (app.annotations.get(name) ?? '') !== value),
   );
 }
 

@@ -3,7 +3,7 @@ import { TsuruError } from '../../../agent/shared/tsuru.ts';
 import { BrokerError } from '../../errors.ts';
 import { volumeOptions, type Plan } from '../../plans/plan.ts';
 import type { Volume, VolumeSpec } from '../../tsuru/volume.ts';
-import { isTsurusWord, mayBeThere } from '../../tsuru/failures.ts';
+import { isDefinitiveAnswer, mayBeThere } from '../../tsuru/failures.ts';
 import type { Made } from './app.ts';
 import { ownerOf, TAG, type InstanceId } from '../../names.ts';
 import { belongsToSomebodyElse, MOUNT_POINT, type Operation } from './instance.ts';
@@ -36,7 +36,7 @@ export async function ensureVolume(
 }
 
 /** What a volume is to be. */
-export interface VolumeWish {
+export interface DesiredVolume {
   readonly team: string;
   readonly plan: Plan;
   /** Of one that is not there yet. */
@@ -51,21 +51,21 @@ export interface VolumeWish {
  */
 export async function withVolume<T>(
   operation: Operation,
-  wish: VolumeWish,
+  desired: DesiredVolume,
   work: (isChanged: boolean) => Promise<T>,
 ): Promise<T> {
   const { api, names } = operation;
   const before = await api.volume(names.part);
-  const refused = before === undefined ? undefined : refusedChange(operation, before, wish.plan);
+  const refused = before === undefined ? undefined : refusedChange(operation, before, desired.plan);
   if (refused !== undefined) {
-    if (wish.when === 'now') throw refused;
+    if (desired.when === 'now') throw refused;
     return work(false);
   }
   try {
-    return await work(await changeVolume(operation, before, wish));
+    return await work(await changeVolume(operation, before, desired));
   } catch (error) {
     // Without a clear answer of Tsuru's the app may have changed.
-    if (before !== undefined && isTsurusWord(error)) await putBack(operation, before);
+    if (before !== undefined && isDefinitiveAnswer(error)) await putBack(operation, before);
     throw error;
   }
 }
@@ -85,7 +85,7 @@ function refusedChange(operation: Operation, volume: Volume, { name, storage }: 
 async function changeVolume(
   operation: Operation,
   before: Volume | undefined,
-  { team, plan, pool }: VolumeWish,
+  { team, plan, pool }: DesiredVolume,
 ): Promise<boolean> {
   const spec = specOf(operation, team, plan, pool);
   if (before !== undefined) return bringBound(operation, before, { ...spec, pool: before.pool });

@@ -91,12 +91,12 @@ describe('a discovery that is made to fit', () => {
     assert.match(find(discovery, 'huge').problems.join(), /over capacity: scraped every 30s instead of every 15s/);
   });
 
-  it('leaves out what does not fit, as units with the reason no_room', () => {
+  it('leaves out what does not fit, as units with the reason no_capacity', () => {
     const { discovery } = fitted([app('huge', 40)], samplesOf('huge', 40, 900));
     const { targets, groups, texts, leftOut } = find(discovery, 'huge');
     assert.deepEqual([targets.length, groups.length, texts.length], [groups.length, groups.length, groups.length + 1]);
     assert.equal(groups.length + leftOut.length, 40);
-    assert.ok(leftOut.length > 0 && leftOut.every(({ reason }) => reason === 'no_room'));
+    assert.ok(leftOut.length > 0 && leftOut.every(({ reason }) => reason === 'no_capacity'));
     assert.match(leftOut[0]?.text ?? '', /over capacity: needs room for 900 samples per scrape/);
     assert.equal(discovery.groups.length, groups.length + 1);
   });
@@ -114,7 +114,10 @@ describe('a discovery that is made to fit', () => {
   it('goes on with the groups of an app whose units are unknown, each with its limit', () => {
     const first = fitted([app('blog', 2)], samplesOf('blog', 2, 200));
     const groups = held(first.discovery.groups, 'blog');
-    const again = fitted([{ ...app('blog', 0), held: groups }], [], { memory: memoryOf(groups, 15_000), limits: [] });
+    const again = fitted([{ ...app('blog', 0), fromTargetFile: groups }], [], {
+      memory: memoryOf(groups, 15_000),
+      limits: [],
+    });
     assert.deepEqual(
       again.discovery.groups.map(({ targets }) => targets),
       groups.map(({ targets }) => targets),
@@ -139,18 +142,18 @@ describe('a discovery that is made to fit', () => {
       let { groups } = fitted([app('blog', 1, parts)], samplesOf('blog', 1, 200), { factor: 2 }).discovery;
       const [stretched] = groups;
       for (let restart = 0; restart < 3; restart += 1) {
-        const again = [{ ...app('blog', 0), held: held(groups, 'blog') }];
+        const again = [{ ...app('blog', 0), fromTargetFile: held(groups, 'blog') }];
         ({ groups } = fitted(again, samplesOf('blog', 1, 200), { factor: 2 }).discovery);
         assert.deepEqual(groups, [stretched]);
       }
-      const calm = fitted([{ ...app('blog', 0), held: groups }], samplesOf('blog', 1, 200)).discovery.groups;
+      const calm = fitted([{ ...app('blog', 0), fromTargetFile: groups }], samplesOf('blog', 1, 200)).discovery.groups;
       assert.deepEqual(given(calm), [`${wanted} 2000`]);
     }
   });
 
   it('says of held groups that are left out that they are', () => {
     const { groups } = discover(byName(app('huge', 40)), OPTIONS);
-    const { discovery } = fitted([{ ...app('huge', 0), held: groups }], samplesOf('huge', 40, 900));
+    const { discovery } = fitted([{ ...app('huge', 0), fromTargetFile: groups }], samplesOf('huge', 40, 900));
     assert.equal(find(discovery, 'huge').groups.length, 17);
     assert.match(
       find(discovery, 'huge').problems.join(),
@@ -166,7 +169,7 @@ describe('a discovery that is made to fit', () => {
     assert.deepEqual(find(discovery, 'a').groups, []);
     assert.deepEqual(
       find(discovery, 'a').leftOut.map(({ reason, text }) => [reason, text]),
-      Array.from({ length: 2 }, () => ['no_room', 'its series change too fast']),
+      Array.from({ length: 2 }, () => ['no_capacity', 'its series change too fast']),
     );
     assert.deepEqual(find(discovery, 'b'), find(before.discovery, 'b'));
     assert.equal(plan.load, before.plan.load);

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { isLeftOutReason, isProblem, LEFT_OUT_REASONS } from '../../../agent/shared/status.ts';
 
 const EXPECTED = ['created', 'building', 'stopped', 'succeeded', 'no_process', 'opted_out'];
-const PROBLEMS = ['no_address', 'no_port', 'listed_twice', 'target_limit', 'no_room'];
+const PROBLEMS = ['no_address', 'no_port', 'listed_twice', 'target_limit', 'no_capacity'];
 
 describe('a reason why a unit is not scraped', () => {
   it('is one of a known list', () => {

@@ -21,7 +21,7 @@ const FORMER = makeFormer(byName(OLD), ['pay']).get('pay') ?? OLD;
 const UNKNOWN_UNITS: ListedApp['units'] = { kind: 'unknown', reason: 'a cluster is away' };
 const HELD: KnownApp = {
   ...known('pay', { app: { team: 'a' }, units: [] }),
-  held: [{ targets: ['10.0.0.1:8888'], labels: { __meta_tsuru_unit: 'old-1' } }],
+  fromTargetFile: [{ targets: ['10.0.0.1:8888'], labels: { __meta_tsuru_unit: 'old-1' } }],
 };
 
 type Verdict = 'known' | 'stranger' | 'accepted' | 'waits';

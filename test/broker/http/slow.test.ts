@@ -80,7 +80,7 @@ async function connectionsOf({ http }: Idle): Promise<number> {
   return promise;
 }
 
-async function demandWell({ url }: Idle): Promise<void> {
+async function assertWell({ url }: Idle): Promise<void> {
   const asked = await askBroker(url, 'POST', '/resources', { body: 'team=shop', headers: FORM });
   assert.deepEqual([asked.status, asked.body], [400, 'name is missing.']);
 }
@@ -112,7 +112,7 @@ describe('a request that is slow to arrive', { concurrency: true }, () => {
       const metrics = await idle.metrics();
       assert.match(metrics, /^tsuru_broker_requests_total\{method="none",route="none",status="408"\} 1$/m);
       await until('the connection to be closed', async () => (await connectionsOf(idle)) === 0);
-      await demandWell(idle);
+      await assertWell(idle);
     });
   }
 
@@ -139,7 +139,7 @@ describe('a request that is cut off', () => {
       socket.end();
       assert.match(await text(socket), /^HTTP\/1\.1 400 Bad Request\r\n.*\r\n\r\nThe request cannot be read\.$/s);
       await until('the connection to be closed', async () => (await connectionsOf(idle)) === 0);
-      await demandWell(idle);
+      await assertWell(idle);
     });
 
     for (const [how, hangUp] of [
@@ -153,7 +153,7 @@ describe('a request that is cut off', () => {
         await connected;
         hangUp(socket);
         await until('the connection to be closed', async () => (await connectionsOf(idle)) === 0);
-        await demandWell(idle);
+        await assertWell(idle);
       });
     }
   }

@@ -136,7 +136,7 @@ describe('the info of an instance', () => {
 
   it('tells three problems, its own first, and counts the others', async () => {
     await using told = await startTold('my-app');
-    const units = [down('u1', 'refused'), down('u2'), { unit: 'u3', leftOut: 'it is full', reason: 'no_room' }];
+    const units = [down('u1', 'refused'), down('u2'), { unit: 'u3', leftOut: 'it is full', reason: 'no_capacity' }];
     const apps = [appOf('my-app', units, ['the last one'])];
     const problems = 'u1: refused; u2: down; u3 is not scraped: it is full';
     assert.equal(await told.valueOf('Problems', { ...WELL, apps }), `${problems} and 1 more`);

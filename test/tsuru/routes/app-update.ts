@@ -2,9 +2,9 @@ import { badRequest } from '../errors.ts';
 import type { Answer, Call, Route } from '../http.ts';
 import { child, children, field, flag, text, texts, type Tree } from '../input.ts';
 import { changedMetadata, hasMetadata, NO_METADATA } from '../metadata.ts';
-import { demandPlan, demandTeam, findPool } from '../pools.ts';
+import { assertPlan, assertTeam, findPool } from '../pools.ts';
 import type { App, ProcessSettings } from '../state.ts';
-import { changeApp, demandOnApp, findApp, restart, type World } from '../world.ts';
+import { changeApp, assertOnApp, findApp, restart, type World } from '../world.ts';
 
 /** The plan of a process that has none of its own. */
 const APP_PLAN = '$default';
@@ -36,7 +36,7 @@ function updateApp(world: World, call: Call): Answer {
   }
   const noRestart = flag(tree, 'noRestart');
   if (noRestart && isSet(tree, 'pool')) throw badRequest('You must restart the app when changing the pool.');
-  for (const { permission } of set) demandOnApp(call, permission, app);
+  for (const { permission } of set) assertOnApp(call, permission, app);
   // As in Tsuru: read before the lock is waited for, and written whole after it. Two updates at once lose one.
   const updated = update(world, app, tree);
   return changeApp(world, call, 'app.update', app, async (say) => {
@@ -61,8 +61,8 @@ function update({ state }: World, app: App, tree: Tree): Update {
   const pool = findPool(state, text(tree, 'pool') || app.pool, 400);
   const teamOwner = text(tree, 'teamOwner') || app.teamOwner;
   if (!state.teams.includes(teamOwner)) throw badRequest('team not found');
-  demandTeam(state, pool, teamOwner);
-  demandPlan(state, pool, plan.name);
+  assertTeam(state, pool, teamOwner);
+  assertPlan(state, pool, plan.name);
   const tags = [...texts(tree, 'tags'), ...texts(tree, 'tag')];
   return {
     description: text(tree, 'description') || app.description,

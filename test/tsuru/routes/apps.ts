@@ -6,11 +6,11 @@ import { json, list, messageOf, type Answer, type Call, type Route } from '../ht
 import { child, field, text, texts } from '../input.ts';
 import { changedMetadata, NO_METADATA } from '../metadata.ts';
 import type { Plan } from '../plans.ts';
-import { demandPlan, demandRouter, demandTeam, findPool, ROUTER, usualPool } from '../pools.ts';
+import { assertPlan, assertRouter, assertTeam, findPool, ROUTER, usualPool } from '../pools.ts';
 import type { App, State } from '../state.ts';
 import { appHosts, appJson, listedAppJson } from '../view.ts';
 import { dropVolumeBinds } from '../volumes.ts';
-import { appTarget, causedBy, changeApp, demandOnApp, findApp, type World } from '../world.ts';
+import { appTarget, causedBy, changeApp, assertOnApp, findApp, type World } from '../world.ts';
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 const BAD_NAME =
@@ -91,10 +91,10 @@ function newApp(state: State, { body: { tree }, caller }: Call, teamOwner: strin
   const plan = findPlan(state, text(tree, 'plan'));
   if (plan === undefined) throw new TsuruError('plan not found');
   if (!NAME.test(name)) throw badRequest(BAD_NAME);
-  demandTeam(state, pool, teamOwner);
-  demandPlan(state, pool, plan.name);
+  assertTeam(state, pool, teamOwner);
+  assertPlan(state, pool, plan.name);
   const router = text(tree, 'router') || ROUTER;
-  if (router !== 'none') demandRouter(state, pool, router);
+  if (router !== 'none') assertRouter(state, pool, router);
   return {
     name,
     owner: caller.email,
@@ -137,7 +137,7 @@ function findPlan(state: State, name: string): Plan | undefined {
 
 function deleteApp(world: World, call: Call): Answer {
   const app = findApp(world, call);
-  demandOnApp(call, 'app.delete', app);
+  assertOnApp(call, 'app.delete', app);
   return changeApp(world, call, 'app.delete', app, async (say, event) => {
     if (!world.state.apps.has(app.name)) throw notFound(`App ${app.name} not found.`);
     say(`---- Removing application "${app.name}"... ----\n`);

@@ -5,10 +5,10 @@ import type { TsuruEvent } from '../events.ts';
 import { goQuote } from '../go.ts';
 import { JSON_STREAM, messageJson, messageOf, type Answer, type Call, type Route } from '../http.ts';
 import { child, flag } from '../input.ts';
-import { demandService, findPool } from '../pools.ts';
+import { assertService, findPool } from '../pools.ts';
 import { findInstance, instanceContexts, instanceTarget, type Instance } from '../services.ts';
 import type { App, Job } from '../state.ts';
-import { causedBy, changeApp, demandOnApp, findApp, restartQuietly, type Say, type World } from '../world.ts';
+import { causedBy, changeApp, assertOnApp, findApp, restartQuietly, type Say, type World } from '../world.ts';
 
 export function bindRoutes(world: World): Route[] {
   const app = (method: string, answer: (world: World, call: Call) => Answer): Route[] =>
@@ -26,7 +26,7 @@ export function bindRoutes(world: World): Route[] {
 
 function putApp(world: World, call: Call): Answer {
   const { instance, app } = permitted(world, call, 'bind');
-  demandService(world.state, findPool(world.state, app.pool), instance.service);
+  assertService(world.state, findPool(world.state, app.pool), instance.service);
   return changeBind(world, call, 'bind', instance, app, async (say, event) => {
     const caused = causedBy(call, event);
     const names = await withStatus(world, call, instance, async () => {
@@ -66,7 +66,7 @@ function deleteApp(world: World, call: Call): Answer {
 
 function putJob(world: World, call: Call): Answer {
   const { instance, job } = permittedJob(world, call, 'bind');
-  demandService(world.state, findPool(world.state, job.pool), instance.service);
+  assertService(world.state, findPool(world.state, job.pool), instance.service);
   return changeJob(world, call, instance, job, async (say, event) => {
     await withStatus(world, call, instance, () => bindJob(world, instance, job, causedBy(call, event)));
     say(`\nInstance ${goQuote(instance.name)} is now bound to the job ${goQuote(job.name)}.\n`);
@@ -84,7 +84,7 @@ function deleteJob(world: World, call: Call): Answer {
 function permitted(world: World, call: Call, action: 'bind' | 'unbind'): { instance: Instance; app: App } {
   const instance = instanceOf(world, call, action);
   const app = findApp(world, call);
-  demandOnApp(call, `app.update.${action}`, app);
+  assertOnApp(call, `app.update.${action}`, app);
   return { instance, app };
 }
 

@@ -2,7 +2,7 @@ import { badRequest } from '../errors.ts';
 import { messageOf, type Answer, type Call, type Route } from '../http.ts';
 import { flag, text } from '../input.ts';
 import type { App } from '../state.ts';
-import { demandOnApp, findApp, lockApp, teller, type World } from '../world.ts';
+import { assertOnApp, findApp, lockApp, teller, type World } from '../world.ts';
 
 /** So many last lines of the app's log are shown with the error of a deploy. */
 const ERROR_LINES = 10;
@@ -14,7 +14,7 @@ export function deployRoutes(world: World): Route[] {
 /** Goes on when the client hangs up: how it ended is then in its event. */
 function deploy(world: World, call: Call): Answer {
   const app = findApp(world, call);
-  demandOnApp(call, 'app.deploy.image', app);
+  assertOnApp(call, 'app.deploy.image', app);
   const { tree } = call.body;
   const imageName = text(tree, 'image');
   if (imageName === '') throw badRequest('you must specify either the archive-url, a image url or upload a file.');

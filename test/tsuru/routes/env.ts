@@ -3,7 +3,7 @@ import { json, type Answer, type Call, type Route } from '../http.ts';
 import { children, flag, text, type Tree } from '../input.ts';
 import type { App, EnvVar } from '../state.ts';
 import { tsuruServices } from '../unit-env.ts';
-import { changeApp, demandOnApp, findApp, restartQuietly, type World } from '../world.ts';
+import { changeApp, assertOnApp, findApp, restartQuietly, type World } from '../world.ts';
 
 const NAME = /^[_a-zA-Z][_a-zA-Z0-9]*$/;
 /** Tsuru's own, which nobody else may set. */
@@ -16,7 +16,7 @@ export function envRoutes(world: World): Route[] {
       path: '/apps/:app/env',
       answer: (call) => {
         const app = findApp(world, call);
-        demandOnApp(call, 'app.read.env', app);
+        assertOnApp(call, 'app.read.env', app);
         const asked = call.query.getAll('env');
         const all = [...app.env.values(), ...serviceVars(app), ...tsuruVars(app)];
         const wanted = asked.length === 0 ? all : all.filter(({ name }) => asked.includes(name));
@@ -40,7 +40,7 @@ function setEnv(world: World, call: Call): Answer {
   if (prunes && managedBy === '') throw badRequest('Prune unused requires a managed-by value');
   for (const { name } of variables) checkName(name);
   const app = findApp(world, call);
-  demandOnApp(call, 'app.update.env.set', app);
+  assertOnApp(call, 'app.update.env.set', app);
   return changeApp(world, call, 'app.update.env.set', app, async (say) => {
     say(`---- Setting ${variables.length} new environment variables ----\n`);
     if (prunes) prune(app, managedBy, variables);
@@ -57,7 +57,7 @@ function unsetEnv(world: World, call: Call): Answer {
   const names = call.query.getAll('env');
   if (names.length === 0) throw badRequest('You must provide the list of environment variables.');
   const app = findApp(world, call);
-  demandOnApp(call, 'app.update.env.unset', app);
+  assertOnApp(call, 'app.update.env.unset', app);
   return changeApp(world, call, 'app.update.env.unset', app, async (say) => {
     say(`---- Unsetting ${names.length} environment variables ----\n`);
     for (const name of names) app.env.delete(name);

@@ -29,7 +29,7 @@ import {
   type Service,
 } from '../services.ts';
 import { infoJson, listedJson } from '../instance-json.ts';
-import { changeInstance, demandAccess } from '../service-changes.ts';
+import { changeInstance, assertAccess } from '../service-changes.ts';
 import { causedBy, restartQuietly, type World } from '../world.ts';
 
 const NAME = /^[A-Za-z][-a-zA-Z0-9_]+$/;
@@ -113,7 +113,7 @@ async function createInstance({ state, events, calls }: World, call: Call): Prom
   const service = findService(state, call.params['service'] ?? '');
   const instance = newInstance(service, call.body.tree, state.teams);
   demand(call.caller, 'service-instance.create', [{ type: 'team', value: instance.teamOwner }]);
-  demandAccess(service, call, 'service.read');
+  assertAccess(service, call, 'service.read');
   const target = instanceTarget(service.name, instance.name);
   await events.run({ kind: 'service-instance.create', target, owner: call.caller.owner }, async (event) => {
     const key = instanceKey(service.name, instance.name);

@@ -3,7 +3,7 @@ import { badRequest } from '../errors.ts';
 import { goJson } from '../go.ts';
 import { JSON_STREAM, type Answer, type Call, type Route } from '../http.ts';
 import type { LogLine } from '../state.ts';
-import { demandOnApp, findApp, type World } from '../world.ts';
+import { assertOnApp, findApp, type World } from '../world.ts';
 
 export function logRoutes(world: World): Route[] {
   return [{ method: 'GET', path: '/apps/:app/log', answer: (call) => appLog(world, call) }];
@@ -15,7 +15,7 @@ function appLog(world: World, call: Call): Answer {
   if (lines === '') throw badRequest('Parameter "lines" is mandatory.');
   if (!/^-?\d+$/.test(lines)) throw badRequest('Parameter "lines" must be an integer.');
   const app = findApp(world, call);
-  demandOnApp(call, 'app.read.log', app);
+  assertOnApp(call, 'app.read.log', app);
   const log = world.logs(app.name);
   const isWanted = filterOf(call.query);
   return {

@@ -1,4 +1,4 @@
-import { doerHeaders } from '../broker-client.ts';
+import { requesterHeaders } from '../broker-client.ts';
 import { demand } from '../callers.ts';
 import { badRequest } from '../errors.ts';
 import { goQuote } from '../go.ts';
@@ -12,7 +12,7 @@ import {
   type Instance,
   type Service,
 } from '../services.ts';
-import type { Doer } from '../broker-bodies.ts';
+import type { Requester } from '../broker-bodies.ts';
 import type { World } from '../world.ts';
 
 /** What only Tsuru itself asks of a broker; anybody may read there. */
@@ -43,8 +43,8 @@ export function proxyRoutes(world: World): Route[] {
         const service = findService(state, call.params['service'] ?? '');
         demand(call.caller, 'service.update.proxy', ownerContexts(service));
         const path = `/${(call.query.get('callback') ?? '').replace(/^\/+/, '')}`;
-        return inEvent(world, call, { type: 'service', value: service.name }, 'service.update.proxy', (doer) =>
-          relay(world, call, service, path, '', doer),
+        return inEvent(world, call, { type: 'service', value: service.name }, 'service.update.proxy', (requester) =>
+          relay(world, call, service, path, '', requester),
         );
       },
     },
@@ -59,8 +59,8 @@ function relayToInstance(world: World, call: Call, instance: Instance, wanted: s
     throw badRequest(`proxy request ${call.method} ${goQuote(path)} is forbidden`);
   }
   const service = findService(world.state, instance.service);
-  return inEvent(world, call, instanceTarget(service.name, instance.name), kind, (doer) =>
-    relay(world, call, service, `/resources/${instance.name}/${path}`, instance.pool, doer),
+  return inEvent(world, call, instanceTarget(service.name, instance.name), kind, (requester) =>
+    relay(world, call, service, `/resources/${instance.name}/${path}`, instance.pool, requester),
   );
 }
 
@@ -70,7 +70,7 @@ function inEvent(
   { method, caller }: Call,
   target: ReturnType<typeof instanceTarget>,
   kind: string,
-  work: (doer: Doer | undefined) => Promise<Answer>,
+  work: (requester: Requester | undefined) => Promise<Answer>,
 ): Promise<Answer> {
   if (method === 'GET' || method === 'HEAD') return work(undefined);
   return events.run({ kind, target, owner: caller.owner }, ({ id }) => work({ user: caller.owner.name, eventId: id }));
@@ -82,7 +82,7 @@ async function relay(
   service: Service,
   path: string,
   pool: string,
-  doer: Doer | undefined,
+  requester: Requester | undefined,
 ): Promise<Answer> {
   const rest = new URLSearchParams(query);
   rest.delete('callback');
@@ -90,7 +90,7 @@ async function relay(
   const answer = await broker.relay(service, {
     method,
     path: `${path}${search}`,
-    headers: { ...handedOn(headers), ...doerHeaders(doer) },
+    headers: { ...handedOn(headers), ...requesterHeaders(requester) },
     text: body.text,
     pool: state.pools.get(pool),
   });

@@ -62,8 +62,8 @@ export function roleRoutes(world: World): Route[] {
         const { tree } = call.body;
         const value = text(tree, 'context');
         return changeRole(world, call, 'role.update.assign', (role) => {
-          demandContext(state, role, value);
-          demandMayUse(call, role, value);
+          assertContext(state, role, value);
+          assertMayUse(call, role, value);
           return changeGrants(state, text(tree, 'token_id'), (grants) =>
             grants.some((grant) => isGrant(grant, role, value))
               ? grants
@@ -80,7 +80,7 @@ export function roleRoutes(world: World): Route[] {
         const value = call.query.get('context') ?? '';
         // What the role was granted for may be gone.
         return changeRole(world, call, 'role.update.dissociate', (role) => {
-          demandMayUse(call, role, value);
+          assertMayUse(call, role, value);
           return changeGrants(state, call.params['token'] ?? '', (grants) =>
             grants.filter((grant) => !isGrant(grant, role, value)),
           );
@@ -102,7 +102,7 @@ function changeRole(world: World, call: Call, kind: string, work: (role: Role) =
   });
 }
 
-function demandContext(state: State, role: Role, contextValue: string): void {
+function assertContext(state: State, role: Role, contextValue: string): void {
   if (contextValue === '' && role.contextType !== 'global') {
     throw badRequest(`Global context value is not valid for role with context type ${role.contextType}`);
   }
@@ -112,7 +112,7 @@ function demandContext(state: State, role: Role, contextValue: string): void {
 }
 
 /** Nobody hands out what they do not have. */
-function demandMayUse({ caller }: Call, role: Role, contextValue: string): void {
+function assertMayUse({ caller }: Call, role: Role, contextValue: string): void {
   for (const permission of rolePermissions(role, contextValue)) {
     if (!permits(caller.permissions, permission.name, [permission.context])) {
       throw forbidden(`User not authorized to use permission ${permissionText(permission)}`);

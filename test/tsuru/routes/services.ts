@@ -15,7 +15,7 @@ import {
   type Service,
 } from '../services.ts';
 import { instanceWithInfo } from '../instance-json.ts';
-import { changeService, demandAccess } from '../service-changes.ts';
+import { changeService, assertAccess } from '../service-changes.ts';
 import type { World } from '../world.ts';
 
 const ID = /^[a-z][a-z0-9-]{0,39}$/;
@@ -81,7 +81,7 @@ export function serviceRoutes(world: World): Route[] {
       path: '/services/:service/plans',
       answer: async (call) => {
         const service = named(call);
-        demandAccess(service, call, 'service.read.plans');
+        assertAccess(service, call, 'service.read.plans');
         const pool = service.isMultiCluster ? (call.query.get('pool') ?? '') : '';
         if (service.isMultiCluster && pool === '') {
           const pools = [...state.pools.keys()].sort().join(', ');
@@ -95,7 +95,7 @@ export function serviceRoutes(world: World): Route[] {
       path: '/services/:service/doc',
       answer: (call) => {
         const service = named(call);
-        demandAccess(service, call, 'service.read.doc');
+        assertAccess(service, call, 'service.read.doc');
         return service.doc === '' ? OK : sniffed(service.doc);
       },
     },

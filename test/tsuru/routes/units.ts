@@ -2,7 +2,7 @@ import { badRequest, notFound, TsuruError } from '../errors.ts';
 import { OK, type Answer, type Call, type Route } from '../http.ts';
 import { text } from '../input.ts';
 import type { App } from '../state.ts';
-import { appTarget, changeApp, demandOnApp, findApp, restart, routerUpdated, type Say, type World } from '../world.ts';
+import { appTarget, changeApp, assertOnApp, findApp, restart, routerUpdated, type Say, type World } from '../world.ts';
 
 /** A process of an app, or all of them. */
 type Life = (app: App, say: Say, process: string | undefined) => Promise<void>;
@@ -15,7 +15,7 @@ export function unitRoutes(world: World): Route[] {
     answer: (call) => {
       const app = findApp(world, call);
       const kind = `app.update.${name}`;
-      demandOnApp(call, kind, app);
+      assertOnApp(call, kind, app);
       const process = text(call.body.tree, 'process') || undefined;
       return changeApp(world, call, kind, app, (say) => work(app, say, process));
     },
@@ -48,7 +48,7 @@ function scale(world: World, call: Call, direction: 1 | -1): Answer {
   const change = numberOfUnits(asked('units'));
   const app = findApp(world, call);
   const kind = `app.update.unit.${direction === 1 ? 'add' : 'remove'}`;
-  demandOnApp(call, kind, app);
+  assertOnApp(call, kind, app);
   return changeApp(world, call, kind, app, async (say) => {
     const process = processOf(app, asked('process'));
     const count = (app.unitCounts.get(process) ?? 0) + direction * change;
@@ -84,7 +84,7 @@ function processOf(app: App, asked: string): string {
 async function killUnit(world: World, call: Call): Promise<Answer> {
   const app = findApp(world, call);
   const kind = 'app.update.unit.kill';
-  demandOnApp(call, kind, app);
+  assertOnApp(call, kind, app);
   const name = call.params['unit'] ?? '';
   const living = [...app.units].find(({ unit }) => unit.name === name);
   if (living === undefined) throw notFound(`unit "${name}" not found`);

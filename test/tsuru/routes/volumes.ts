@@ -14,10 +14,10 @@ import {
 } from '../http.ts';
 import { child, flag, text, type Tree } from '../input.ts';
 import { permits, type Context } from '../permissions.ts';
-import { demandVolumePlan, findPool } from '../pools.ts';
+import { assertVolumePlan, findPool } from '../pools.ts';
 import type { App, State } from '../state.ts';
 import { bindJson, type Volume, type VolumeBind, type VolumeOptions } from '../volumes.ts';
-import { demandOnApp, restart, type World } from '../world.ts';
+import { assertOnApp, restart, type World } from '../world.ts';
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 const BAD_NAME =
@@ -67,7 +67,7 @@ export function volumeRoutes(world: World): Route[] {
         changeVolume(world, call, 'volume.update', named(call), (volume) => {
           if (isDisk(state, volume) && hasUnits(state, volume)) throw new TsuruError(ALREADY_PROVISIONED);
           const spec = specOf(state, call);
-          demandSpec(state, spec);
+          assertSpec(state, spec);
           Object.assign(volume, spec);
         }),
     },
@@ -122,8 +122,8 @@ function hasUnits({ apps }: State, { binds }: Volume): boolean {
   return binds.some(({ app }) => (apps.get(app)?.units.size ?? 0) > 0);
 }
 
-function demandSpec(state: State, { pool, plan, teamOwner }: VolumeSpec): void {
-  demandVolumePlan(state, findPool(state, pool), plan);
+function assertSpec(state: State, { pool, plan, teamOwner }: VolumeSpec): void {
+  assertVolumePlan(state, findPool(state, pool), plan);
   if (!state.teams.includes(teamOwner)) throw new TsuruError('team not found');
 }
 
@@ -132,7 +132,7 @@ function createVolume({ state, events }: World, call: Call): Promise<Answer> {
   const spec = specOf(state, call);
   const volume: Volume = { name: text(body.tree, 'Name'), ...spec, binds: [] };
   demand(caller, 'volume.create', volumeContexts(volume));
-  demandSpec(state, volume);
+  assertSpec(state, volume);
   const target = { type: 'volume', value: volume.name };
   return events.run({ kind: 'volume.create', target, owner: caller.owner }, () => {
     if (state.volumes.has(volume.name)) throw conflict('volume already exists');
@@ -164,7 +164,7 @@ function changeBind(world: World, call: Call, volume: Volume, action: 'bind' | '
   const asked = (name: string): string => query.get(name) ?? text(body.tree, name);
   demand(caller, `volume.update.${action}`, volumeContexts(volume));
   const app = appNamed(world.state, asked('App'));
-  demandOnApp(call, `app.update.${action}-volume`, app);
+  assertOnApp(call, `app.update.${action}-volume`, app);
   const bind = {
     app: app.name,
     mountPoint: asked('MountPoint'),
