@@ -82,11 +82,11 @@ describe('the README', () => {
   it('tells what fits into each of the shipped plans, as the broker reckons it', async () => {
     const read = readPlans(await readFile(new URL('../broker/plans.yaml', import.meta.url), 'utf8'));
     assert.ok(read.ok);
-    const rows = read.plans.map(({ name, memoryBytes, storage, description }) => {
+    const rows = read.plans.map(({ name, memoryBytes, storage, details }) => {
       const { goMemLimitBytes = 0, retentionSizeBytes = 0 } = budgetOfPlan(memoryBytes, storage);
       const heapBytes = Math.floor(goMemLimitBytes / MIB) * MIB;
-      const [, kept, most] = /keeps (\S+ of \d+ series) .* up to (\d+) series/.exec(description) ?? [];
-      const [, bridged, least] = /an outage of (\S+), with the most series of (\S+);/.exec(description) ?? [];
+      const [, kept, most] = /keeps (\S+ of \d+ series) .* up to (\d+) series/.exec(details) ?? [];
+      const [, bridged, least] = /an outage of (\S+), with the most series of (\S+);/.exec(details) ?? [];
       const sizes = [memoryBytes, storage.sizeBytes, retentionSizeBytes, heapBytes].map(formatBytes);
       return [name, ...sizes, most, kept, `${bridged}, ${least}`];
     });

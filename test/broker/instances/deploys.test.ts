@@ -157,6 +157,8 @@ describe('a deploy that is forgotten', () => {
     assert.equal(deploys.isRunning('my-app'), false);
     await deploys.start('my-app', 'the second');
     assert.equal(deploys.isRunning('my-app'), true);
+    // A request of its that was under way is over then.
+    await until('the end of the forgotten one', async () => (await locked.outcomes()).includes('unknown 1'));
     locked.tsuru.requests.clear();
     unlock();
     await until('both ends', async () => (await locked.outcomes()).length === 2);
@@ -173,6 +175,8 @@ describe('a deploy that is forgotten', () => {
     deploys.forget('my-app');
     deploys.forget('nobody');
     assert.deepEqual([deploys.isRunning('my-app'), deploys.isRunning('other')], [false, true]);
+    // A request of its that was under way is over then.
+    await until('the end of the forgotten one', async () => (await locked.outcomes()).includes('unknown 1'));
     locked.tsuru.requests.clear();
     unlock();
     await until('both ends', async () => (await locked.outcomes()).length === 2);
