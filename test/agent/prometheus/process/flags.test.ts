@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { flagsOf } from '../../../agent/prometheus/launch.ts';
-import { featuresOf } from '../../../agent/prometheus/version.ts';
-import { readSettings } from '../../../agent/shared/settings/settings.ts';
+import { flagsOf } from '../../../../agent/prometheus/process/flags.ts';
+import { featuresOf } from '../../../../agent/prometheus/api/features.ts';
+import { readSettings } from '../../../../agent/shared/settings/settings.ts';
 
 const QUICK = '--scrape.discovery-reload-interval=200ms';
 const GOMAXPROCS = '--enable-feature=auto-gomaxprocs';
