@@ -1,6 +1,8 @@
 // Makes a fresh clone on a fresh machine ready, and is the one file that may run before `npm ci` has: Node 20, no dependency.
 //   node test/setup.mjs               the npm packages (with the Node 24 that the scripts then run on)
 //   node test/setup.mjs prometheus    and Prometheus with its promtool
+//   node test/setup.mjs image         and what builds and runs the image without Docker
+// Words may be combined.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -51,25 +53,43 @@ function installPackages() {
     fail(`${output}\nThe npm packages could not be installed: see npm's words above, then run "npm ci" yourself.`);
 }
 
-function installPrometheus() {
-  if (onPath('prometheus') && onPath('promtool')) return;
+/** Installs Debian's packages, or ends with what to do by hand. */
+function installDebian(what, packages, programs, otherwise) {
+  const areThere = () => programs.every(onPath);
+  if (areThere()) return;
   if (!onPath('apt-get') || process.getuid?.() !== 0) {
-    const how = onPath('apt-get')
-      ? 'install it with "sudo apt-get install prometheus"'
-      : 'put "prometheus" and "promtool" (2.42 or newer, from prometheus.io/download or your package manager) on your PATH';
-    fail(`Prometheus is missing: ${how}, then run this again.`);
+    const how = onPath('apt-get') ? `install it with "sudo apt-get install ${packages.join(' ')}"` : otherwise;
+    fail(`${what} is missing: ${how}, then run this again.`);
   }
-  console.error('Installing Prometheus (apt-get install prometheus) ...');
+  console.error(`Installing ${what} (apt-get install ${packages.join(' ')}) ...`);
   const apt = ['-o', `DPkg::Lock::Timeout=${APT_LOCK_SECONDS}`, '-qq', '-y', '--no-install-recommends'];
   const quiet = { DEBIAN_FRONTEND: 'noninteractive' };
   const update = run('apt-get', [...apt, 'update'], quiet);
-  const install = run('apt-get', [...apt, 'install', 'prometheus'], quiet);
-  if (!install.ok || !onPath('promtool')) {
+  const install = run('apt-get', [...apt, 'install', ...packages], quiet);
+  if (!install.ok || !areThere()) {
     fail(
-      `${update.output}\n${install.output}\nPrometheus could not be installed: see apt-get's words above, then run "apt-get install prometheus" yourself.`,
+      `${update.output}\n${install.output}\n${what} could not be installed: see apt-get's words above, then run "apt-get install ${packages.join(' ')}" yourself.`,
     );
   }
 }
 
+function installPrometheus() {
+  const otherwise =
+    'put "prometheus" and "promtool" (2.42 or newer, from prometheus.io/download or your package manager) on your PATH';
+  installDebian('Prometheus', ['prometheus'], ['prometheus', 'promtool'], otherwise);
+}
+
+function installImageTools() {
+  const packages = ['buildah', 'podman', 'runc', 'mmdebstrap'];
+  installDebian(
+    'What builds the image',
+    packages,
+    packages,
+    `run this on Debian 12, or install ${packages.join(', ')}`,
+  );
+}
+
+const wanted = process.argv.slice(2);
 installPackages();
-if (process.argv[2] === 'prometheus') installPrometheus();
+if (wanted.includes('prometheus')) installPrometheus();
+if (wanted.includes('image')) installImageTools();
