@@ -5,6 +5,7 @@ import { readConfig, secretsOf, VARIABLES } from './config.ts';
 import { hostPort } from './system/listen.ts';
 import { errorCode } from './system/files.ts';
 import { FolderInUse } from './prometheus/process/occupancy.ts';
+import { FolderNotWritable } from './prometheus/process/writable.ts';
 import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/process/supervisor.ts';
 import { trust } from './shared/authorities.ts';
 import { describeVariables, readStart } from './shared/command-line.ts';
@@ -67,7 +68,7 @@ try {
   const agent = await startAgent(config, process.env, log, systemClock, stop.signal);
   await agent.stopped;
 } catch (error) {
-  if (error instanceof FolderInUse) fail(error.message);
+  if (error instanceof FolderInUse || error instanceof FolderNotWritable) fail(error.message);
   if (errorCode(error) !== 'EADDRINUSE') fail(`The agent cannot go on: ${errorText(error)}`);
   const { gateway, listen } = config;
   const isPublic =

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { load } from 'js-yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { GATEWAY } from '../support/agent.ts';
 import { freeAddress } from '../support/address.ts';
+import { temporaryFolder } from '../support/folder.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { viewPrometheus, type PrometheusView } from '../support/prometheus.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from '../support/runtime.ts';
@@ -183,6 +184,18 @@ describe('the image', { skip: excuse() ?? false, timeout: BUILD_LIMIT_MS }, () =
     assert.ok(agent.lines.every((line) => !line.includes('process 1')));
     await images.podman('stop', `${RUN}-${name}`);
     assert.equal(await agent.end, 0);
+  });
+
+  it('ends at once, with what to do, when its disk belongs to root', async () => {
+    await using folder = await temporaryFolder();
+    await chmod(folder.path, 0o755);
+    const disk = `--volume=${folder.path}:/prometheus`;
+    const agent = await start(images.agent, 'closed', agentEnvironment(freeAddress()), [disk]);
+    assert.equal(await agent.end, 1);
+    const sentence =
+      '/prometheus/agent cannot be written by user 1000: /prometheus belongs to user 0 with mode 0755. ' +
+      'Choose a plan whose storage is tmpfs, or a disk that user 1000 may write.';
+    assert.deepEqual(agent.lines, [sentence]);
   });
 
   it('of the broker answers, with its plans judged, and ends in order', async () => {

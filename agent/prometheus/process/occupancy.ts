@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { makeFolder } from '../../system/files.ts';
 import { lock } from '../../system/lock.ts';
 import { ORPHAN_LIMIT_MS } from './start-attempts.ts';
 import type { Log } from '../../shared/log.ts';
+import { makeWritable } from './writable.ts';
 
 /** Prometheus' own lock file in its data folder. */
 const PROMETHEUS_LOCK = 'lock';
@@ -25,6 +25,7 @@ export interface OccupyOptions {
  * Takes the folders for this agent alone, before it writes anything: two would overwrite each other's files, and two Prometheus one WAL.
  * Returns what gives them back.
  * @throws {FolderInUse} when another agent or Prometheus has one.
+ * @throws {FolderNotWritable} when one belongs to another user.
  */
 export async function occupy({ dataFolder, storageFolder, endOrphan, log }: OccupyOptions): Promise<() => void> {
   const releases: (() => void)[] = [];
@@ -35,8 +36,7 @@ export async function occupy({ dataFolder, storageFolder, endOrphan, log }: Occu
   try {
     for (const [variable, folder] of Object.entries(variables)) {
       if (folder === undefined) continue;
-      // One that cannot be made is told with the first write.
-      await makeFolder(folder).catch(() => undefined);
+      await makeWritable(folder);
       const outcome = await lock(folder);
       if (outcome.kind === 'taken')
         throw new FolderInUse(`Another agent uses ${folder}: stop it first, or set ${variable} to another folder.`);
