@@ -4,7 +4,7 @@ import { isAbsolute } from 'node:path';
 import tls from 'node:tls';
 import { errorText } from './text.ts';
 
-/** How the README's tables and --help show the variable, which agent and broker share. */
+/** How the documents' tables and --help show the variable, which agent and broker share. */
 export const AUTHORITIES_VARIABLE = {
   name: 'CA_CERTIFICATES',
   default: '',

@@ -2,7 +2,7 @@ import { didYouMean } from './text.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A variable of the environment, as the README's table and --help show it. */
+/** A variable of the environment, as the documents' tables and --help show it. */
 export interface Variable {
   readonly name: string;
   /** Undefined when it must be set. */

@@ -1,5 +1,5 @@
 /**
- * The annotations that are set, each with what it means according to the README; undefined is nonsense, which must be ignored. A table and
+ * The annotations that are set, each with what it means according to agent/README.md; undefined is nonsense, which must be ignored. A table and
  * not a parser, so that it is right at a glance.
  */
 export const MEANINGS: Readonly<Record<string, ReadonlyMap<string, string | undefined>>> = {

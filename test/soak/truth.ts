@@ -1,4 +1,4 @@
-// What should be scraped, computed by rules of its own from what the local Tsuru tells its administrator: the README's section
+// What should be scraped, computed by rules of its own from what the local Tsuru tells its administrator: agent/README.md's section
 // "What is scraped" once more, as simply as possible, and without a line of the agent.
 import { asArray, asObject, type JsonObject } from '../../agent/shared/shape.ts';
 import type { ActiveTarget } from '../support/prometheus.ts';

@@ -1,6 +1,6 @@
 /**
  * How Node is started for the agent where its memory counts: in the container, and wherever it is measured. Chosen by measurement; the
- * figures are in the README, whose command a test compares with this.
+ * figures are in test/README.md, whose command a test compares with this.
  */
 export const NODE_FLAGS = ['--max-semi-space-size=1', '--optimize-for-size'] as const;
 export const NODE_ENVIRONMENT = {

@@ -17,7 +17,7 @@ const AUTH = { username: 'tsuru', password: 'the-service-manifest-knows-it' } as
 /** A deploy, a start of Prometheus, and a slow machine. */
 const UP_LIMIT_MS = 120_000;
 
-/** What the README has an administrator grant to the broker. */
+/** What broker/README.md has an administrator grant to the broker. */
 const BROKER_PERMISSIONS = [
   ...['app.create', 'app.read', 'app.update', 'app.deploy', 'app.delete', 'team.token', 'volume'],
   ...['role.update.assign', 'role.update.dissociate', 'pool.read', 'service.read', 'service-instance.read'],
@@ -142,7 +142,7 @@ function parametersOf(parameters: Readonly<Record<string, string>>): Form['form'
   return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`parameters.${name}`, value]));
 }
 
-/** The role of instances, the broker's own, and its token, as the README has an administrator make them. */
+/** The role of instances, the broker's own, and its token, as broker/README.md has an administrator make them. */
 async function createBrokerToken(admin: Client): Promise<string> {
   const post = (path: string, form: Form['form'], ...allowed: readonly number[]): Promise<Reply> =>
     expect(admin.call('POST', path, { form }), ...allowed);

@@ -11,7 +11,7 @@ export interface Kind<T> {
   read(node: Node, place: Place): T | undefined;
   /** The canonical way to write it: read again, it is the same. */
   write(value: T): Json;
-  /** What it may be, for the README's table. */
+  /** What it may be, for the table in agent/README.md. */
   readonly range: string;
   /** Undefined where a plan can set no ceiling. */
   readonly ceiling?: Ceiling<T>;

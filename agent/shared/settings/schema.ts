@@ -54,7 +54,7 @@ const USUAL_SHARE = 0.8;
 const USUAL_TIMEOUT_MS = 10 * SECOND;
 const USUAL_INTERVAL_MS = 15 * SECOND;
 
-/** To add a setting, add it to Settings and here: both programs, the README's table and the advice on slips know it then. */
+/** To add a setting, add it to Settings and here: both programs, the table in agent/README.md and the advice on slips know it then. */
 export const SCHEMA: Schema = {
   storage: {
     name: 'storage',

@@ -32,8 +32,8 @@ describe('the limits of queries', () => {
     }
   });
 
-  it('are for each plan what the README says', async () => {
-    const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+  it('are for each plan what the document of the capacity says', async () => {
+    const document = await readFile(new URL('../../../agent/capacity/README.md', import.meta.url), 'utf8');
     const text = await readFile(new URL('../../../broker/plans.yaml', import.meta.url), 'utf8');
     const plans = readPlans(text);
     assert.ok(plans.ok);
@@ -42,7 +42,7 @@ describe('the limits of queries', () => {
       const { atOnce, maxSamples } = queryLimitsOf(goMemLimitBytes, UNLIMITED);
       return `${atOnce} of ${Number((maxSamples / 1e6).toFixed(1))} million${name === 'small' ? ' samples' : ''} on ${name}`;
     });
-    assert.ok(readme.includes(`${told.join(', ')}. One of them is for the rules`), told.join(', '));
+    assert.ok(document.includes(`${told.join(', ')}. One of them is for the rules`), told.join(', '));
   });
 
   it('are only lowered by what the owner wants, and are what the owner wants where the memory has no limit', () => {

@@ -11,18 +11,26 @@ import { VARIABLES as BROKER_VARIABLES } from '../broker/config.ts';
 import { budgetOfPlan } from '../broker/plans/memory.ts';
 import { readPlans } from '../broker/plans/read.ts';
 import { createMetrics as createBrokerMetrics } from '../broker/metrics.ts';
+import { createGatewayMetrics } from '../agent/gateway/metrics.ts';
 import { createMetrics } from '../agent/report/metrics.ts';
 import { OPTIONS } from './support/known-apps.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from './support/runtime.ts';
 
 const MIB = 1024 ** 2;
-const README = new URL('../README.md', import.meta.url);
+const AGENT = new URL('../agent/README.md', import.meta.url);
+const BROKER = new URL('../broker/README.md', import.meta.url);
+const TESTS = new URL('../test/README.md', import.meta.url);
 
-/** The first two cells of the rows of the table whose head starts with these words, without their backticks. */
-async function table(head: string): Promise<string[][]> {
-  const lines = (await readFile(README, 'utf8')).split('\n');
+/** The cells of the rows of a document's only table whose head starts with these words, without their backticks. */
+async function table(document: URL, head: string): Promise<string[][]> {
+  const lines = (await readFile(document, 'utf8')).split('\n');
   const start = lines.findIndex((line) => line.startsWith(`| ${head}`));
   assert.notEqual(start, -1, head);
+  assert.equal(
+    lines.findLastIndex((line) => line.startsWith(`| ${head}`)),
+    start,
+    head,
+  );
   const rows = lines.slice(start + 2);
   const end = rows.findIndex((line) => !line.startsWith('|'));
   return rows.slice(0, end).map((row) =>
@@ -33,53 +41,61 @@ async function table(head: string): Promise<string[][]> {
   );
 }
 
-describe('the README', () => {
-  it('starts Node for the agent as it is measured', async () => {
-    const text = await readFile(README, 'utf8');
+/** The names of a registry's metrics that start with this prefix, without it. */
+function names(registry: Registry, prefix: string): string[] {
+  return registry
+    .getMetricsAsArray()
+    .flatMap(({ name }) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []))
+    .sort();
+}
+
+/** The names in the first column of a document's table of metrics. */
+async function namesTold(document: URL, prefix: string): Promise<string[]> {
+  const rows = await table(document, `metric (\`${prefix}...\`)`);
+  return rows.flatMap(([cell = '']) => cell.split(', ').map((name) => name.replace(/\{.*\}/, ''))).sort();
+}
+
+describe('the documents', () => {
+  it('start Node for the agent as it is measured', async () => {
+    const text = await readFile(TESTS, 'utf8');
     const environment = Object.entries(NODE_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
     assert.ok(text.includes(`${environment.join(' ')} \\\nnode ${NODE_FLAGS.join(' ')} dist/agent/main.js`));
   });
 
-  it('tells every variable with its default and meaning, as the agent does', async () => {
+  it('tell every variable with its default and meaning, as the agent does', async () => {
     const expected = VARIABLES.map((variable: Variable) => [
       variable.name,
       variable.default ?? '_required_',
       variable.meaning,
     ]);
-    assert.deepEqual(await table('variable'), expected);
+    assert.deepEqual(await table(AGENT, 'variable'), expected);
   });
 
-  it('tells every metric of the agent, and no other', async () => {
+  it('tell every metric of the agent, and no other', async () => {
     const registry = new Registry();
     createMetrics(registry);
-    const names = registry
-      .getMetricsAsArray()
-      .flatMap(({ name }) => (name.startsWith('tsuru_agent_') ? [name.slice('tsuru_agent_'.length)] : []));
-    const told = (await table('metric')).flatMap(([cell = '']) =>
-      cell.split(', ').map((name) => name.replace(/\{.*\}/, '')),
-    );
-    assert.deepEqual(told.sort(), names.sort());
+    assert.deepEqual(await namesTold(AGENT, 'tsuru_agent_'), names(registry, 'tsuru_agent_'));
   });
 
-  it('tells every variable and metric of the broker, and no other', async () => {
+  it('tell every metric of the guarded port, and no other', async () => {
+    const registry = new Registry();
+    createGatewayMetrics(registry);
+    assert.deepEqual(await namesTold(AGENT, 'tsuru_agent_gateway_'), names(registry, 'tsuru_agent_gateway_'));
+  });
+
+  it('tell every variable and metric of the broker, and no other', async () => {
     const variables = BROKER_VARIABLES.map((variable: Variable) => [
       variable.name,
       variable.default ?? '_required_',
       variable.meaning,
     ]);
-    assert.deepEqual(await table("broker's variable"), variables);
+    assert.deepEqual(await table(BROKER, "broker's variable"), variables);
     const registry = new Registry();
     createBrokerMetrics(registry);
-    const names = registry
-      .getMetricsAsArray()
-      .flatMap(({ name }) => (name.startsWith('tsuru_broker_') ? [name.slice('tsuru_broker_'.length)] : []));
-    const told = (await table('metric (`tsuru_broker_...`)')).flatMap(([cell = '']) =>
-      cell.split(', ').map((name) => name.replace(/\{.*\}/, '')),
-    );
-    assert.deepEqual(told.sort(), names.sort());
+    assert.deepEqual(await namesTold(BROKER, 'tsuru_broker_'), names(registry, 'tsuru_broker_'));
   });
 
-  it('tells what fits into each of the shipped plans, as the broker reckons it', async () => {
+  it('tell what fits into each of the shipped plans, as the broker reckons it', async () => {
     const read = readPlans(await readFile(new URL('../broker/plans.yaml', import.meta.url), 'utf8'));
     assert.ok(read.ok);
     const rows = read.plans.map(({ name, memoryBytes, storage, details }) => {
@@ -90,21 +106,21 @@ describe('the README', () => {
       const sizes = [memoryBytes, storage.sizeBytes, retentionSizeBytes, heapBytes].map(formatBytes);
       return [name, ...sizes, most, kept, `${bridged}, ${least}`];
     });
-    const told = await table('plan   | memory');
+    const told = await table(BROKER, 'plan   | memory');
     assert.deepEqual(
       told.map((cells) => cells.map((cell) => cell.replaceAll(/(\d),(\d)/g, '$1$2'))),
       rows,
     );
   });
 
-  it('tells every setting with its default, range and meaning', async () => {
+  it('tell every setting with its default, range and meaning', async () => {
     const expected = SETTINGS.map((setting) => [setting.name, setting.default, setting.range, setting.meaning]);
     const plain = expected.map((cells) => cells.map((cell) => cell.replaceAll('`', '')));
-    assert.deepEqual(await table('setting'), plain);
+    assert.deepEqual(await table(AGENT, 'setting'), plain);
   });
 
-  it('tells every annotation, with an example that the agent takes', async () => {
-    const rows = await table('annotation');
+  it('tell every annotation, with an example that the agent takes', async () => {
+    const rows = await table(AGENT, 'annotation');
     const annotations = Object.fromEntries(rows.map(([name = '', , example = '']) => [name, example]));
     const { problems, scrape, port, labels } = readScrapeAnnotations(annotations, {}, OPTIONS.scrape);
     assert.deepEqual(problems, []);
