@@ -97,10 +97,13 @@ export function createInstanceSettings(options: InstanceSettingsOptions): Instan
       while (next !== undefined) {
         const { annotation } = next;
         next = undefined;
-        await take(annotation);
+        try {
+          await take(annotation);
+        } catch (error) {
+          if (stopping.aborted) return;
+          refuse(annotation, [errorText(error)]);
+        }
       }
-    } catch (error) {
-      if (!stopping.aborted) refuse(undefined, [errorText(error)]);
     } finally {
       working = undefined;
     }
