@@ -25,18 +25,18 @@ export interface BuiltImages {
   podman(...args: readonly string[]): Promise<string>;
 }
 
-/** Why the images cannot be built here; undefined where they can. */
-export function excuse(): string | undefined {
+/** @throws where they cannot be built, with what to do. */
+function assertTools(): void {
   const programs = ['buildah', 'podman', 'runc', 'mmdebstrap'];
   const folders = (process.env['PATH'] ?? '').split(':');
   const missing = programs.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
-  if (process.getuid?.() !== 0) return 'the images are built and run as root here';
-  if (missing.length > 0) return `run "npm run test:image", which installs ${missing.join(', ')}`;
-  return undefined;
+  if (process.getuid?.() !== 0) throw new Error('run it as root, which builds and runs the images here');
+  if (missing.length > 0) throw new Error(`run "npm run test:image", which installs ${missing.join(', ')}`);
 }
 
 /** Builds what has changed since the last time. */
 export async function buildImages(): Promise<BuiltImages> {
+  assertTools();
   const options = { timeout: BUILD_LIMIT_MS, maxBuffer: LONGEST_OUTPUT_BYTES };
   const based = await run('bash', [BASE_IMAGES, STORE], {
     ...options,
