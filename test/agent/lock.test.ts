@@ -89,7 +89,9 @@ describe('two agents on one folder', { concurrency: 3 }, () => {
       ] as const) {
         const second = startSecond(world, folders, wrapper);
         assert.equal(await second.end, 1);
-        assert.deepEqual(second.lines, [expected]);
+        // In a container without tini it says that as well.
+        const told = second.lines.filter((line) => !line.includes('the agent is process 1'));
+        assert.deepEqual(told, [expected]);
       }
       assert.deepEqual(await readdir(empty), []);
       assert.equal(await pidOf(first.agent), pid);

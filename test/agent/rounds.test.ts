@@ -37,7 +37,8 @@ const FACTS: Facts = {
   },
 };
 
-interface Scene {
+/** Disposed of once nothing is written any more. */
+interface Scene extends AsyncDisposable {
   readonly rounds: Rounds;
   readonly publisher: Publisher;
   readonly targetFile: () => Promise<string>;
@@ -94,6 +95,7 @@ async function start(folder: string, planned?: RoundsOptions['planned']): Promis
     nowMs: clock.nowMs,
   });
   return {
+    [Symbol.asyncDispose]: () => publisher.settled(),
     rounds,
     publisher,
     targetFile: () => readFile(file.path, 'utf8'),
@@ -110,7 +112,8 @@ async function start(folder: string, planned?: RoundsOptions['planned']): Promis
 describe('rounds', () => {
   it('publish nothing while no app is known, as unknown is not none, but want a configuration', async () => {
     await using folder = await temporaryFolder();
-    const { rounds, published, configurations } = await start(folder.path);
+    await using scene = await start(folder.path);
+    const { rounds, published, configurations } = scene;
     assert.throws(() => rounds.desired(), /no round yet/);
     rounds.round({ ...FACTS, apps: undefined });
     assert.deepEqual(published, []);
@@ -121,7 +124,8 @@ describe('rounds', () => {
 
   it('leave the target file, the configuration and what was wanted as they are when a round throws, and go on with the next', async () => {
     await using folder = await temporaryFolder();
-    const { rounds, publisher, targetFile, configurations, events, fail } = await start(folder.path);
+    await using scene = await start(folder.path);
+    const { rounds, publisher, targetFile, configurations, events, fail } = scene;
     rounds.round({ ...FACTS, seenAtMs: 5 });
     await publisher.settled();
     const before = await targetFile();
@@ -142,7 +146,8 @@ describe('rounds', () => {
 
   it('plan each round by the last plan, which outlives a round that throws and one without apps', async () => {
     await using folder = await temporaryFolder();
-    const { rounds, plannedBefore, fail } = await start(folder.path);
+    await using scene = await start(folder.path);
+    const { rounds, plannedBefore, fail } = scene;
     rounds.round(FACTS);
     const first = rounds.desired().plan?.memory;
     assert.ok(first !== undefined);
@@ -156,7 +161,8 @@ describe('rounds', () => {
 
   it('count a change as seen when Tsuru told it, and one of another cause as seen now', async () => {
     await using folder = await temporaryFolder();
-    const { rounds, published } = await start(folder.path);
+    await using scene = await start(folder.path);
+    const { rounds, published } = scene;
     rounds.round({ ...FACTS, seenAtMs: 5 });
     rounds.round({ ...FACTS, seenAtMs: 5, revivals: 1 });
     rounds.round({ ...FACTS, seenAtMs: 50 });
@@ -168,7 +174,7 @@ describe('rounds', () => {
 
   it('tell targets of the last run as no news, and those of the first poll as news', async () => {
     await using folder = await temporaryFolder();
-    const restored = await start(folder.path);
+    await using restored = await start(folder.path);
     restored.rounds.round(FACTS);
     await restored.publisher.settled();
     restored.rounds.round({ ...FACTS, revivals: 1 });
@@ -177,7 +183,7 @@ describe('rounds', () => {
       [false, true],
     );
     await restored.publisher.settled();
-    const polled = await start(folder.path);
+    await using polled = await start(folder.path);
     polled.rounds.round({ ...FACTS, apps: undefined });
     polled.rounds.round({ ...FACTS, seenAtMs: 5 });
     assert.deepEqual(
