@@ -65,12 +65,14 @@ export function lacksPorts({ units, details }: KnownApp): boolean {
 /**
  * Looks at an app after a list and says whether its details are to be asked for now: when units, versions, processes or annotations
  * changed, whatever wait is in force after a failure; while units start, or a running one has no port, and once that is over; once more
- * after units were replaced, versions changed, or the start was over; else every 10 minutes. Times are of a clock that only goes forward.
+ * after units were replaced, versions changed, the start was over, or the app was bound (`isJustBound`): it may have been deployed a moment before,
+ * and its ports be those of the version before; else every 10 minutes. Times are of a clock that only goes forward.
  */
 export function lookAt(
   app: KnownApp,
   before: DetailsState | undefined,
   nowMs: number,
+  isJustBound = false,
 ): { due: boolean; hasChanged: boolean; state: DetailsState } {
   const state = before ?? NEVER_ASKED;
   const signature = signatureOf(app);
@@ -99,7 +101,7 @@ export function lookAt(
 
   function onceMoreAtMs(): number {
     if (wanted && !due) return nowMs; // What is wanted and cannot be had now stays wanted.
-    if (changedVersions || isReplaced || settledJustNow) return nowMs + ONCE_MORE_AFTER_MS;
+    if (isJustBound || changedVersions || isReplaced || settledJustNow) return nowMs + ONCE_MORE_AFTER_MS;
     return nowMs >= state.onceMoreAtMs ? Infinity : state.onceMoreAtMs;
   }
 

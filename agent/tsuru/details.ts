@@ -35,6 +35,7 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
   const states = new Map([...current()].map(([name, app]) => [name, remembered(app)]));
   /** Why the details of apps could not be had when they were last asked for. */
   const failing = new Map<string, string>();
+  let hasLooked = false;
   let queue: readonly string[] = [];
   const underWay = new Set<string>();
   let idle: PromiseWithResolvers<void> | undefined;
@@ -47,7 +48,8 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
     const queued = new Set(queue.filter((name) => known.has(name)));
     const urgent: string[] = [];
     for (const [name, app] of known) {
-      const { due, hasChanged, state } = lookAt(app, states.get(name), nowMs());
+      const isJustBound = hasLooked && !states.has(name);
+      const { due, hasChanged, state } = lookAt(app, states.get(name), nowMs(), isJustBound);
       // While a cluster cannot tell the units, asking for more only adds to its trouble.
       const canAsk = app.unknown === undefined && !underWay.has(name);
       const changedMeanwhile = hasChanged || state.changedMeanwhile === true;
@@ -56,6 +58,7 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
       if (app.details === undefined) urgent.push(name);
       else queued.add(name);
     }
+    hasLooked = true;
     queue = [...new Set([...urgent, ...queued])];
     return failing.size < failures;
   }

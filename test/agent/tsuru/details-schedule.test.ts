@@ -32,6 +32,14 @@ describe('the details of an app are asked for', () => {
     assert.deepEqual(askedAt([SETTLED, SETTLED, SETTLED]), []);
   });
 
+  it('when it was bound just now, and once more: it may have been deployed a moment before, and have the ports of the version before', () => {
+    const bound = lookAt(SETTLED, undefined, 0, true);
+    assert.equal(bound.due, true);
+    const later = lookAt(SETTLED, told(SETTLED, bound.state, 0, 0), 5_000);
+    assert.equal(later.due, true);
+    assert.equal(lookAt(SETTLED, told(SETTLED, later.state, 5_000, 0), 10_000).due, false);
+  });
+
   it('when its annotations change', () => {
     const annotated = known('a', { app: { annotations: { x: '1' } } });
     assert.deepEqual(askedAt([SETTLED, annotated, annotated]), [1]);

@@ -109,4 +109,23 @@ describe('details that are being asked for', () => {
     await held[1]?.answer();
     assert.deepEqual(askedFor(), ['a', 'new', 'b', 'c', 'd']);
   });
+
+  it('are asked for once more of an app that is bound while the agent runs, but not of those at its start', async () => {
+    const refresh = async (): Promise<void> => {
+      const refreshed = details.refresh(apps, signal);
+      await turn();
+      for (const one of held) await one.answer();
+      await refreshed;
+    };
+    await refresh();
+    apps = new Map([...apps, ...byName(known('b'))]);
+    for (let polls = 0; polls < 4; polls += 1) {
+      nowMs += 5_000;
+      await refresh();
+    }
+    assert.deepEqual(
+      held.map(({ app }) => app),
+      ['a', 'b', 'b'],
+    );
+  });
 });
