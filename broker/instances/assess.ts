@@ -23,13 +23,16 @@ const LONGEST_STATUS = 200;
 const LONGEST_PROBLEM = 110;
 /** Of a name that is random at its end. */
 const SUFFIX_CHARACTERS = 5;
+const DEGRADED = 'degraded: ';
 /** Terraform waits for a status that ends so. */
 const IS_UP = '; it is up';
+/** Of the text between these two. */
+const LONGEST_DEGRADED = LONGEST_STATUS - DEGRADED.length - IS_UP.length;
 
 /** The whole text of a degraded or broken instance's status. */
 export function statusText({ kind, text }: Exclude<Assessment, { readonly kind: 'up' | 'deploying' }>): string {
   if (kind === 'trouble') return shortLine(text, LONGEST_STATUS);
-  return `${shortLine(`degraded: ${text}`, LONGEST_STATUS - IS_UP.length)}${IS_UP}`;
+  return `${DEGRADED}${shortLine(text, LONGEST_DEGRADED)}${IS_UP}`;
 }
 
 export function assess(facts: Facts, part: string, id: InstanceId): Assessment {
@@ -68,7 +71,7 @@ export function assess(facts: Facts, part: string, id: InstanceId): Assessment {
       return untold();
     case 'silent':
       if (isDeploying) return { kind: 'deploying' };
-      return trouble(`not answering (${agent.reason}): see "tsuru app-log -a ${part}"`);
+      return trouble(cutBetween('not answering (', agent.reason, `): see "tsuru app-log -a ${part}"`));
     case 'answered':
       if (facts.outdated !== undefined)
         return degraded(`its unit has an old ${facts.outdated} and follows no changes; ${restartWith(own, id)}`);
@@ -103,7 +106,7 @@ function withoutUnits(
   if (isComing) return { kind: 'deploying' };
   if (deploy === undefined || deploy.error === '') return trouble(`stopped: run "tsuru app-start -a ${name}"`);
   const again = command('update', id, ` -d retry-${deploy.id.slice(-SUFFIX_CHARACTERS)}`);
-  return trouble(`not deployed: ${lastLine(deploy.error)}; run ${again} to try again`);
+  return trouble(cutBetween('not deployed: ', lastLine(deploy.error), `; run ${again} to try again`));
 }
 
 /** The update that restarts an outdated unit. Tsuru refuses an update with nothing new in it: no other unit has this name. */
@@ -118,7 +121,7 @@ function crashing({ name, units }: App, id: InstanceId): Assessment {
     return trouble(`out of memory: choose a larger plan with ${command('update', id, ' -p PLAN')}, or bind fewer apps`);
   }
   const why = reason === '' ? (units[0]?.status ?? 'unknown') : reason;
-  return trouble(`not ready: its unit reports "${why}"; see "tsuru app-log -a ${name}"`);
+  return trouble(cutBetween('not ready: its unit reports "', why, `"; see "tsuru app-log -a ${name}"`));
 }
 
 function assessAgent(status: AgentStatus, facts: Facts, id: InstanceId): Assessment {
@@ -134,7 +137,8 @@ function assessAgent(status: AgentStatus, facts: Facts, id: InstanceId): Assessm
   ];
   if (first === undefined) return { kind: 'up' };
   const more = others.length > 0 ? ` (and ${count(others.length, 'more problem')})` : '';
-  return degraded(`${shortProblem(first, LONGEST_PROBLEM)}${more}; see ${command('info', id)}`, own);
+  const rest = `${more}; see ${command('info', id)}`;
+  return degraded(`${shortProblem(first, Math.min(LONGEST_PROBLEM, LONGEST_DEGRADED - rest.length))}${rest}`, own);
 }
 
 /** What is wrong with an instance that scrapes, besides its targets. */
@@ -151,6 +155,11 @@ function problemsOf({ problems, sync }: AgentStatus, { lostGrants }: Facts): rea
 
 function untold(): Assessment {
   return trouble('unknown: Tsuru did not answer in time; try again');
+}
+
+/** Cuts what comes from elsewhere, so that the command behind it stays whole. */
+function cutBetween(start: string, middle: string, end: string): string {
+  return `${start}${shortLine(middle, LONGEST_STATUS - start.length - end.length)}${end}`;
 }
 
 function trouble(text: string): Assessment {

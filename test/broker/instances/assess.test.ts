@@ -182,3 +182,41 @@ describe('the status of an instance reads as the end of a sentence when', () => 
     });
   }
 });
+
+describe('the status of an instance ends with the whole command that helps', () => {
+  const name = 'a-name-of-forty-characters-as-Tsuru-takes';
+  const id = { service: 'prometheus', instance: name };
+  const part = `prometheus-${name}`;
+  const long = 'a long reason '.repeat(40);
+  const cases: readonly (readonly [what: string, facts: Facts, end: string])[] = [
+    [
+      'after two long problems',
+      answered({ problems: [long, long] }),
+      ` (and 1 more problem); see "tsuru service-instance-info prometheus ${name}"; it is up`,
+    ],
+    [
+      'after a long error of a deploy',
+      { ...withApp({ units: [] }), deploy: { kind: 'known', value: { id: '2', isRunning: false, error: long } } },
+      `; run "tsuru service-instance-update prometheus ${name} -d retry-2" to try again`,
+    ],
+    [
+      'after a long reason of a unit',
+      withUnits({ isReady: false, status: 'error', reason: long }),
+      `"; see "tsuru app-log -a prometheus-x"`,
+    ],
+    [
+      'after a long reason of a silent agent',
+      { ...WELL, agent: { kind: 'silent', reason: long } },
+      `): see "tsuru app-log -a ${part}"`,
+    ],
+  ];
+  for (const [what, facts, end] of cases) {
+    it(what, () => {
+      const assessment = assess(facts, part, id);
+      assert.ok(assessment.kind === 'trouble' || assessment.kind === 'degraded');
+      const text = statusText(assessment);
+      assert.ok(text.endsWith(end), text);
+      assert.ok(text.length <= 200);
+    });
+  }
+});
