@@ -187,7 +187,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         const waitMs = Math.max(JOIN_MS, restartedAtMs + BETWEEN_RESTARTS_MS - clock.nowMs());
         const joined = await Promise.race([over, clock.sleep(waitMs, signal).then(() => 'joined' as const)]);
         if (joined !== 'joined') return joined;
-        if (!isDeepStrictEqual(wanted, launch)) return signal.aborted ? 'aborted' : { why: 'its flags changed' };
+        if (!isDeepStrictEqual(wanted, launch)) return signal.aborted ? 'aborted' : { why: changedIn(launch, wanted) };
         changed = Promise.withResolvers();
       }
     } finally {
@@ -266,6 +266,17 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     },
     absence: () => absence,
   };
+}
+
+/** Names the flags and variables in which two launches differ; their values may be secrets. */
+export function changedIn(before: Launch, after: Launch | undefined): string {
+  const flags = [before.args, after?.args ?? []]
+    .flatMap((args, i, both) => args.filter((arg) => both[1 - i]?.includes(arg) !== true))
+    .map((arg) => arg.replace(/=.*/s, ''));
+  const variables = Object.keys({ ...before.environment, ...after?.environment }).filter(
+    (name) => before.environment[name] !== after?.environment[name],
+  );
+  return `its flags changed (${[...new Set([...flags, ...variables])].join(', ')})`;
 }
 
 function onAbort(signal: AbortSignal): { readonly promise: Promise<'aborted'>; dispose(): void } {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createSupervisor, type SupervisorEvent } from '../../../../agent/prometheus/process/supervisor.ts';
+import { changedIn, createSupervisor, type SupervisorEvent } from '../../../../agent/prometheus/process/supervisor.ts';
 import { until } from '../../../support/until.ts';
 
 describe('the pauses between starts of a Prometheus that ends at once', () => {
@@ -48,5 +48,13 @@ describe('the pauses between starts of a Prometheus that ends at once', () => {
     assert.deepEqual(pauses, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
     const told = events.flatMap((event) => (event.kind === 'crashed' ? [event.retryMs] : []));
     assert.deepEqual(told, pauses);
+  });
+});
+
+describe('the reason of a restart for other flags', () => {
+  const before = { args: ['--a=1', '--b=1', '--c'], environment: { TOKEN: 'secret', SAME: 'x' } };
+  it('names each flag and variable that changed, came or went, once and without its value', () => {
+    const after = { args: ['--a=1', '--b=secret', '--d'], environment: { TOKEN: 'other', SAME: 'x' } };
+    assert.equal(changedIn(before, after), 'its flags changed (--b, --c, --d, TOKEN)');
   });
 });
