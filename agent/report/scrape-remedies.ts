@@ -41,9 +41,18 @@ const REMEDIES: readonly Remedy[] = [
     say: (place) => `it speaks plain HTTP: ${set(place, 'scheme=http')}`,
   },
   {
-    error: /malformed HTTP response|x509:|tls:/i,
+    error: /x509: certificate signed by unknown authority/,
     say: (place) =>
-      `it speaks TLS, or has a certificate that Prometheus cannot verify: ${set(place, 'scheme=https')}, or serve metrics as plain HTTP on another port`,
+      `no authority that Prometheus trusts signed its certificate: ask an administrator to add that authority to CA_CERTIFICATES, or serve metrics as plain HTTP on another port: ${set(place, 'port=PORT')}`,
+  },
+  {
+    error: /x509:/,
+    say: (place) =>
+      `Prometheus cannot verify its certificate for this address: serve metrics as plain HTTP on another port: ${set(place, 'port=PORT')}`,
+  },
+  {
+    error: /malformed HTTP response|tls:/i,
+    say: (place) => `it speaks TLS: ${set(place, 'scheme=https')}`,
   },
   {
     error: /content-type|valid start token|unexpected end of input|invalid metric/i,

@@ -41,7 +41,15 @@ const TABLE: readonly (readonly [error: string, remedy: RegExp])[] = [
     'Get "http://10.0.0.1:8888/metrics": net/http: HTTP/1.x transport connection broken: malformed HTTP response "\\x15\\x03"',
     /prometheus\.io\/scheme=https/,
   ],
-  ['Get "https://x": x509: certificate signed by unknown authority', /certificate that Prometheus cannot verify/],
+  [
+    'Get "https://10.0.0.1:8888/metrics": tls: failed to verify certificate: x509: certificate signed by unknown authority',
+    /CA_CERTIFICATES, or serve metrics as plain HTTP .+port=PORT/,
+  ],
+  [
+    'Get "https://10.0.0.1:8888/metrics": x509: cannot validate certificate for 10.0.0.1 because it doesn\'t contain any IP SANs',
+    /cannot verify its certificate for this address.+port=PORT/,
+  ],
+  ['Get "http://10.0.0.1:8888/metrics": remote error: tls: bad record MAC', /speaks TLS.+scheme=https/],
   [
     'received unsupported Content-Type "text/html" and no fallback_scrape_protocol specified for target',
     /no metrics \(a page, or a wrong Content-Type\)/,
