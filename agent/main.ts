@@ -8,7 +8,7 @@ import { FolderInUse } from './prometheus/process/occupancy.ts';
 import { FolderNotWritable } from './prometheus/process/writable.ts';
 import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/process/supervisor.ts';
 import { trust } from './shared/authorities.ts';
-import { describeVariables, readStart } from './shared/command-line.ts';
+import { configOrExit, describeVariables, fail } from './shared/command-line.ts';
 import { createLog } from './shared/log.ts';
 import { errorText } from './shared/text.ts';
 import { VERSION } from './shared/version.ts';
@@ -28,23 +28,12 @@ The environment:
 ${describeVariables(VARIABLES)}
 `;
 
-function fail(line: string): never {
-  console.error(line);
-  process.exit(1);
-}
-
-const start = readStart(process.argv.slice(2), {
+const config = configOrExit(process.argv.slice(2), {
   program: 'node agent/main.ts',
   usage: USAGE,
   version: VERSION,
   readConfig: () => readConfig(process.env),
 });
-if (start.kind === 'end') {
-  (start.exitCode === 0 ? process.stdout : process.stderr).write(start.text);
-  process.exit(start.exitCode);
-}
-
-const { config } = start;
 const log = createLog(config.logLevel, secretsOf(config));
 const prometheusLimitMs = config.prometheus.kind === 'supervised' ? PROMETHEUS_STOP_LIMIT_MS : 0;
 const stop = new AbortController();

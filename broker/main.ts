@@ -1,5 +1,5 @@
 import { trust } from '../agent/shared/authorities.ts';
-import { describeVariables, readStart } from '../agent/shared/command-line.ts';
+import { configOrExit, describeVariables, fail } from '../agent/shared/command-line.ts';
 import { createLog } from '../agent/shared/log.ts';
 import { errorText } from '../agent/shared/text.ts';
 import { VERSION } from '../agent/shared/version.ts';
@@ -22,24 +22,13 @@ The environment:
 ${describeVariables(VARIABLES)}
 `;
 
-function fail(line: string): never {
-  console.error(line);
-  process.exit(1);
-}
-
-const start = readStart(process.argv.slice(2), {
+const config = configOrExit(process.argv.slice(2), {
   program: 'node broker/main.ts',
   usage: USAGE,
   version: VERSION,
   readConfig: () => readConfig(process.env),
   describe: ({ plans }) => plans.map(({ name, details }) => `plan ${name}: ${details}`),
 });
-if (start.kind === 'end') {
-  (start.exitCode === 0 ? process.stdout : process.stderr).write(start.text);
-  process.exit(start.exitCode);
-}
-
-const { config } = start;
 const log = createLog(config.logLevel, [config.tsuruToken, config.auth.password]);
 trust(config.authorities);
 for (const warning of config.authorities.warnings) log.warn(warning);

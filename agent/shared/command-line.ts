@@ -3,11 +3,11 @@ import type { ConfigResult, Variable } from './environment.ts';
 import { errorText } from './text.ts';
 
 /** What a program begins with: a whole configuration, or words and the end. */
-export type Start<Config> =
+type Start<Config> =
   | { readonly kind: 'run'; readonly config: Config }
   | { readonly kind: 'end'; readonly exitCode: 0 | 2; readonly text: string };
 
-export interface StartOptions<Config> {
+interface StartOptions<Config> {
   /** As it is typed: `node agent/main.ts`. */
   readonly program: string;
   /** What --help says. */
@@ -18,8 +18,24 @@ export interface StartOptions<Config> {
   readonly describe?: (config: Config) => readonly string[];
 }
 
-/** Reads the arguments of a program that takes --check-config, --help and --version, and then its configuration. */
-export function readStart<Config>(args: readonly string[], options: StartOptions<Config>): Start<Config> {
+/**
+ * Reads the arguments of a program that takes --check-config, --help and --version, and then its configuration. Ends the process after what
+ * they ask for (exit code 0), and after what is wrong with them (2).
+ */
+export function configOrExit<Config>(args: readonly string[], options: StartOptions<Config>): Config {
+  const start = readStart(args, options);
+  if (start.kind === 'run') return start.config;
+  (start.exitCode === 0 ? process.stdout : process.stderr).write(start.text);
+  process.exit(start.exitCode);
+}
+
+/** Ends the process with one line that says why. */
+export function fail(line: string): never {
+  console.error(line);
+  process.exit(1);
+}
+
+function readStart<Config>(args: readonly string[], options: StartOptions<Config>): Start<Config> {
   const { program, usage, version, readConfig, describe = () => [] } = options;
   let values;
   try {
