@@ -19,7 +19,7 @@ import {
 import { readDesired, type Parameters } from '../plans/parameters.ts';
 import { ensureToken, removeToken } from './parts/token.ts';
 import { ensureVariables } from './parts/variables.ts';
-import { bindVolume, ensureVolume, removeVolume } from './parts/volume.ts';
+import { assertVolumePlan, bindVolume, ensureVolume, removeVolume } from './parts/volume.ts';
 
 /** Tsuru waits 5 minutes, and does not undo what it has no answer to. */
 const LIMIT_MS = 150_000;
@@ -82,6 +82,7 @@ async function makeParts(operation: Operation, making: Making): Promise<void> {
   const { team, desired, pool, maker, made, adopted } = making;
   const { api, context, id, names, signal } = operation;
   const { part } = names;
+  await assertVolumePlan(operation, desired.plan);
 
   /** What Tsuru has given no clear answer about may be there all the same. */
   async function ensure<T>(

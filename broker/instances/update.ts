@@ -22,7 +22,7 @@ import {
 import { readDesired, type Parameters, type Desired } from '../plans/parameters.ts';
 import type { Outdated } from './outdated.ts';
 import { restoreAccess } from './restore.ts';
-import { withVolume } from './parts/volume.ts';
+import { assertVolumePlan, withVolume } from './parts/volume.ts';
 
 /** The whole new state, not what is new in it. */
 export interface UpdateRequest {
@@ -112,6 +112,7 @@ async function bringTo(operation: Operation, app: App, desired: Desired, desired
   const hasNewTeam = team !== app.team;
   const hasNewPlan = planNameOf(app) !== plan.name || app.plan !== plan.tsuruPlan;
   const rest: AppChange = { ...(hasNewTeam ? { teamOwner: team } : {}), ...(hasNewSettings ? { annotations } : {}) };
+  if (hasNewPlan) await assertVolumePlan(operation, plan);
   // First, for what restarts then takes it.
   const restored = await restoreAccess(operation, app.team);
   const waits = await isWaitingForDeploy(operation, app);

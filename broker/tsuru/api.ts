@@ -4,7 +4,7 @@ import { readApp, type App } from './app.ts';
 import { assertNoError } from './stream.ts';
 import { readInstances, type Instance } from './instance.ts';
 import { readToken, type Token } from './token.ts';
-import { readVolume, volumeForm, type Volume, type VolumeSpec } from './volume.ts';
+import { readVolume, readVolumePlans, volumeForm, type Volume, type VolumePlans, type VolumeSpec } from './volume.ts';
 
 /** A change of an app restarts its units, and ends when the new ones are ready. */
 const ROLLOUT_LIMIT_MS = 240_000;
@@ -159,6 +159,10 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       return parsed('volumes', await get('volumes', '/1.4/volumes'), (list) =>
         asOptionalArray(list, 'the list of volumes').map(readVolume),
       );
+    },
+
+    async volumePlans(): Promise<VolumePlans> {
+      return parsed('volume_plans', await get('volume_plans', '/1.4/volumeplans'), readVolumePlans);
     },
 
     async createVolume(spec: VolumeSpec): Promise<void> {

@@ -16,6 +16,7 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   events: ['app.read.events'],
   volume: ['volume.read'],
   volumes: ['volume.read'],
+  volume_plans: ['volume.create'],
   volume_create: ['volume.create'],
   volume_update: ['volume.update'],
   volume_bind: ['volume.update.bind', 'app.update.bind-volume'],

@@ -46,7 +46,7 @@ async function startDisks(): Promise<Stage> {
     `      storage: { kind: ${kind}, volume_plan: ${volumePlan}, size: 200MB }, default: ${name === 'memory'} }\n`;
   const plans = [
     ...[plan('memory', 'c0.5m1', 'tmpfs', 'tmpfs'), plan('disk', 'c0.5m1', 'ephemeral', 'disk')],
-    plan('faster', 'c1m1', 'ephemeral', 'disk'),
+    ...[plan('faster', 'c1m1', 'ephemeral', 'disk'), plan('node', 'c1m1', 'ephemeral', 'tmpfs')],
   ];
   await using folder = await temporaryFolder();
   const path = join(folder.path, 'plans.yaml');
@@ -210,6 +210,24 @@ describe('an update', () => {
     assert.equal(refused.status, 400);
     assert.match(refused.body, /a volume of the plan disk, which is not allowed in the pool dev or does not exist/);
     assert.equal((await stage.admin.call('GET', `/1.4/volumes/${APP}`)).body, before);
+  });
+
+  it('of the plan is refused before anything changes where its volume plan cannot hold its data, as a creation is', async () => {
+    await using stage = await startDisks();
+    const problem =
+      "The plan node cannot keep its data in the volume plan tmpfs, which is an emptyDir on the node's disk, where Kubernetes evicts a unit above 100 MiB: use the plugin ephemeral, or the kind tmpfs. Choose another plan, and tell an administrator.";
+    const refused = await stage.add('my-instance', { plan: 'node' });
+    assert.equal(refused.status, 500);
+    assert.ok(refused.body.includes(problem), refused.body);
+    assert.equal((await stage.admin.call('GET', `/1.0/apps/${APP}`)).status, 404);
+    await expect(stage.add('my-instance', { plan: 'memory' }), 201);
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+    stage.tsuru.requests.clear();
+    const update = await stage.ask('PUT', '/resources/my-instance', { body: 'team=ops&plan=node', headers: FORM });
+    assert.equal(update.status, 400);
+    assert.ok(update.body.startsWith(problem), update.body);
+    assert.ok(update.body.endsWith('run "tsuru service-instance-update prometheus my-instance -p memory".'));
+    assert.deepEqual([...new Set(stage.tsuru.requests.all().map(({ method }) => method))], ['GET']);
   });
 
   it('of the plan never takes a disk away, which Tsuru does not exchange, and says so before anything is changed', async () => {

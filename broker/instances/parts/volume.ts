@@ -2,6 +2,7 @@ import { errorText } from '../../../agent/shared/text.ts';
 import { TsuruError } from '../../../agent/shared/tsuru.ts';
 import { BrokerError } from '../../errors.ts';
 import { volumeOptions, type Plan } from '../../plans/plan.ts';
+import { unsuitableVolumePlan } from '../../plans/volume-plan.ts';
 import type { Volume, VolumeSpec } from '../../tsuru/volume.ts';
 import { isDefinitiveAnswer, mayBeThere } from '../../tsuru/failures.ts';
 import type { Made } from './app.ts';
@@ -10,6 +11,13 @@ import { belongsToSomebodyElse, MOUNT_POINT, type Operation } from './instance.t
 
 /** Whose a volume is: volumes have no tags, and an option that the plugin does not know means nothing to it. */
 const OWNER_OPTION = 'prometheus-instance';
+
+/** Rejects where the plan promises what its volume plan cannot hold: such an instance would be deployed, and then lose its data. */
+export async function assertVolumePlan({ api }: Operation, plan: Plan): Promise<void> {
+  const plans = await api.volumePlans();
+  const problem = unsuitableVolumePlan(plan, plans.get(plan.storage.volumePlan));
+  if (problem !== undefined) throw new BrokerError(400, `${problem} Choose another plan, and tell an administrator.`);
+}
 
 /** Makes the volume, or brings a leftover of the same instance and team to what the plan says. */
 export async function ensureVolume(
