@@ -4,10 +4,8 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { load } from 'js-yaml';
 import packageJson from '../../package.json' with { type: 'json' };
-import { GATEWAY } from '../support/agent.ts';
 import { freeAddress } from '../support/address.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { startProgram, type Program } from '../support/program.ts';
 import { viewPrometheus, type PrometheusView } from '../support/prometheus.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from '../support/runtime.ts';
 import { startService } from '../support/service.ts';
@@ -17,6 +15,7 @@ import { createApp, createClient } from '../tsuru/client.ts';
 import type { Images } from '../tsuru/images.ts';
 import { startTsuru } from '../tsuru/server.ts';
 import { asInPod, buildImages, type BuiltImages } from './images.ts';
+import { agentEnvironment, childrenOf, createPods, type Pods } from './pods.ts';
 
 const UNIT = fileURLToPath(new URL('unit.ts', import.meta.url));
 /** The image that the broker of the tests deploys. */
@@ -31,60 +30,20 @@ const SLOW_LIMIT_MS = 180_000;
 /** What runs here, so that nothing else is removed. */
 const RUN = `image-test-${process.pid}`;
 
-interface Inspected {
-  readonly Entrypoint: readonly string[];
-  readonly Env: readonly string[];
-  readonly User: string;
-  readonly ExposedPorts: object;
-  readonly Volumes?: object | null;
-  readonly WorkingDir: string;
-  readonly Labels: Readonly<Record<string, string>>;
-}
-
 describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
   let images: BuiltImages;
-  before(async () => (images = await buildImages()), { timeout: BUILD_LIMIT_MS });
-  after(async () => {
-    const left = await images.podman('ps', '--all', '--quiet', `--filter=label=run=${RUN}`);
-    for (const id of left.split('\n').filter(Boolean)) await images.podman('rm', '--force', '--time=0', id);
-  });
-
-  async function inspect(image: string): Promise<Inspected> {
-    const [found] = JSON.parse(await images.podman('image', 'inspect', image)) as readonly { Config: Inspected }[];
-    assert.ok(found);
-    return found.Config;
-  }
-
-  /** What a command prints in a container as Tsuru starts it. */
-  async function inContainer(image: string, command: readonly string[]): Promise<string> {
-    const { options, args } = asInPod(command, MEMORY_BYTES);
-    return images.podman('run', '--rm', `--label=run=${RUN}`, ...options, image, ...args);
-  }
-
-  /** Starts an image's own program in a container, with this environment and more of podman's options. */
-  async function start(
-    image: string,
-    name: string,
-    environment: Readonly<Record<string, string>>,
-    more: readonly string[] = [],
-  ): Promise<Program> {
-    const { options, args } = asInPod((await inspect(image)).Entrypoint, MEMORY_BYTES);
-    const variables = Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
-    const rest = [...options, ...variables, ...more, image, ...args];
-    return startProgram({
-      command: 'podman',
-      args: ['run', '--rm', `--name=${RUN}-${name}`, `--label=run=${RUN}`, ...rest],
-      env: images.environment,
-    });
-  }
-
-  /** The number here of a container's process 1. */
-  async function firstOf(name: string): Promise<number> {
-    return Number(await images.podman('container', 'inspect', `${RUN}-${name}`, '--format', '{{.State.Pid}}'));
-  }
+  let pods: Pods;
+  before(
+    async () => {
+      images = await buildImages();
+      pods = createPods(images, RUN, MEMORY_BYTES);
+    },
+    { timeout: BUILD_LIMIT_MS },
+  );
+  after(() => pods.removeAll());
 
   async function programOf(name: string): Promise<string> {
-    return readFile(`/proc/${await firstOf(name)}/comm`, 'utf8');
+    return readFile(`/proc/${await pods.firstOf(name)}/comm`, 'utf8');
   }
 
   it('says what it is, has one port, no volume and the user of all pods', async () => {
@@ -92,7 +51,7 @@ describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
       ['agent', images.agent],
       ['broker', images.broker],
     ] as const) {
-      const { User, ExposedPorts, Volumes, WorkingDir, Labels, Env } = await inspect(image);
+      const { User, ExposedPorts, Volumes, WorkingDir, Labels, Env } = await pods.inspect(image);
       assert.equal(User, '1000');
       assert.deepEqual(Object.keys(ExposedPorts), ['8888/tcp']);
       assert.equal(Volumes ?? undefined, undefined);
@@ -106,14 +65,14 @@ describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
   });
 
   it('starts Node for the agent as it is measured, below tini', async () => {
-    const { Entrypoint, Env } = await inspect(images.agent);
+    const { Entrypoint, Env } = await pods.inspect(images.agent);
     assert.deepEqual(Entrypoint, ['tini', '-e', '143', '--', 'node', ...NODE_FLAGS, '/app/agent/main.js']);
     for (const [name, value] of Object.entries(NODE_ENVIRONMENT)) assert.ok(Env.includes(`${name}=${value}`), name);
   });
 
   it('has Node 24, the chosen Prometheus, and what Tsuru and Kubernetes call, for a login shell that resets PATH', async () => {
     const lines = (
-      await inContainer(images.agent, [
+      await pods.output(images.agent, [
         'sh',
         '-c',
         'id -u; id -g; echo $HOME; node --version; prometheus --version 2>&1 | head -n 1; for p in promtool tini sh sleep env; do command -v $p; done; ls /etc/ssl/certs/ca-certificates.crt',
@@ -127,7 +86,7 @@ describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
 
   it('has the licences of Prometheus, of tini, of each npm package and its own', async () => {
     const folder = '/usr/share/doc';
-    const text = await inContainer(images.agent, [
+    const text = await pods.output(images.agent, [
       'cat',
       `${folder}/prometheus/LICENSE`,
       `${folder}/prometheus/NOTICE`,
@@ -140,12 +99,12 @@ describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
     for (const [name, version] of Object.entries(packageJson.dependencies)) {
       assert.ok(text.includes(`${name} ${version}: `), name);
     }
-    const packages = (await inContainer(images.agent, ['ls', '/app/node_modules'])).split('\n');
+    const packages = (await pods.output(images.agent, ['ls', '/app/node_modules'])).split('\n');
     for (const name of Object.keys(packageJson.devDependencies)) assert.ok(!packages.includes(name), name);
   });
 
   it('has the checks of tsuru.yaml in its working directory, and no processes, which would void them', async () => {
-    const checks = load(await inContainer(images.agent, ['cat', '/app/tsuru.yaml']));
+    const checks = load(await pods.output(images.agent, ['cat', '/app/tsuru.yaml']));
     assert.deepEqual(checks, {
       healthcheck: {
         ...{ path: '/-/ready', interval_seconds: 3, timeout_seconds: 2, allowed_failures: 3 },
@@ -159,12 +118,12 @@ describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
     for (const [index, waitFor] of [undefined, 'Prometheus is started', 'Prometheus is ready'].entries()) {
       const address = freeAddress();
       const name = `stopped-${index}`;
-      const agent = await start(images.agent, name, agentEnvironment(address), [VOLUME]);
+      const agent = await pods.start(images.agent, name, agentEnvironment(address), [VOLUME]);
       // Before, the login shell is process 1, for which the kernel drops a SIGTERM.
       await until('tini', async () => (await programOf(name)).startsWith('tini'));
       if (waitFor !== undefined)
         await until(waitFor, () => agent.lines.some((line) => line.includes(waitFor)), SLOW_LIMIT_MS);
-      await images.podman('stop', `${RUN}-${name}`);
+      await images.podman('stop', pods.nameOf(name));
       assert.equal(await agent.end, 0, agent.lines.join('\n'));
     }
   });
@@ -172,17 +131,17 @@ describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
   it('reaps the orphans of a shell in the container, and warns of nothing', async () => {
     const name = 'orphans';
     const address = freeAddress();
-    const agent = await start(images.agent, name, agentEnvironment(address), [VOLUME]);
+    const agent = await pods.start(images.agent, name, agentEnvironment(address), [VOLUME]);
     await until('the agent', async () => (await fetch(`http://${address}:9091/healthz`)).ok, SLOW_LIMIT_MS);
     assert.match(await programOf(name), /^tini/);
-    const first = await firstOf(name);
+    const first = await pods.firstOf(name);
     const [node] = await childrenOf(first);
     // As `tsuru app shell` does that leaves something behind.
-    await images.podman('exec', `${RUN}-${name}`, 'sh', '-c', 'sleep 2 >/dev/null 2>&1 &');
+    await images.podman('exec', pods.nameOf(name), 'sh', '-c', 'sleep 2 >/dev/null 2>&1 &');
     const orphan = await until('the orphan', async () => (await childrenOf(first)).find((pid) => pid !== node));
     await until('it to be reaped', async () => !(await childrenOf(first)).includes(orphan));
     assert.ok(agent.lines.every((line) => !line.includes('process 1')));
-    await images.podman('stop', `${RUN}-${name}`);
+    await images.podman('stop', pods.nameOf(name));
     assert.equal(await agent.end, 0);
   });
 
@@ -190,7 +149,7 @@ describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
     await using folder = await temporaryFolder();
     await chmod(folder.path, 0o755);
     const disk = `--volume=${folder.path}:/prometheus`;
-    const agent = await start(images.agent, 'closed', agentEnvironment(freeAddress()), [disk]);
+    const agent = await pods.start(images.agent, 'closed', agentEnvironment(freeAddress()), [disk]);
     assert.equal(await agent.end, 1);
     const sentence =
       '/prometheus/agent cannot be written by user 1000: /prometheus belongs to user 0 with mode 0755. ' +
@@ -200,25 +159,25 @@ describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
 
   it('of the broker answers, with its plans judged, and ends in order', async () => {
     const address = freeAddress();
-    const broker = await start(images.broker, 'broker', {
+    const broker = await pods.start(images.broker, 'broker', {
       ...{ TSURU_HOST: 'http://127.0.0.1:1', TSURU_TOKEN: 'secret', BROKER_IMAGE: DEPLOYED, PORT: '8888' },
       ...{ BROKER_USERNAME: 'tsuru', BROKER_PASSWORD: 'the-service-manifest-knows-it', BROKER_ADDRESS: address },
     });
     await until('the broker', async () => (await fetch(`http://${address}:8888/healthz`)).ok, SLOW_LIMIT_MS);
-    assert.match(await images.podman('exec', `${RUN}-broker`, 'promtool', '--version'), /promtool, version/);
-    await images.podman('stop', `${RUN}-broker`);
+    assert.match(await images.podman('exec', pods.nameOf('broker'), 'promtool', '--version'), /promtool, version/);
+    await images.podman('stop', pods.nameOf('broker'));
     assert.equal(await broker.end, 0, broker.lines.join('\n'));
   });
 
   it('is an instance: added, bound, every unit scraped, its settings followed, unbound', async () => {
     await using stack = new AsyncDisposableStack();
-    const { Entrypoint } = await inspect(images.agent);
+    const { Entrypoint } = await pods.inspect(images.agent);
     const { options, args } = asInPod(Entrypoint, MEMORY_BYTES);
     // Its volume is the container's own, not one that the local Tsuru mounts for this process.
     const argv = [
       ...['nsenter', `--target=${process.pid}`, '--mount', '--root', '--', 'env'],
       ...Object.entries(images.environment).map(([name, value]) => `${name}=${value}`),
-      ...[process.execPath, UNIT, `--label=run=${RUN}`, VOLUME, ...options, '--', images.agent, ...args],
+      ...[process.execPath, UNIT, pods.label, VOLUME, ...options, '--', images.agent, ...args],
     ] as [string, ...string[]];
     const all: Images = (name) =>
       name === DEPLOYED
@@ -243,16 +202,6 @@ describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
   });
 });
 
-/** An agent that scrapes nothing: its Tsuru is away. */
-function agentEnvironment(address: string): Readonly<Record<string, string>> {
-  return {
-    ...GATEWAY,
-    ...{ TSURU_HOST: 'http://127.0.0.1:1', TSURU_TOKEN: 'secret', PORT: '8888' },
-    ...{ AGENT_GATEWAY_ADDRESS: address, AGENT_LISTEN: `${address}:9091` },
-    AGENT_PROMETHEUS_LISTEN: `${address}:9090`,
-  };
-}
-
 function isAllUp(targets: readonly { readonly health: string }[], count: number): boolean {
   return targets.length === count && targets.every(({ health }) => health === 'up');
 }
@@ -260,9 +209,4 @@ function isAllUp(targets: readonly { readonly health: string }[], count: number)
 function prometheusOf(info: Readonly<Record<string, string>>): PrometheusView {
   const [user = '', password = ''] = (info['User and Password'] ?? '').split(' / ');
   return viewPrometheus(info['Address'] ?? '', { user, password });
-}
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  return text.trim().split(' ').filter(Boolean).map(Number);
 }
