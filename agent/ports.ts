@@ -2,8 +2,9 @@ import type { Desired } from './desired.ts';
 import type { Edges } from './edges.ts';
 import { startGateway } from './gateway/gateway.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
-import { createPages } from './report/pages.ts';
+import { createGuardedPages, createPages } from './report/pages.ts';
 import type { Poller } from './tsuru/poller.ts';
+import { createPokes } from './tsuru/pokes.ts';
 import type { Prover } from './prometheus/sync/sync.ts';
 import { serve } from './report/server.ts';
 import type { Sources } from './sources.ts';
@@ -75,11 +76,12 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
     overdueMs: source.overdueMs,
     verdictOf: config.gateway === undefined ? undefined : createCheck(config.gateway),
     sleep: (durationMs) => clock.sleep(durationMs, signal),
-    async poll() {
-      const outcome = await poller.pollNow();
+    async poll(again) {
+      const outcome = await poller.pollNow(again);
       return { outcome, targets: publisher.current()?.groups.length ?? 0 };
     },
   });
+  const pokes = createPokes({ poll: (again) => poller.pollNow(again), clock, signal });
   const server = await serve(pages, config.listen, secrets, log);
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: targetFile.path }, 'the agent follows Tsuru');
   const goMemLimitBytes = options.desired().capacity?.budget.goMemLimitBytes;
@@ -91,7 +93,7 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
           prometheus: config.prometheus.url,
           authorization: supervised?.access.authorization,
           credentials: config.gateway,
-          pages,
+          pages: createGuardedPages(pages, pokes.poke),
           secrets,
           readiness: async () => ({
             targetsKnown: publisher.isOnDisk(),

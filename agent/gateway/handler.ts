@@ -185,6 +185,23 @@ export function createHandler(
     return 'refused';
   }
 
+  async function ownPage(
+    method: 'GET' | 'POST',
+    path: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const page = pages[`${method} ${path}`];
+    if (page === undefined) {
+      send(response, pageOf('not_found'));
+      return;
+    }
+    const bytes = method === 'POST' ? await read(request, response) : Buffer.alloc(0);
+    if (bytes === 'refused') return;
+    const body = bytes.toString('utf8');
+    send(response, await runPage(() => page({ authorization: undefined, body }), path, options.secrets, log));
+  }
+
   async function answer(kind: Kind, target: Target, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { path, redirect } = target;
     // Of its own pages there is nobody else who says so.
@@ -192,19 +209,12 @@ export function createHandler(
       send(response, text(301, 'This page is at a path without empty segments.'), { location: redirect });
       return;
     }
-    const page = pages[`GET ${path}`];
     const isPageOfUi = kind === 'ui' && !path.startsWith('/api/');
     if (kind === 'health') return health(path, response);
     if (kind === 'agent') {
       // A status of thousands of units does not fit into the buffers of a connection whose client does not read.
       cutStalled(response, limits.stallMs);
-      send(
-        response,
-        page === undefined
-          ? pageOf('not_found')
-          : await runPage(() => page({ authorization: undefined }), path, options.secrets, log),
-      );
-      return;
+      return ownPage(request.method === 'POST' ? 'POST' : 'GET', path, request, response);
     }
     Object.entries(securityHeaders(isPageOfUi)).forEach(([name, value]) => response.setHeader(name, value));
     if (kind === 'live') return live({ request, target, body: undefined }, response);

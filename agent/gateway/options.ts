@@ -11,7 +11,7 @@ export interface GatewayOptions {
   /** The header `Authorization` that this Prometheus asks for; undefined for none. */
   readonly authorization?: string | undefined;
   readonly credentials: Credentials;
-  /** The agent's own; `GET /metrics` and `GET /tsuru/status` of them are shown. */
+  /** The agent's own, of which the routes of kind `agent` are shown. */
   readonly pages: Pages;
   /** What no page of the agent may show. */
   readonly secrets: readonly string[];

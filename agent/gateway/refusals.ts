@@ -10,7 +10,7 @@ const PAGES = {
   not_found: text(404, 'There is no such page here: only those of the UI and of the query API of Prometheus.'),
   method: text(405, 'This page does not take this method.'),
   slow_request: text(408, 'The request took too long to arrive.'),
-  body_too_large: text(413, 'The query is too large.'),
+  body_too_large: text(413, 'The body of the request is too large.'),
   headers_too_large: text(431, 'The headers are too large: send a long query with POST.'),
   busy: text(429, 'Too many queries are running: try again in a few seconds.'),
   too_many_streams: text(429, 'Too many streams of notifications are open: close some tabs.'),

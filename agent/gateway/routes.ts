@@ -13,10 +13,11 @@ export type Kind =
 
 interface Route {
   readonly kind: Kind;
-  readonly post: boolean;
+  readonly methods: readonly string[];
 }
 
 const READ = ['GET', 'HEAD'];
+const READ_OR_POST = [...READ, 'POST'];
 
 /**
  * Every path that is answered, by what Prometheus 2.42 (classic UI and React UI) and 3.16 register in web.go and api.go. Left out on purpose:
@@ -25,6 +26,7 @@ const READ = ['GET', 'HEAD'];
  */
 const HEALTH = ['/-/healthy', '/-/ready'];
 const AGENT = ['/metrics', '/tsuru/status'];
+const AGENT_POST = ['/tsuru/poll'];
 const LIVE = ['/api/v1/notifications/live'];
 const UI = [
   '/',
@@ -50,13 +52,14 @@ const QUERIES_POST = [
 const LABEL_VALUES = /^\/api\/v1\/label\/(?!\.{1,2}\/)(?:[\w.~!*'()-]|%(?!2F)[0-9A-F]{2})+\/values$/;
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
-  ...HEALTH.map((path) => [path, { kind: 'health', post: false }] as const),
-  ...AGENT.map((path) => [path, { kind: 'agent', post: false }] as const),
-  ...LIVE.map((path) => [path, { kind: 'live', post: false }] as const),
-  ...UI.map((path) => [path, { kind: 'ui', post: false }] as const),
-  ...UI_POST.map((path) => [path, { kind: 'ui', post: true }] as const),
-  ...QUERIES.map((path) => [path, { kind: 'query', post: false }] as const),
-  ...QUERIES_POST.map((path) => [path, { kind: 'query', post: true }] as const),
+  ...HEALTH.map((path) => [path, { kind: 'health', methods: READ }] as const),
+  ...AGENT.map((path) => [path, { kind: 'agent', methods: READ }] as const),
+  ...AGENT_POST.map((path) => [path, { kind: 'agent', methods: ['POST'] }] as const),
+  ...LIVE.map((path) => [path, { kind: 'live', methods: READ }] as const),
+  ...UI.map((path) => [path, { kind: 'ui', methods: READ }] as const),
+  ...UI_POST.map((path) => [path, { kind: 'ui', methods: READ_OR_POST }] as const),
+  ...QUERIES.map((path) => [path, { kind: 'query', methods: READ }] as const),
+  ...QUERIES_POST.map((path) => [path, { kind: 'query', methods: READ_OR_POST }] as const),
 ]);
 
 export type Routed =
@@ -66,14 +69,14 @@ export type Routed =
 export function routeOf(method: string, path: string): Routed {
   const route = ROUTES.get(path) ?? patternOf(path);
   if (route === undefined) return { found: false, allowed: [] };
-  const allowed = route.post ? [...READ, 'POST'] : READ;
-  return allowed.includes(method) ? { found: true, kind: route.kind } : { found: false, allowed };
+  const { kind, methods } = route;
+  return methods.includes(method) ? { found: true, kind } : { found: false, allowed: methods };
 }
 
 function patternOf(path: string): Route | undefined {
-  if (LABEL_VALUES.test(path)) return { kind: 'query', post: false };
+  if (LABEL_VALUES.test(path)) return { kind: 'query', methods: READ };
   return UI_FILES.some((folder) => path.startsWith(folder) && path.length > folder.length)
-    ? { kind: 'ui', post: false }
+    ? { kind: 'ui', methods: READ }
     : undefined;
 }
 

@@ -1,5 +1,6 @@
 import type Registry from 'prom-client/lib/registry.js';
 import type { PollOutcome } from '../tsuru/poller.ts';
+import { BAD_POKE, readPoke, type DetailsAgain } from '../tsuru/pokes.ts';
 import type { Readiness } from '../prometheus/api/health.ts';
 import { json, text, type Page, type Pages } from './server.ts';
 import { INSTANCE_CHALLENGE, type Verdict } from '../shared/basic-auth.ts';
@@ -29,11 +30,13 @@ export interface PagesOptions {
   readonly verdictOf: ((authorization: string | undefined) => Verdict) | undefined;
   readonly sleep: (durationMs: number) => Promise<void>;
   /** Polls now, and tells how that ended and how many targets there are then. */
-  readonly poll: () => Promise<{ readonly outcome: PollOutcome; readonly targets: number }>;
+  readonly poll: (again: DetailsAgain) => Promise<{ readonly outcome: PollOutcome; readonly targets: number }>;
 }
 
+type OwnPages = Pages & Readonly<Record<'GET /metrics' | 'GET /tsuru/status', Pages[string]>>;
+
 /** The agent's own pages. */
-export function createPages(options: PagesOptions): Pages {
+export function createPages(options: PagesOptions): OwnPages {
   const { registry, status, readiness, isOnDisk, overdueMs, verdictOf, sleep, poll } = options;
   return {
     'GET /metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
@@ -51,13 +54,32 @@ export function createPages(options: PagesOptions): Pages {
     },
     'GET /tsuru/status': async () => json(200, await status()),
     // Prometheus can be made to send a POST to any address of this machine.
-    'POST /tsuru/poll': async ({ authorization }) => {
+    'POST /tsuru/poll': async ({ authorization, body }) => {
       const verdict = verdictOf?.(authorization) ?? 'right';
       if (verdict === 'wrong') await sleep(WRONG_PASSWORD_MS);
       if (verdict !== 'right') return UNAUTHORIZED;
-      const { outcome, targets } = await poll();
+      const again = readPoke(body);
+      if (again === undefined) return text(400, BAD_POKE);
+      const { outcome, targets } = await poll(again);
       if (outcome.kind === 'failed') return text(502, `Polled, but: ${outcome.reason}`);
       return text(200, `Polled: ${count(targets, 'target')}.`);
+    },
+  };
+}
+
+/** The agent's pages on the guarded port, which has checked the password. */
+export function createGuardedPages(
+  { 'GET /metrics': metrics, 'GET /tsuru/status': status }: OwnPages,
+  poke: (again: DetailsAgain) => void,
+): Pages {
+  return {
+    'GET /metrics': metrics,
+    'GET /tsuru/status': status,
+    'POST /tsuru/poll': ({ body }) => {
+      const again = readPoke(body);
+      if (again === undefined) return Promise.resolve(text(400, BAD_POKE));
+      poke(again);
+      return Promise.resolve(text(202, 'Polling.'));
     },
   };
 }

@@ -10,6 +10,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 20_000;
 /** How often time-outs are looked after: Node's own 30 s would make them as long. */
 const CHECK_EVERY_MS = 1_000;
+/** The names of a thousand apps, many times over. */
+const LARGEST_BODY_BYTES = 64 * 1024;
 /** Many more than Prometheus and a few people need. */
 const MOST_CONNECTIONS = 100;
 
@@ -25,6 +27,8 @@ export interface Page {
 export interface PageRequest {
   /** The header of this name. */
   readonly authorization: string | undefined;
+  /** '' without one. */
+  readonly body: string;
 }
 
 /** A page by `METHOD /path`. */
@@ -69,14 +73,17 @@ async function answer(
   secrets: readonly string[],
   log: Log,
 ): Promise<void> {
-  // A body is not expected; what comes is read and thrown away.
-  request.resume();
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
   const page = Object.hasOwn(pages, `${method} ${path}`) ? pages[`${method} ${path}`] : undefined;
   const { authorization } = request.headers;
+  const received = await bodyOf(request);
+  if (received === 'gone') return;
   const { status, type, body, headers } = await runPage(
-    () => page?.({ authorization }) ?? Promise.resolve(missing(pages, path)),
+    () => {
+      if (received === 'too large') return Promise.resolve(text(413, 'The body is too large.'));
+      return page?.({ authorization, ...received }) ?? Promise.resolve(missing(pages, path));
+    },
     path,
     secrets,
     log,
@@ -89,6 +96,21 @@ async function answer(
     ...headers,
   });
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** Reads a body to its end, also a larger one: the connection can then be used again. */
+async function bodyOf(request: IncomingMessage): Promise<{ readonly body: string } | 'too large' | 'gone'> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes <= LARGEST_BODY_BYTES) chunks.push(chunk);
+    }
+  } catch {
+    return 'gone';
+  }
+  return bytes > LARGEST_BODY_BYTES ? 'too large' : { body: Buffer.concat(chunks).toString('utf8') };
 }
 
 /** Runs a page. One that fails is a 500, and its reason is in the log. */

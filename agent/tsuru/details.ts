@@ -4,6 +4,7 @@ import { errorText } from '../shared/text.ts';
 import type { TsuruClient } from '../shared/tsuru.ts';
 import { readAppDetails } from './answers.ts';
 import { appPath, CALLS, DETAILS_AT_A_TIME } from './calls.ts';
+import type { DetailsAgain } from './pokes.ts';
 import { askAgain, asked, failed, lookAt, remembered, told } from './details-schedule.ts';
 
 export interface DetailsFailure {
@@ -15,8 +16,8 @@ export interface DetailsFailure {
 export interface Details {
   /** Has what is due asked for, apps of which nothing was told first. Resolves when nothing is left to be asked for. */
   refresh(known: KnownApps, signal: AbortSignal): Promise<void>;
-  /** All details count as never told. */
-  askForAllAgain(): void;
+  /** The details of these apps count as never told. */
+  askAgain(of: DetailsAgain): void;
 }
 
 export interface DetailsOptions {
@@ -124,8 +125,8 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
       pump(signal);
       await promise;
     },
-    askForAllAgain() {
-      for (const [name, state] of states) states.set(name, askAgain(state));
+    askAgain(of) {
+      for (const [name, state] of states) if (of === 'all' || of.has(name)) states.set(name, askAgain(state));
     },
   };
 }

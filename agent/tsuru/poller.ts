@@ -11,6 +11,7 @@ import { isStarting, lacksPorts, STARTING_LIMIT_MS } from './details-schedule.ts
 import { identify, makeFormer } from './identity.ts';
 import { forget, learnDetails, learnList, markMissing, present } from './knowledge.ts';
 import { nextWaitMs } from './poll-interval.ts';
+import type { DetailsAgain } from './pokes.ts';
 
 /** How long a write waits for details that are asked for: a new app's ports are there by then, and come with its units. */
 const DETAILS_HEAD_START_MS = 300;
@@ -70,8 +71,8 @@ export interface PollerOptions {
 export interface Poller {
   /** Polls until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
-  /** Polls as soon as the poll under way has ended, asks for all details again, and resolves with how it ended. */
-  pollNow(): Promise<PollOutcome>;
+  /** Polls as soon as the current poll has ended, requests these details again, and resolves with how it ended. */
+  pollNow(again: DetailsAgain): Promise<PollOutcome>;
 }
 
 /** Follows Tsuru: a poll is one list of all apps, then what is to be found out about missing apps and changed ones. */
@@ -84,7 +85,7 @@ export function createPoller(options: PollerOptions): Poller {
   let listedFormer = formerIn(known);
   let failures = 0;
   let wakeUp: AbortController | undefined;
-  let waiting: ((outcome: PollOutcome) => void)[] = [];
+  let waiting: { readonly again: DetailsAgain; readonly answer: (outcome: PollOutcome) => void }[] = [];
   const missingStates = new Map<string, MissingState>();
   const startingSince = new Map<string, number>();
   let publishedAtMs = -Infinity;
@@ -194,7 +195,7 @@ export function createPoller(options: PollerOptions): Poller {
       while (!isStopped()) {
         const answerTo = waiting;
         waiting = [];
-        if (answerTo.length > 0) details.askForAllAgain();
+        for (const { again } of answerTo) details.askAgain(again);
         const beganAtMs = clock.nowMs();
         const outcome = await poll(signal).catch(failedPoll);
         if (isStopped()) return;
@@ -202,9 +203,7 @@ export function createPoller(options: PollerOptions): Poller {
         // A file that somebody removed comes back even so; but what was never known is not written as none.
         if (outcome.kind === 'failed' && (known.size > 0 || hasList)) await publish(clock.nowMs());
         sink.report({ kind: 'poll', outcome, durationMs: clock.nowMs() - beganAtMs });
-        answerTo.forEach((answer) => {
-          answer(outcome);
-        });
+        for (const { answer } of answerTo) answer(outcome);
         if (waiting.length > 0) {
           sink.report({ kind: 'wait', waitMs: 0 });
           continue;
@@ -216,9 +215,9 @@ export function createPoller(options: PollerOptions): Poller {
         wakeUp = undefined;
       }
     },
-    pollNow() {
-      return new Promise((resolve) => {
-        waiting.push(resolve);
+    pollNow(again) {
+      return new Promise((answer) => {
+        waiting.push({ again, answer });
         wakeUp?.abort();
       });
     },

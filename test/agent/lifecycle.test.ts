@@ -197,6 +197,40 @@ describe('POST /tsuru/poll', () => {
       assert.equal((await agent.get(path)).status, 200, path);
   });
 
+  it('on the guarded port answers 202 at once, polls, and says what is wrong with a body', async () => {
+    await using world = await startWorld({ images: silentImages });
+    const address = freeAddress();
+    // No poll of its own comes soon.
+    const env = { AGENT_POLL_INTERVAL: '1h', AGENT_GATEWAY_ADDRESS: address, PORT: '8888' };
+    const { agent } = await world.startSupervised({ env });
+    await world.bindNew('my-app', 2);
+    const { GATEWAY_USERNAME: user, GATEWAY_PASSWORD: password } = GATEWAY;
+    const poke = async (body?: string, words = `${user}:${password}`): Promise<readonly [number, string]> => {
+      const authorization = `Basic ${Buffer.from(words).toString('base64')}`;
+      const response = await fetch(`http://${address}:8888/tsuru/poll`, {
+        ...{ method: 'POST', headers: { authorization } },
+        ...(body === undefined ? {} : { body }),
+      });
+      return [response.status, await response.text()];
+    };
+    const polls = async (): Promise<number> => (await agent.metric('tsuru_agent_polls_total')) ?? 0;
+    const before = await polls();
+    assert.equal((await poke('{}', `${user}:wrong`))[0], 401);
+    for (const body of ['{}', 'my-app', '["my-app"]'])
+      assert.deepEqual(await poke(body), [400, 'The body must be empty, or JSON like {"apps": ["my-app"]}.\n']);
+    assert.equal(await polls(), before);
+
+    const mend = world.tsuru.faults.add({ kind: 'latency', ms: 1_500 });
+    const startedMs = performance.now();
+    assert.deepEqual(await poke('{"apps": ["my-app"]}'), [202, 'Polling.\n']);
+    assert.ok(performance.now() - startedMs < 1_000, 'it waited for the poll');
+    mend();
+    await until('the targets', async () => (await agent.status()).lastWrite.targets === 2);
+    for (let more = 0; more < 20; more += 1) assert.equal((await poke())[0], 202);
+    await until('the poll of all that came meanwhile', async () => (await polls()) >= before + 2);
+    assert.ok((await polls()) <= before + 3, `${await polls()} polls after ${before}`);
+  });
+
   it('needs none where there is no guarded port', async () => {
     await using world = await startWorld({ images: silentImages });
     const agent = await world.startAgent();

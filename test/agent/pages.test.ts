@@ -98,6 +98,8 @@ describe("the agent's pages", { concurrency: 4 }, () => {
       body: 'No such page: there are GET /metrics, GET /healthz, GET /readyz, GET /tsuru/status, POST /tsuru/poll.\n',
     });
     assert.deepEqual(await agent.get('/tsuru/poll'), { status: 405, body: 'Use POST /tsuru/poll.\n' });
+    const large = await request(`${agent.url}/tsuru/poll`, { method: 'POST', body: 'x'.repeat(65 * 1024) });
+    assert.deepEqual([large.statusCode, await large.body.text()], [413, 'The body is too large.\n']);
     const head = await request(`${agent.url}/healthz`, { method: 'HEAD' });
     assert.equal(head.statusCode, 200);
     assert.equal(await head.body.text(), '');

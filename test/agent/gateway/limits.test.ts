@@ -13,7 +13,7 @@ describe('the limits of the gateway', { concurrency: 4 }, () => {
     await using guarded = await guard(upstream.url, { limits: { bodyBytes: 1_000 } });
     const body = 'x'.repeat(1_001);
     const said = await guarded.get('/api/v1/query', { method: 'POST', body });
-    assert.deepEqual([said.status, said.body], [413, 'The query is too large.\n']);
+    assert.deepEqual([said.status, said.body], [413, 'The body of the request is too large.\n']);
     assert.equal(upstream.seen.length, 0);
     const head = `POST /api/v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: ${RIGHT}\r\nTransfer-Encoding: chunked\r\n\r\n`;
     assert.match(await guarded.speak(`${head}3e9\r\n${body}\r\n0\r\n\r\n`), /^HTTP\/1.1 413/);

@@ -102,7 +102,7 @@ describe('the password of the gateway', { concurrency: 4 }, () => {
     assert.equal((await guarded.get('/-/ready', { authorization: null, method: 'POST' })).status, 401);
   });
 
-  it("shows the agent's own metrics and status, without a secret, and no other page of it", async () => {
+  it("shows the agent's own metrics, status and poll, without a secret, and no other page of it", async () => {
     await using upstream = await startUpstream(OBEDIENT);
     const page = (body: string) => () => Promise.resolve({ status: 200, type: 'text/plain', body });
     await using guarded = await guard(upstream.url, {
@@ -110,13 +110,19 @@ describe('the password of the gateway', { concurrency: 4 }, () => {
       pages: {
         'GET /metrics': page('a_metric 1\n'),
         'GET /tsuru/status': page('Tsuru said: s3cret\n'),
-        'POST /tsuru/poll': page('polled'),
+        'POST /tsuru/poll': ({ body }) => page(`polled: ${body}`)(),
         'GET /healthz': page('alive'),
       },
     });
     assert.equal((await guarded.get('/metrics')).body, 'a_metric 1\n');
     assert.equal((await guarded.get('/tsuru/status')).body, 'Tsuru said: <secret>\n');
-    assert.equal((await guarded.get('/tsuru/poll', { method: 'POST' })).status, 404);
+    assert.equal((await guarded.get('/tsuru/poll', { method: 'POST', body: 'a' })).body, 'polled: a');
+    assert.equal((await guarded.get('/tsuru/poll', { method: 'POST' })).body, 'polled: ');
+    const read = await guarded.get('/tsuru/poll');
+    assert.deepEqual([read.status, read.headers['allow']], [405, 'POST']);
+    assert.equal((await guarded.get('/tsuru/poll', { method: 'POST', authorization: null })).status, 401);
+    const large = await guarded.get('/tsuru/poll', { method: 'POST', body: 'x'.repeat(2 * 1024 * 1024) });
+    assert.equal(large.status, 413);
     assert.equal((await guarded.get('/healthz')).status, 404);
     assert.equal(upstream.seen.length, 0);
   });

@@ -51,7 +51,6 @@ describe('the routes of the gateway', () => {
     '/api/v1/otlp/v1/metrics',
     '/debug/pprof',
     '/debug/pprof/heap',
-    '/tsuru/poll',
     '/healthz',
     '/consoles/prometheus.html',
     '/user/file',

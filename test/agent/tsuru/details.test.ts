@@ -80,6 +80,20 @@ describe('details that are being asked for', () => {
     assert.deepEqual(askedFor(), ['a', 'a']);
   });
 
+  it('are requested again for the named apps alone, or for all', async () => {
+    poll(byName(known('a'), known('b'), known('c')));
+    for (const one of held) await one.answer();
+    poll();
+    assert.deepEqual(askedFor(), ['a', 'b', 'c']);
+    details.askAgain(new Set(['b', 'unbound']));
+    poll();
+    assert.deepEqual(askedFor(), ['a', 'b', 'c', 'b']);
+    await held[3]?.answer();
+    details.askAgain('all');
+    poll();
+    assert.deepEqual(askedFor(), ['a', 'b', 'c', 'b', 'a', 'b', 'c']);
+  });
+
   it('are asked for again, but not at once, when they could not be had', async () => {
     poll();
     await held[0]?.fail();
