@@ -7,7 +7,7 @@ export const STARTING_LIMIT_MS = 10 * 60_000;
 const REFRESH_MS = 10 * 60_000;
 /**
  * Tsuru writes the ports last, a moment after the units are ready and the old version has gone: how long after that they are asked for
- * once more. Just below the interval of polls at such times, so that it is the very next one.
+ * again. Just below the interval of polls at such times, so that it is the very next one.
  */
 const ONCE_MORE_AFTER_MS = 4_000;
 /** The first wait after details that could not be had; it doubles up to REFRESH_MS. */
@@ -15,7 +15,7 @@ const FIRST_RETRY_MS = 10_000;
 
 /** When the details of an app (`GET /1.0/apps/A`) were asked for and why they will be again. One an app, kept beside what is known of it. */
 export interface DetailsState {
-  /** When they are asked for again even if nothing hints at a change; -Infinity if they never were told. */
+  /** When they are asked for again even if nothing hints at a change; -Infinity if they never were reported. */
   readonly refreshAtMs: number;
   /** What the list said of the app then: a change asks for the details again. */
   readonly signature: string;
@@ -27,7 +27,7 @@ export interface DetailsState {
   readonly units: readonly Unit[];
   /** Since when units have been starting, or without a port. */
   readonly unsettledSinceMs?: number;
-  /** When to ask once more, whatever the list says; Infinity for not at all. */
+  /** When to ask again, whatever the list says; Infinity for not at all. */
   readonly onceMoreAtMs: number;
   readonly failures: number;
   readonly notBeforeMs: number;
@@ -50,7 +50,7 @@ export function isStarting({ units }: KnownApp): boolean {
   return units.some(({ process, status }) => process !== '' && (status === 'starting' || status === 'created'));
 }
 
-/** Whether a running unit's process has no port, though ports were told. */
+/** Whether a running unit's process has no port, though ports were reported. */
 export function lacksPorts({ units, details }: KnownApp): boolean {
   if (details === undefined) return false;
   return units.some(
@@ -64,22 +64,21 @@ export function lacksPorts({ units, details }: KnownApp): boolean {
 
 /**
  * Looks at an app after a list and says whether its details are to be asked for now: when units, versions, processes or annotations
- * changed, whatever wait is in force after a failure; while units start, or a running one has no port, and once that is over; once more
- * after units were replaced, versions changed, the start was over, or the app was bound (`isJustBound`): it may have been deployed a moment before,
+ * changed, whatever wait is in force after a failure; while units start, or a running one has no port, and once that is over; again
+ * after units were replaced, versions changed or the start was over, and of an app that is new here: it may have been deployed a moment before,
  * and its ports be those of the version before; else every 10 minutes. Times are of a clock that only goes forward.
  */
 export function lookAt(
   app: KnownApp,
   before: DetailsState | undefined,
   nowMs: number,
-  isJustBound = false,
 ): { due: boolean; hasChanged: boolean; state: DetailsState } {
   const state = before ?? NEVER_ASKED;
   const signature = signatureOf(app);
   const versions = versionsOf(app);
   const changedVersions = state.versions !== undefined && state.versions.join() !== versions.join();
   const units = compareUnits(state.units, app.units);
-  // An app that was removed and made anew under its name between two polls has the same versions, but none of its units.
+  // An app that was removed and made again under its name between two polls has the same versions, but none of its units.
   const isReplaced = state.units.length > 0 && app.units.length > 0 && units.kept === 0;
   const hasNews = signature !== (state.seen ?? signature) || units.added > 0 || changedVersions;
   const unsettled = isStarting(app) || lacksPorts(app);
@@ -100,8 +99,8 @@ export function lookAt(
   const due = wanted && isFree;
 
   function onceMoreAtMs(): number {
-    if (wanted && !due) return nowMs; // What is wanted and cannot be had now stays wanted.
-    if (isJustBound || changedVersions || isReplaced || settledJustNow) return nowMs + ONCE_MORE_AFTER_MS;
+    if (wanted && !due) return nowMs; // What is wanted and cannot be fetched now stays wanted.
+    if (before === undefined || changedVersions || isReplaced || settledJustNow) return nowMs + ONCE_MORE_AFTER_MS;
     return nowMs >= state.onceMoreAtMs ? Infinity : state.onceMoreAtMs;
   }
 
@@ -123,7 +122,7 @@ export function lookAt(
   };
 }
 
-/** The state of an app that an earlier agent knew, whose details are asked for anew: a change of versions since then is one. */
+/** The state of an app that an earlier agent knew, whose details are asked for again: a change of versions since then is one. */
 export function remembered(app: KnownApp): DetailsState {
   return { ...NEVER_ASKED, versions: versionsOf(app), units: app.units };
 }
@@ -133,13 +132,13 @@ export function asked(app: KnownApp, state: DetailsState): DetailsState {
   return { ...state, signature: signatureOf(app), refreshAtMs: Infinity, changedMeanwhile: false };
 }
 
-/** After the details were told. `random` (0 to 1) spreads the refreshes of many apps over the last fifth of their time. */
+/** After the details were reported. `random` (0 to 1) spreads the refreshes of many apps over the last fifth of their time. */
 export function told(app: KnownApp, state: DetailsState, nowMs: number, random: number): DetailsState {
   const refreshAtMs = nowMs + REFRESH_MS * (1 - random / 5);
   return { ...state, refreshAtMs, signature: signatureOf(app), failures: 0, notBeforeMs: 0 };
 }
 
-/** When somebody asks for the details of everything: whatever was told or failed before. */
+/** When somebody asks for the details of everything: whatever was reported or failed before. */
 export function askAgain(state: DetailsState): DetailsState {
   return { ...state, refreshAtMs: -Infinity, failures: 0, notBeforeMs: 0 };
 }

@@ -14,7 +14,7 @@ export interface DetailsFailure {
 
 /** Keeps what `GET /1.0/apps/A` tells of each app fresh, a few at a time and beside the polls: a slow answer keeps nothing else back. */
 export interface Details {
-  /** Has what is due asked for, apps of which nothing was told first. Resolves when nothing is left to be asked for. */
+  /** Has what is due asked for, apps of which nothing was reported first. Resolves when nothing is left to be asked for. */
   refresh(known: KnownApps, signal: AbortSignal): Promise<void>;
   /** The details of these apps count as never told. */
   askAgain(of: DetailsAgain): void;
@@ -36,7 +36,6 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
   const states = new Map([...current()].map(([name, app]) => [name, remembered(app)]));
   /** Why the details of apps could not be had when they were last asked for. */
   const failing = new Map<string, string>();
-  let hasLooked = false;
   let queue: readonly string[] = [];
   const underWay = new Set<string>();
   let idle: PromiseWithResolvers<void> | undefined;
@@ -49,9 +48,8 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
     const queued = new Set(queue.filter((name) => known.has(name)));
     const urgent: string[] = [];
     for (const [name, app] of known) {
-      const isJustBound = hasLooked && !states.has(name);
-      const { due, hasChanged, state } = lookAt(app, states.get(name), nowMs(), isJustBound);
-      // While a cluster cannot tell the units, asking for more only adds to its trouble.
+      const { due, hasChanged, state } = lookAt(app, states.get(name), nowMs());
+      // While a cluster cannot tell the units, asking for more only adds to its problem.
       const canAsk = app.unknown === undefined && !underWay.has(name);
       const changedMeanwhile = hasChanged || state.changedMeanwhile === true;
       states.set(name, due && !canAsk ? { ...state, onceMoreAtMs: nowMs(), changedMeanwhile } : state);
@@ -59,7 +57,6 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
       if (app.details === undefined) urgent.push(name);
       else queued.add(name);
     }
-    hasLooked = true;
     queue = [...new Set([...urgent, ...queued])];
     return failing.size < failures;
   }

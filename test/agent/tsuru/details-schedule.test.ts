@@ -20,24 +20,23 @@ function askedAt(apps: readonly KnownApp[], before: DetailsState = settled(), an
   });
 }
 
-/** An app whose details were told just now. */
+/** An app whose details were reported just now. */
 function settled(): DetailsState {
-  const { state } = lookAt(SETTLED, undefined, 1_000_000);
+  const { state } = lookAt(SETTLED, remembered(SETTLED), 1_000_000);
   return told(SETTLED, state, 1_000_000, 0);
 }
 
 describe('the details of an app are asked for', () => {
-  it('when it is new, and then no more', () => {
-    assert.equal(lookAt(SETTLED, undefined, 0).due, true);
-    assert.deepEqual(askedAt([SETTLED, SETTLED, SETTLED]), []);
-  });
-
-  it('when it was bound just now, and once more: it may have been deployed a moment before, and have the ports of the version before', () => {
-    const bound = lookAt(SETTLED, undefined, 0, true);
-    assert.equal(bound.due, true);
-    const later = lookAt(SETTLED, told(SETTLED, bound.state, 0, 0), 5_000);
+  it('when it is new, and once more: it may have been deployed a moment before, and have the ports of the version before', () => {
+    const first = lookAt(SETTLED, undefined, 0);
+    assert.equal(first.due, true);
+    const later = lookAt(SETTLED, told(SETTLED, first.state, 0, 0), 5_000);
     assert.equal(later.due, true);
     assert.equal(lookAt(SETTLED, told(SETTLED, later.state, 5_000, 0), 10_000).due, false);
+  });
+
+  it('once when an earlier agent knew it and nothing changed', () => {
+    assert.deepEqual(askedAt([SETTLED, SETTLED, SETTLED]), []);
   });
 
   it('when its annotations change', () => {
@@ -107,7 +106,7 @@ describe('the details of an app are asked for', () => {
     ['an annotation changes', SETTLED, known('a', { app: { annotations: { x: '1' } } })],
   ];
   for (const [title, before, after] of waiting) {
-    it(`at once when ${title}, whatever wait is in force, and the next wait is a short one again`, () => {
+    it(`at once when ${title}, whatever the present wait, and the next wait is short again`, () => {
       let state = lookAt(before, undefined, 0).state;
       for (let failure = 0; failure < 7; failure++) state = failed(state, 0);
       assert.equal(lookAt(before, state, 500_000).due, false);
@@ -139,7 +138,7 @@ describe('the details of an app are asked for', () => {
     );
   });
 
-  it('later and later when they cannot be had', () => {
+  it('later and later when they cannot be fetched', () => {
     const annotated = known('a', { app: { annotations: { x: '1' } } });
     const polls = Array.from({ length: 20 }, () => annotated);
     assert.deepEqual(askedAt(polls, settled(), false), [0, 2, 6, 14]);
