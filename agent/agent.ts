@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createAppliers, type Appliers } from './appliers.ts';
-import { begin, prepareFolders, type Beginning } from './beginning.ts';
+import { begin, prepareFolders, type StartState } from './start-state.ts';
 import type { Clock } from './shared/clock.ts';
 import type { Config } from './config.ts';
 import { createDesire } from './desired.ts';
@@ -31,7 +31,7 @@ export interface Agent {
 }
 
 /**
- * Starts an agent: takes its folders, goes on with what was known last, opens its pages, and follows Tsuru until the signal aborts.
+ * Starts an agent: takes its folders, continues with what was known last, opens its pages, and follows Tsuru until the signal aborts.
  *
  * Sources find out facts; each change of facts is a round, which says what is desired; appliers bring that to disk and to Prometheus.
  * @throws when its port cannot be opened, or another agent or Prometheus uses its folders.
@@ -55,26 +55,26 @@ export async function startAgent(
   const { report } = edges;
   const check: Appliers['configuration']['check'] = async (candidate, whole) =>
     made.appliers?.configuration.check(candidate, whole);
-  const beginning = await begin(edges, (candidate) => check(candidate, signal), signal);
+  const startState = await begin(edges, (candidate) => check(candidate, signal), signal);
 
-  const facts = createFacts(beginning.facts);
+  const facts = createFacts(startState.facts);
   const desired: Rounds['desired'] = () => rounds.desired();
   const onLine: Sources['onLine'] = (line) => {
     sources.onLine(line);
   };
-  const appliers = await createAppliers({ edges, beginning, facts, desired, onLine });
+  const appliers = await createAppliers({ edges, startState, facts, desired, onLine });
   made.appliers = appliers;
   const { publisher, configuration, sync, own } = appliers;
-  const desire = createDesire(fixedOf(edges, beginning, appliers));
-  const rounds = createRounds({ ...appliers, desire, planned: beginning.planned, report, nowMs: clock.nowMs });
+  const desire = createDesire(fixedOf(edges, startState, appliers));
+  const rounds = createRounds({ ...appliers, desire, planned: startState.planned, report, nowMs: clock.nowMs });
   facts.follow(rounds.round);
   const refusal = desired().capacity?.budget.refusal;
   if (refusal !== undefined) throw new Error(refusal);
-  const sources = createSources({ edges, beginning, facts, desired, appliers });
+  const sources = createSources({ edges, startState, facts, desired, appliers });
   await configuration.prepare(signal);
   const { known } = await restoreTargets(edges, facts, appliers);
 
-  const source = createTsuruSource({ ...beginning, facts, publisher, report, nowMs: clock.nowMs });
+  const source = createTsuruSource({ ...startState, facts, publisher, report, nowMs: clock.nowMs });
   const poller = createPoller({
     tsuru: edges.tsuru,
     clock,
@@ -113,13 +113,13 @@ export async function startAgent(
     aborted(signal).then(ports.closeGuarded),
   ]).then(async () => {
     await Promise.all([ports.close(), edges.tsuru.close(), edges.prometheus.close()]);
-    beginning.release();
+    startState.release();
     log.info('the agent has stopped');
   });
   return { url: ports.url, stopped };
 }
 
-/** The apps of the last run, which are scraped until Tsuru tells better. */
+/** The apps of the last run, which are scraped until Tsuru lists the units. */
 async function restoreTargets(
   { stateFile, targetFile, clock, log, metrics }: Edges,
   facts: FactStore,
@@ -141,7 +141,7 @@ async function restoreTargets(
 /** What never changes of what is desired. */
 function fixedOf(
   { supervised, environment }: Edges,
-  { found }: Beginning,
+  { found }: StartState,
   { configuration }: Appliers,
 ): Parameters<typeof createDesire>[0] {
   if (supervised === undefined || found === undefined) return { environment, launch: undefined };

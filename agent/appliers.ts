@@ -1,4 +1,4 @@
-import { prepareFolders, type Beginning } from './beginning.ts';
+import { prepareFolders, type StartState } from './start-state.ts';
 import type { Desired } from './desired.ts';
 import type { Edges } from './edges.ts';
 import type { FactStore } from './facts.ts';
@@ -18,20 +18,26 @@ export interface Appliers {
   readonly sync: Prover;
   readonly publisher: Publisher;
   readonly configuration: Configuration;
-  /** Undefined where somebody else runs Prometheus. */
+  /** Undefined with an external Prometheus. */
   readonly own: OwnPrometheus | undefined;
 }
 
 export interface AppliersOptions {
   readonly edges: Edges;
-  readonly beginning: Beginning;
+  readonly startState: StartState;
   readonly facts: FactStore;
   readonly desired: () => Desired;
   /** Takes each line of the own Prometheus' log. */
   readonly onLine: (line: LogLine) => void;
 }
 
-export async function createAppliers({ edges, beginning, facts, desired, onLine }: AppliersOptions): Promise<Appliers> {
+export async function createAppliers({
+  edges,
+  startState,
+  facts,
+  desired,
+  onLine,
+}: AppliersOptions): Promise<Appliers> {
   const { config, supervised, environment, prometheus, clock, report, targetFile, stateFile } = edges;
   const sync = createProver({
     client: prometheus,
@@ -72,7 +78,7 @@ export async function createAppliers({ edges, beginning, facts, desired, onLine 
             settings: () => facts.current().settings,
             client: prometheus,
             clock,
-            keepsWal: beginning.found?.capacity.volume.kind === 'disk',
+            keepsWal: startState.found?.capacity.volume.kind === 'disk',
             makeRoom: () => prepareFolders(edges),
             onLine(line) {
               report({ kind: 'line', line });

@@ -35,7 +35,7 @@ export interface Config {
   readonly logLevel: LogLevel;
 }
 
-/** The Prometheus beside the agent: one that it runs, or one that somebody else runs. */
+/** The Prometheus beside the agent: one that it runs, or an external one. */
 export type PrometheusConfig =
   | { readonly kind: 'supervised'; readonly url: URL; readonly listen: Listen; readonly storageFolder: string }
   | { readonly kind: 'external'; readonly url: URL };
@@ -90,7 +90,7 @@ export const VARIABLES = [
   {
     name: 'PROMETHEUS_URL',
     default: '',
-    meaning: 'a Prometheus that somebody else runs; without it the agent runs its own',
+    meaning: 'the URL of an external Prometheus; without it the agent runs its own',
   },
   {
     name: 'AGENT_PROMETHEUS_LISTEN',

@@ -11,7 +11,7 @@ import { flagsOf, launchOf, type LaunchOptions } from './prometheus/process/flag
 import { hasProxy, proxyProblem } from './prometheus/configuration/proxies.ts';
 import type { Launch } from './prometheus/process/supervisor.ts';
 import type { DesiredProblems } from './report/reporter.ts';
-import { withLearntPaths } from './redirects/learnt.ts';
+import { withLearnedPaths } from './redirects/learned-paths.ts';
 import type { Environment } from './shared/environment.ts';
 import type { Settings } from './shared/settings/schema.ts';
 
@@ -19,7 +19,7 @@ import type { Settings } from './shared/settings/schema.ts';
 export interface Desired {
   /** What targets without an interval of their own are scraped with. */
   readonly scrape: ScrapeDefaults;
-  /** The targets of all bound apps, before learnt paths and capacity; undefined while no app is known. */
+  /** The targets of all bound apps, before learned paths and capacity; undefined while no app is known. */
   readonly discovered: Discovery | undefined;
   /** What of them is scraped, and how. */
   readonly targets: Discovery | undefined;
@@ -36,7 +36,7 @@ export interface Desired {
 /** What never changes while the agent runs. */
 export interface Fixed {
   readonly environment: Environment;
-  /** Of the own Prometheus; undefined for one that somebody else runs. */
+  /** Of the own Prometheus; undefined for an external one. */
   readonly launch:
     | (Omit<LaunchOptions, 'externalUrl' | 'flags' | 'goMemLimitBytes'> & { readonly lockFlags: readonly string[] })
     | undefined;
@@ -59,7 +59,7 @@ export function createDesire({
   const discovered = unlessSame((apps: NonNullable<Facts['apps']>, options: DiscoveryOptions) =>
     discover(apps, options, known),
   );
-  const routed = unlessSame(withLearntPaths);
+  const routed = unlessSame(withLearnedPaths);
   const capacities = unlessSame(capacityOf);
   let memory: PlanMemory | undefined;
   const fitted = unlessSame(
@@ -79,10 +79,10 @@ export function createDesire({
 
   return (facts, before) => {
     memory = before;
-    const { apps, settings, features, learnt, revivals, address } = facts;
+    const { apps, settings, features, learned, revivals, address } = facts;
     const options = discoveryOf(settings);
     const all = apps === undefined ? undefined : discovered(apps, options);
-    const whole = all === undefined ? undefined : routed(all, learnt);
+    const whole = all === undefined ? undefined : routed(all, learned);
     const held = facts.capacity;
     const capacity =
       held === undefined

@@ -6,7 +6,7 @@ import { createAuthorityFolder, type AuthorityFolder } from './prometheus/config
 import { createPrometheusClient, type PrometheusClient } from './prometheus/api/client.ts';
 import { createOwnSecret, type OwnSecret } from './prometheus/api/own-secret.ts';
 import { createStarts, type Starts } from './prometheus/process/start-attempts.ts';
-import { createLearntFile, type LearntFile } from './redirects/file.ts';
+import { createLearnedPathsFile, type LearnedPathsFile } from './redirects/file.ts';
 import { createReporter, type Reporter } from './report/reporter.ts';
 import type { Environment } from './shared/environment.ts';
 import type { Log } from './shared/log.ts';
@@ -18,10 +18,10 @@ import { createTroubles, type Troubles } from './system/troubles.ts';
 /** The Prometheus that the agent runs itself. */
 export type Supervised = Extract<Config['prometheus'], { readonly kind: 'supervised' }>;
 
-/** Whom the agent asks, what it writes, and where it tells what happens. */
+/** Whom the agent asks, what it writes, and where it reports what happens. */
 export interface Edges extends Reporter {
   readonly config: Config;
-  /** Undefined where somebody else runs Prometheus. */
+  /** Undefined with an external Prometheus. */
   readonly supervised: (Supervised & { readonly access: OwnSecret; readonly starts: Starts }) | undefined;
   /** What programs that the agent starts may see of it, with the private CAs. */
   readonly environment: Environment;
@@ -37,10 +37,10 @@ export interface Edges extends Reporter {
   readonly prometheus: PrometheusClient;
   readonly targetFile: TargetFile;
   readonly stateFile: StateFile;
-  readonly learntFile: LearntFile;
+  readonly learnedPathsFile: LearnedPathsFile;
 }
 
-/** `absence` tells why there is no process of the own Prometheus. */
+/** `absence` says why there is no process of the own Prometheus. */
 export function createEdges(
   config: Config,
   given: Environment,
@@ -78,6 +78,6 @@ export function createEdges(
     prometheus: createPrometheusClient(config.prometheus.url, { absence, access: supervised?.access }),
     targetFile: createTargetFile(dataFolder, clock.wallMs),
     stateFile: createStateFile(dataFolder),
-    learntFile: createLearntFile(dataFolder),
+    learnedPathsFile: createLearnedPathsFile(dataFolder),
   };
 }

@@ -1,26 +1,26 @@
 import type { KnownApps } from './discovery/known-apps.ts';
 import type { CapacityFacts } from './capacity/capacity.ts';
 import type { Features } from './prometheus/api/features.ts';
-import type { Learnt } from './redirects/learnt.ts';
+import type { LearnedPath } from './redirects/learned-paths.ts';
 import type { Settings } from './shared/settings/schema.ts';
 
 /** All that is known at a moment and decides what Prometheus is to do. */
 export interface Facts {
-  /** The apps as Tsuru told them last; before it has answered, those of the last run. Undefined: nothing is known, which is not "none". */
+  /** The apps as Tsuru reported them last; before it has answered, those of the last run. Undefined: nothing is known, which is not "none". */
   readonly apps: KnownApps | undefined;
   /** When they were seen, on the clock that only goes forward. */
   readonly seenAtMs: number;
   /** The settings in force. */
   readonly settings: Settings;
-  /** Where the users of this instance find it; undefined until Tsuru tells. */
+  /** Where the users of this instance find it; undefined until Tsuru reports. */
   readonly address: string | undefined;
   /** What this version of Prometheus can do. */
   readonly features: Features;
   /** The paths that processes redirect their metrics to, by process. */
-  readonly learnt: ReadonlyMap<string, Learnt>;
-  /** How often the file discovery of Prometheus was found dead: it begins anew with another configuration. */
+  readonly learned: ReadonlyMap<string, LearnedPath>;
+  /** How often the file discovery of Prometheus was found dead: it starts again with another configuration. */
   readonly revivals: number;
-  /** What the agent's own Prometheus can hold; undefined for one that somebody else runs. */
+  /** What the agent's own Prometheus can hold; undefined for an external one. */
   readonly capacity: CapacityFacts | undefined;
 }
 

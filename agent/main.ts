@@ -13,7 +13,7 @@ import { createLog } from './shared/log.ts';
 import { errorText } from './shared/text.ts';
 import { VERSION } from './shared/version.ts';
 
-/** How long a stop may take before the process ends all the same: files are whole at any moment. */
+/** How long a stop may take before the process ends anyway: files are whole at any moment. */
 const STOP_LIMIT_MS = 2_000;
 
 const USAGE = `Follows the units of the apps bound on Tsuru, and runs the Prometheus that scrapes them behind a password.
@@ -58,10 +58,10 @@ try {
   await agent.stopped;
 } catch (error) {
   if (error instanceof FolderInUse || error instanceof FolderNotWritable) fail(error.message);
-  if (errorCode(error) !== 'EADDRINUSE') fail(`The agent cannot go on: ${errorText(error)}`);
+  if (errorCode(error) !== 'EADDRINUSE') fail(`The agent failed: ${errorText(error)}`);
   const { gateway, listen } = config;
   const isPublic =
     error instanceof Error && 'port' in error && gateway !== undefined && error.port === gateway.listen.port;
   const [where, variable] = isPublic ? [gateway.listen, 'PORT'] : [listen, 'AGENT_LISTEN'];
-  fail(`${hostPort(where)} is in use: set ${variable} to another port, or end what listens there.`);
+  fail(`${hostPort(where)} is in use: set ${variable} to another port, or stop the process that uses it.`);
 }

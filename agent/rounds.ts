@@ -13,7 +13,7 @@ export interface RoundsOptions {
   readonly planned: PlanMemory | undefined;
   readonly publisher: Publisher;
   readonly configuration: Configuration;
-  /** Undefined for a Prometheus that somebody else runs. */
+  /** Undefined for an external Prometheus. */
   readonly own: OwnPrometheus | undefined;
   readonly report: Report;
   /** Milliseconds that only go forward. */

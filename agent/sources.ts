@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Appliers } from './appliers.ts';
-import type { Beginning } from './beginning.ts';
+import type { StartState } from './start-state.ts';
 import { createCapacityWatch, type CapacityWatch, type CapacityWatchOptions } from './capacity/capacity-watch.ts';
 import type { Desired } from './desired.ts';
 import type { Edges } from './edges.ts';
 import type { Facts, FactStore } from './facts.ts';
 import { createFailures, type Failures } from './failures/failures.ts';
-import { createReach } from './failures/reach.ts';
+import { createProbe } from './failures/probe.ts';
 import type { LogLine } from './prometheus/api/logfmt.ts';
 import { createHealth, type Health } from './prometheus/api/health.ts';
 import { hasProxy } from './prometheus/configuration/proxies.ts';
@@ -35,27 +35,27 @@ export interface Sources {
 
 export interface SourcesOptions {
   readonly edges: Edges;
-  readonly beginning: Beginning;
+  readonly startState: StartState;
   readonly facts: FactStore;
   readonly desired: () => Desired;
   readonly appliers: Appliers;
 }
 
-export function createSources({ edges, beginning, facts, desired, appliers }: SourcesOptions): Sources {
-  const { supervised, environment, prometheus: client, clock, log, metrics, troubles, learntFile } = edges;
+export function createSources({ edges, startState, facts, desired, appliers }: SourcesOptions): Sources {
+  const { supervised, environment, prometheus: client, clock, log, metrics, troubles, learnedPathsFile } = edges;
   const { wallMs, nowMs } = clock;
   const health = createHealth(client, nowMs, versionIs);
   const redirects = createRedirects({
-    file: learntFile,
+    file: learnedPathsFile,
     client,
     probe,
     clock,
     scrapeIntervalMs: () => desired().scrape.intervalMs,
     log,
     discovered: () => desired().discovered,
-    learnt: () => facts.current().learnt,
-    onLearnt(learnt) {
-      facts.patch({ learnt });
+    learned: () => facts.current().learned,
+    onLearnt(learned) {
+      facts.patch({ learned });
     },
   });
   const refusals = createRefusals({
@@ -68,17 +68,17 @@ export function createSources({ edges, beginning, facts, desired, appliers }: So
   });
   const failures = createFailures({
     client,
-    reach:
+    probe:
       supervised === undefined || hasProxy(environment)
         ? undefined
-        : createReach(() => facts.current().settings.alertmanagers.map(({ url }) => url)),
+        : createProbe(() => facts.current().settings.alertmanagers.map(({ url }) => url)),
     troubles,
     wallMs,
     nowMs,
     onFailure: metrics.failed,
     onFailing: metrics.failing,
   });
-  const { found } = beginning;
+  const { found } = startState;
   const capacity =
     supervised === undefined || found === undefined || appliers.own === undefined
       ? undefined
@@ -101,7 +101,7 @@ export function createSources({ edges, beginning, facts, desired, appliers }: So
     if (isDeepStrictEqual(next, features)) return;
     if (version === undefined)
       log.info(
-        `Prometheus ${features.version ?? ''} is gone: its configuration is made for any version, until one tells`,
+        `Prometheus ${features.version ?? ''} is gone: its configuration is rendered for any version until one answers`,
       );
     facts.patch({ features: next });
   }

@@ -18,7 +18,7 @@ export interface Context {
   readonly grants: Grants;
   readonly deploys: Deploys;
   readonly assertRules: AssertRules;
-  /** Aborted, with what users are told, shortly before the broker has to end. */
+  /** Aborted, with what users are reported, shortly before the broker has to end. */
   readonly ending: AbortSignal;
   readonly plans: readonly Plan[];
   /** The name that Tsuru knows this service by. */

@@ -46,7 +46,7 @@ try {
   const inUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
   fail(
     inUse
-      ? `${host}:${port} is in use: set PORT to another port, or end what listens there.`
-      : `The broker cannot go on: ${errorText(error)}`,
+      ? `${host}:${port} is in use: set PORT to another port, or stop the process that uses it.`
+      : `The broker failed: ${errorText(error)}`,
   );
 }

@@ -27,7 +27,7 @@ export interface Metrics {
   grantWaits(change: 1 | -1): void;
   readonly grantRetried: () => void;
   deployed(outcome: DeployOutcome): void;
-  /** A round of the reconciler has ended; so many instances that Tsuru does not know have parts. */
+  /** A round of the reconciler has ended; this many instances that Tsuru does not know have parts. */
   reconciled(outcome: RoundOutcome, leftovers: number): void;
   acted(act: ActKind, outcome: 'succeeded' | 'failed'): void;
 }

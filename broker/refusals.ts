@@ -152,9 +152,9 @@ function sentenceOf({ failure, call, words }: TsuruError, doing: string): string
       return `Tsuru refused to ${doing}: ${words.replace(/[.\s]+$/, '')}.`;
     case 'bad_answer':
     case 'too_large':
-      return `Tsuru's answer made no sense when asked to ${doing}: try again, and tell an administrator if it stays so.`;
+      return `Tsuru's answer was invalid when asked to ${doing}: try again, and tell an administrator if it fails again.`;
     default:
-      return `Tsuru failed to ${doing}: try again, and tell an administrator if it stays so.`;
+      return `Tsuru failed to ${doing}: try again, and tell an administrator if it fails again.`;
   }
 }
 
@@ -167,5 +167,5 @@ function permissionText(call: string): string {
 }
 
 function poolText(pool: string): string {
-  return pool === '' ? 'the pool that Tsuru takes when none is named' : `the pool ${pool}`;
+  return pool === '' ? "Tsuru's default pool" : `the pool ${pool}`;
 }

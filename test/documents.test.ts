@@ -62,7 +62,7 @@ describe('the documents', () => {
     assert.ok(text.includes(`${environment.join(' ')} \\\nnode ${NODE_FLAGS.join(' ')} dist/agent/main.js`));
   });
 
-  it('tell every variable with its default and meaning, as the agent does', async () => {
+  it('list every variable with its default and meaning, as the agent does', async () => {
     const expected = VARIABLES.map((variable: Variable) => [
       variable.name,
       variable.default ?? '_required_',
@@ -71,19 +71,19 @@ describe('the documents', () => {
     assert.deepEqual(await table(AGENT, 'variable'), expected);
   });
 
-  it('tell every metric of the agent, and no other', async () => {
+  it('list every metric of the agent, and no other', async () => {
     const registry = new Registry();
     createMetrics(registry);
     assert.deepEqual(await namesTold(AGENT, 'tsuru_agent_'), names(registry, 'tsuru_agent_'));
   });
 
-  it('tell every metric of the guarded port, and no other', async () => {
+  it('list every metric of the guarded port, and no other', async () => {
     const registry = new Registry();
     createGatewayMetrics(registry);
     assert.deepEqual(await namesTold(AGENT, 'tsuru_agent_gateway_'), names(registry, 'tsuru_agent_gateway_'));
   });
 
-  it('tell every variable and metric of the broker, and no other', async () => {
+  it('list every variable and metric of the broker, and no other', async () => {
     const variables = BROKER_VARIABLES.map((variable: Variable) => [
       variable.name,
       variable.default ?? '_required_',
@@ -95,7 +95,7 @@ describe('the documents', () => {
     assert.deepEqual(await namesTold(BROKER, 'tsuru_broker_'), names(registry, 'tsuru_broker_'));
   });
 
-  it('tell what fits into each of the shipped plans, as the broker reckons it', async () => {
+  it('state what fits into each of the shipped plans, as the broker computes it', async () => {
     const read = readPlans(await readFile(new URL('../broker/plans.yaml', import.meta.url), 'utf8'));
     assert.ok(read.ok);
     const rows = read.plans.map(({ name, memoryBytes, storage, details }) => {
@@ -113,13 +113,13 @@ describe('the documents', () => {
     );
   });
 
-  it('tell every setting with its default, range and meaning', async () => {
+  it('list every setting with its default, range and meaning', async () => {
     const expected = SETTINGS.map((setting) => [setting.name, setting.default, setting.range, setting.meaning]);
     const plain = expected.map((cells) => cells.map((cell) => cell.replaceAll('`', '')));
     assert.deepEqual(await table(AGENT, 'setting'), plain);
   });
 
-  it('tell every annotation, with an example that the agent takes', async () => {
+  it('list every annotation, with an example that the agent takes', async () => {
     const rows = await table(AGENT, 'annotation');
     const annotations = Object.fromEntries(rows.map(([name = '', , example = '']) => [name, example]));
     const { problems, scrape, port, labels } = readScrapeAnnotations(annotations, {}, OPTIONS.scrape);

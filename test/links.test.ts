@@ -58,7 +58,7 @@ async function documents(): Promise<URL[]> {
 }
 
 describe('a link between the documents', () => {
-  it('leads to a file, a folder or a heading that is there', async () => {
+  it('leads to a file, a folder or a heading that exists', async () => {
     const found = await documents();
     assert.ok(found.length >= 7, `${found.length} documents`);
     const problems: string[] = [];

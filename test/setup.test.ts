@@ -26,7 +26,7 @@ async function runSetup(programs: Readonly<Record<string, number>>): Promise<{ e
 }
 
 describe('the set-up of a machine', () => {
-  it('has nothing to do where everything is there', async () => {
+  it('does nothing where everything is installed', async () => {
     assert.deepEqual(await runSetup({ prometheus: 0, promtool: 0 }), { exit: 0, text: '' });
   });
 

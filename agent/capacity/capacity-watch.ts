@@ -23,7 +23,7 @@ const UNKNOWN_SAMPLES_EVERY_MS = 5_000;
 export interface CapacityWatchOptions {
   readonly storageFolder: string;
   readonly loadFile: LoadFile;
-  /** How much of the volume was taken at the start; undefined where it could not be read. */
+  /** How much of the volume was taken at the start; undefined if it could not be read. */
   readonly usedBytes: number | undefined;
   /** What is known and what follows from it, at present. */
   readonly now: () => {
@@ -39,7 +39,7 @@ export interface CapacityWatchOptions {
   readonly client: PrometheusClient;
   readonly clock: Clock;
   readonly troubles: Troubles;
-  /** The volume was looked at once more; returns whether something on it was freed. Never rejects. */
+  /** The volume was looked at again; returns whether something on it was freed. Never rejects. */
   readonly onLook: (look: VolumeLook) => Promise<boolean>;
 }
 
@@ -52,7 +52,7 @@ export interface CapacityWatch {
 export function createCapacityWatch(options: CapacityWatchOptions): CapacityWatch {
   const { now, patch, client, clock, troubles } = options;
   let layoutSinceMs = clock.nowMs();
-  let learntAtMs = -Infinity;
+  let measuredAtMs = -Infinity;
 
   const guard = createGuard({
     folder: options.storageFolder,
@@ -76,7 +76,7 @@ export function createCapacityWatch(options: CapacityWatchOptions): CapacityWatc
   });
 
   /**
-   * More than the present blocks hold takes shorter ones: Prometheus is started anew, and cuts its head at once. That waits until the head,
+   * More than the present blocks hold takes shorter ones: Prometheus is restarted, and cuts its head at once. That waits until the head,
    * a merged block or all blocks really are as large, so that a bind is not followed by a restart.
    */
   function follow(load: Load): void {
@@ -100,18 +100,18 @@ export function createCapacityWatch(options: CapacityWatchOptions): CapacityWatc
     try {
       const told = await readSamples(client);
       const { samples } = now().facts;
-      learntAtMs = clock.nowMs();
-      troubles.end('samples', 'Prometheus tells again how much each target exposes');
+      measuredAtMs = clock.nowMs();
+      troubles.end('samples', 'Prometheus reports the samples of each target again');
       const isSame = told.size === samples?.size && [...told].every(([key, count]) => samples.get(key) === count);
       if (!isSame) patch({ samples: told });
     } catch (error) {
-      // One that starts, or is restarted, is told of elsewhere.
+      // One that starts, or is restarted, is reported elsewhere.
       const isReady = await client.ready().then(
         () => true,
         () => false,
       );
       if (isReady)
-        troubles.begin('samples', `Prometheus does not tell how much each target exposes: ${errorText(error)}`);
+        troubles.begin('samples', `Prometheus does not report the samples of each target: ${errorText(error)}`);
     }
   }
 
@@ -143,7 +143,7 @@ export function createCapacityWatch(options: CapacityWatchOptions): CapacityWatc
       const learn = async (): Promise<void> => {
         while (!isStopped()) {
           await clock.sleep(UNKNOWN_SAMPLES_EVERY_MS, signal);
-          const isDue = hasUnmeasured() || clock.nowMs() - learntAtMs >= SAMPLES_EVERY_MS;
+          const isDue = hasUnmeasured() || clock.nowMs() - measuredAtMs >= SAMPLES_EVERY_MS;
           if (!isStopped() && isDue) await learnSamples();
         }
       };

@@ -7,7 +7,7 @@ import type { WatchState } from './volume-steps.ts';
 
 /** What is known of what the agent's own Prometheus can hold, and of what it holds. */
 export interface CapacityFacts {
-  /** Undefined when nobody tells. */
+  /** Undefined if unknown. */
   readonly memoryLimitBytes: number | undefined;
   readonly volume: Pick<Volume, 'kind' | 'sizeBytes'>;
   /** What its blocks are made for; undefined for what the retention can keep. */
@@ -18,7 +18,7 @@ export interface CapacityFacts {
   readonly volumeSteps: WatchState | undefined;
   /** Apps that are not scraped for now, as they make too many series, and why. */
   readonly paused: ReadonlyMap<string, string>;
-  /** What each target exposes a scrape, by sampleKey; undefined until Prometheus tells. */
+  /** What each target exposes a scrape, by sampleKey; undefined until Prometheus reports. */
   readonly samples: ReadonlyMap<string, number> | undefined;
 }
 

@@ -1,6 +1,6 @@
 import { listNames } from '../shared/text.ts';
 
-/** From so many times the budget's series on, apps are paused. The budget allows for a quarter more; what is above is what memory can still bear. */
+/** From this many times the budget's series on, apps are paused. The budget allows for a quarter more; what is above is what memory can still bear. */
 const TROUBLE_SHARE = 1.75;
 /** Below this many times the budget's series all apps are scraped again: what the budget allows for anyway. */
 const ROOM_SHARE = 1.25;
@@ -8,9 +8,9 @@ const ROOM_SHARE = 1.25;
 const PAUSE_MS = 5 * 60_000;
 /** How long a pause takes to show: Prometheus takes new targets every five seconds, and is looked at as often. */
 const PATIENCE_MS = 12_000;
-/** More are paused when there are so many times the series that there were once the last pause showed. */
+/** More are paused when there are this many times the series that there were once the last pause showed. */
 const GROWTH = 1.1;
-/** An app that made less than this share of what the worst one made is none to pause: a target whose sample limit changes begins anew, too. */
+/** An app that made less than this share of what the worst one made is none to pause: a target whose sample limit changes starts again, too. */
 const LEAST_SHARE = 0.1;
 
 /** Where all apps together made less than this share of what is too much, they are not its cause, but apps that exploded, whose scrapes fail now. */
@@ -61,7 +61,7 @@ export function watchChurn(state: ChurnState, { atMs, series, made }: HeadLook, 
   return { paused: new Set([...state.paused, ...more]), changedMs: atMs, settledSeries: undefined };
 }
 
-/** The apps that made most, as many as made so many series, or as made a considerable part of them. */
+/** The apps that made most, as many as made this many series, or as made a considerable part of them. */
 function worst({ paused }: ChurnState, made: ReadonlyMap<string, number>, tooMany: number): readonly string[] {
   const makers = [...made].filter(([app, count]) => count > 0 && !paused.has(app)).sort(([, a], [, b]) => b - a);
   const least = (makers[0]?.[1] ?? 0) * LEAST_SHARE;
@@ -74,7 +74,7 @@ function worst({ paused }: ChurnState, made: ReadonlyMap<string, number>, tooMan
   });
 }
 
-/** What is told of it; undefined when all is well. */
+/** Where its events go; undefined without a problem. */
 export function describeChurn({ paused }: ChurnState, series: number, budgetSeries: number): string | undefined {
   if (series < budgetSeries * TROUBLE_SHARE && paused.size === 0) return undefined;
   const held = `Prometheus holds ${number(series)} series, where there is room for ${number(budgetSeries)}`;
@@ -84,7 +84,7 @@ export function describeChurn({ paused }: ChurnState, series: number, budgetSeri
 
 /** Why the units of a paused app are not scraped. */
 export const PAUSED =
-  'its app makes so many new series that Prometheus would run out of memory, so it is not scraped until there is room: expose less, and no labels whose values keep changing (ids, times)';
+  'its app makes so many new series that Prometheus would run out of memory, so it is not scraped until there is capacity: expose less, and no labels whose values keep changing (ids, times)';
 
 function number(value: number): string {
   return Math.round(value).toLocaleString('en-US');

@@ -106,7 +106,7 @@ function shorter(factor: number): number {
   return FACTORS.find((one) => one < factor) ?? 1;
 }
 
-/** The interval that is so many times longer, up to the longest, and never shorter than wanted. */
+/** The interval that is this many times longer, up to the longest, and never shorter than wanted. */
 export function stretch(intervalMs: number, factor: number): number {
   return Math.max(intervalMs, Math.min(intervalMs * factor, LONGEST_STRETCHED_MS));
 }

@@ -13,13 +13,13 @@ const INTERVAL_LABEL = '__scrape_interval__';
 const TIMEOUT_LABEL = '__scrape_timeout__';
 /**
  * The interval that a target with a stretched one should have. Groups that are held were read from the target file: without it, what they were
- * stretched to would be taken for what they want, and each restart could stretch them once more.
+ * stretched to would be taken for what they want, and each restart could stretch them again.
  */
 const WANTED_INTERVAL_LABEL = '__meta_tsuru_scrape_interval';
 
 export interface FitOptions {
   readonly limits: readonly Limit[];
-  /** What each target exposes a scrape, by sampleKey; undefined until Prometheus tells: then targets are scraped as they were. */
+  /** What each target exposes a scrape, by sampleKey; undefined until Prometheus reports: then targets are scraped as they were. */
   readonly samples: ReadonlyMap<string, number> | undefined;
   /** By how much all intervals are stretched at least. */
   readonly factor: number;

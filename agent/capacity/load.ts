@@ -26,7 +26,7 @@ export interface LoadLook {
   readonly samples: number;
 }
 
-/** What was taken in between two looks; undefined when they are too near, or Prometheus was started anew between them. */
+/** What was taken in between two looks; undefined when they are too near, or Prometheus was restarted between them. */
 export function loadBetween(before: LoadLook, now: LoadLook): Load | undefined {
   const seconds = (now.atMs - before.atMs) / 1000;
   if (seconds * 1000 < MEASURED_OVER_MS || now.samples < before.samples) return undefined;
@@ -45,7 +45,7 @@ export function withoutMargin({ series, samplesPerSecond }: Load): Load {
 
 /** What Prometheus takes in, saved for the next start. */
 export interface LoadFile {
-  /** What was saved last; undefined when there is nothing of use: then the load is measured anew. */
+  /** What was saved last; undefined when there is nothing of use: then the load is measured again. */
   load(): Promise<Load | undefined>;
   /** @throws the file system's error; then the old file is as it was. */
   save(load: Load): Promise<void>;
@@ -113,7 +113,7 @@ export async function watchLoad(options: LoadWatchOptions, signal: AbortSignal):
       onLoad(load);
       await file.save(load);
     } catch {
-      // One that starts or does not answer is told of elsewhere, and so is a disk that is full.
+      // One that starts or does not answer is reported elsewhere, and so is a disk that is full.
     }
   }
 }
@@ -124,6 +124,6 @@ function readLook(page: string, atMs: number): LoadLook {
     ...samplesOf(page, `prometheus_tsdb_${name}`),
   ]);
   const series = sampleOf(page, 'prometheus_tsdb_head_series');
-  if (counters.length === 0 || series === undefined) throw new Error("Prometheus' metrics do not tell its load");
+  if (counters.length === 0 || series === undefined) throw new Error('the metrics of Prometheus do not show its load');
   return { atMs, samples: counters.reduce((sum, { value }) => sum + value, 0), series };
 }

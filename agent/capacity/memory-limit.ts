@@ -46,7 +46,7 @@ export async function readMemoryLimit(root = '/'): Promise<MemoryLimit> {
     { bytes: machine ?? Infinity, source: 'machine' as const },
   ].sort((a, b) => a.bytes - b.bytes)[0];
   if (found === undefined || found.bytes === Infinity) {
-    return { kind: 'unknown', reason: 'neither a control group nor /proc/meminfo tells how much memory there is' };
+    return { kind: 'unknown', reason: 'neither a control group nor /proc/meminfo has the size of the memory' };
   }
   return { kind: 'known', ...found };
 }

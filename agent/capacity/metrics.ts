@@ -21,7 +21,7 @@ const GAUGES: readonly (readonly [string, string, (capacity: CapacityStatus) => 
   ],
 ];
 
-/** The room of the agent's own Prometheus: without values until there is one, which the returned function is told. */
+/** The room of the agent's own Prometheus: without values until there is one, which the returned function is reported. */
 export function collectCapacityMetrics(registry: Registry, prefix: string): (status: () => CapacityStatus) => void {
   let status: (() => CapacityStatus) | undefined;
   for (const [name, help, read] of GAUGES) {

@@ -7,7 +7,7 @@ import { share, stretch } from './fair-share.ts';
 /** What a target is taken for while nothing is known of its process: about what a Go or Node app exposes. */
 const UNKNOWN_SAMPLES = 500;
 /**
- * What a target is taken for follows its measurement only once that is so many times more or less: a change within this margin changes no plan.
+ * What a target is taken for follows its measurement only once that is this many times more or less: a change within this margin changes no plan.
  * Where not all fits, targets are counted for as much more, so that what they may grow meanwhile fits.
  */
 export const MARGIN = 1.1;

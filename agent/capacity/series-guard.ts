@@ -52,7 +52,7 @@ export function createHeadGuard({ client, budgetSeries, onChange, troubles, cloc
         onChange(new Map([...state.paused].map((app) => [app, PAUSED])));
       }
     } catch (error) {
-      // One that starts, or does not answer, is told of elsewhere.
+      // One that starts, or does not answer, is reported elsewhere.
       if (await isReady(client))
         troubles.begin(
           UNKNOWN,
@@ -60,7 +60,7 @@ export function createHeadGuard({ client, budgetSeries, onChange, troubles, cloc
         );
       return;
     }
-    troubles.end(UNKNOWN, 'Prometheus answers again how many series it holds, and who made them');
+    troubles.end(UNKNOWN, 'Prometheus reports its series by app again');
     const sentence = describeChurn(state, series, most);
     if (sentence !== undefined) troubles.begin(CHURN, sentence);
     else troubles.end(CHURN, 'Prometheus holds no more series than planned, and all apps are scraped again');

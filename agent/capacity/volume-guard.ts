@@ -56,7 +56,7 @@ export function createGuard(options: GuardOptions): Guard {
       unknown(errorText(error));
       return;
     }
-    if (last.problem === undefined) troubles.end(UNKNOWN, "how full the data's volume is can be told again");
+    if (last.problem === undefined) troubles.end(UNKNOWN, "the usage of the data's volume is known again");
     else unknown(last.problem);
     const before = state;
     state = watch(state, last, retentionSizeBytes());
@@ -67,7 +67,7 @@ export function createGuard(options: GuardOptions): Guard {
   }
 
   function unknown(reason: string): void {
-    troubles.begin(UNKNOWN, `how full the data's volume is cannot be told, so no limit is lifted: ${reason}`);
+    troubles.begin(UNKNOWN, `the usage of the data's volume is unknown, so no limit is lifted: ${reason}`);
   }
 
   return {

@@ -28,7 +28,7 @@ export interface VolumeLook {
 
 /** What the watchdog does at present. */
 export interface WatchState {
-  /** How many steps are taken; 0 when all is well. */
+  /** How many steps are taken; 0 without a problem. */
   readonly steps: number;
   /** When the last was taken or undone. */
   readonly changedMs: number;
@@ -85,7 +85,7 @@ function take(state: WatchState, steps: number, look: VolumeLook, retentionSizeB
   };
 }
 
-/** What the watchdog does, as a sentence; undefined when all is well. */
+/** What the watchdog does, as a sentence; undefined without a problem. */
 export function describeWatch({ steps, factor, retentionSizeBytes }: WatchState, look: VolumeLook): string | undefined {
   if (steps === 0) return undefined;
   const percent = Math.round((100 * look.usedBytes) / look.sizeBytes);

@@ -98,7 +98,7 @@ function discoverApp(known: KnownApp, options: DiscoveryOptions): AppDiscovery {
     if ('reason' in found) leftOut.push(found);
     else candidates.push(found);
   }
-  // Without units, the app's own annotations are read all the same.
+  // Without units, the app's own annotations are read anyway.
   if (known.units.length === 0) annotatedOf('').problems.forEach((problem) => problems.add(problem));
   const unique = separate(candidates);
   const allowed = unique.targets.slice(0, options.targetsPerApp);

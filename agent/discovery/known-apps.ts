@@ -48,15 +48,15 @@ export interface AppDetails {
 /** What is known of an app that is bound: the last answers that told it. */
 export interface KnownApp {
   readonly app: App;
-  /** Its units when Tsuru last told them. */
+  /** Its units when Tsuru last reported them. */
   readonly units: readonly Unit[];
-  /** Set while Tsuru cannot tell its units: then the last ones stand. */
+  /** Set while Tsuru cannot report its units: then the last ones stand. */
   readonly unknown?: { readonly reason: string; readonly sinceMs: number };
   /** Missing until they were asked for the first time. */
   readonly details?: AppDetails;
   /**
    * Its target groups as the last target file had them, for an app whose units were never told to this agent because the state file was
-   * lost. They stand until Tsuru tells its units.
+   * lost. They stand until Tsuru reports its units.
    */
   readonly fromTargetFile?: readonly TargetGroup[];
   /**

@@ -2,9 +2,9 @@ import type { App, AppDetails, Unit } from './known-apps.ts';
 import { compareText } from '../shared/text.ts';
 import { APP_LABEL, TEAM_LABEL } from './target-group.ts';
 
-/** The label that tells which unit a target is: what becomes `instance`. */
+/** The label that says which unit a target is: what becomes `instance`. */
 export const UNIT_LABEL = '__meta_tsuru_unit';
-/** The label that tells which process of its app a target is of. */
+/** The label that says which process of its app a target is of. */
 export const PROCESS_LABEL = '__meta_tsuru_process';
 
 /** The labels of a unit's target before relabelling. Empty ones are left out: to Prometheus they are the same as none. */

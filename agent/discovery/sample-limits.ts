@@ -5,15 +5,15 @@
  */
 export const SAMPLE_LIMITS = [2_000, 16_000, Infinity] as const;
 
-/** For a target that does not fit: its scrapes fail and take no room, and Prometheus tells all the same how much it exposes. */
+/** For a target that does not fit: its scrapes fail and take no room, and Prometheus reports anyway how much it exposes. */
 export const PROBE_LIMIT = 1;
 
 /** How much a target may grow before its limit is raised, so that no scrape fails meanwhile. */
 const ROOM = 1.1;
-/** A limit is lowered only where a target of so many times the samples would have the lower one, too. */
+/** A limit is lowered only where a target of this many times the samples would have the lower one, too. */
 const LOWER = 4;
 
-/** The limit for a target that had one, or none, and exposes so many samples: the same, until it outgrows that or is far below. */
+/** The limit for a target that had one, or none, and exposes this many samples: the same, until it outgrows that or is far below. */
 export function sampleLimitFor(samples: number, previous: number | undefined): number {
   if (previous !== undefined && previous >= samples * ROOM && leastLimit(samples * LOWER) >= previous) return previous;
   return leastLimit(samples);
@@ -31,7 +31,7 @@ export function labelOfLimit(limit: number): string {
   return limit === Infinity ? 'none' : String(limit);
 }
 
-/** The limit that a label tells; undefined when it tells none. */
+/** The limit that a label tells; undefined when it reports none. */
 export function limitOfLabel(label: string | undefined): number | undefined {
   return SAMPLE_LIMITS.find((limit) => labelOfLimit(limit) === label);
 }

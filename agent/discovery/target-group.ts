@@ -6,7 +6,7 @@ export interface TargetGroup {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The label that tells which app a target group belongs to. */
+/** The label that says which app a target group belongs to. */
 export const APP_LABEL = '__meta_tsuru_app';
 /** The label that tells whose app it is. */
 export const TEAM_LABEL = '__meta_tsuru_team';

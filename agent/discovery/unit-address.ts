@@ -51,8 +51,8 @@ function portOf(unit: Unit, ports: readonly Port[]): number | undefined {
 }
 
 function whyNoPort(unit: Unit, details: AppDetails | undefined): string {
-  if (details === undefined) return 'Tsuru has not told the ports of the app yet';
-  if (details.ports.length === 0) return 'Tsuru tells no ports of the app yet: it writes them when the units are ready';
+  if (details === undefined) return 'Tsuru has not listed the ports of the app yet';
+  if (details.ports.length === 0) return 'Tsuru lists no ports of the app yet: it adds them when the units are ready';
   return `the process ${unit.process} listens on no TCP port`;
 }
 

@@ -33,7 +33,7 @@ function keyOf(kind: FailureKind, key: string): string {
   return `${kind} ${key}`;
 }
 
-/** What a line says of a receiver that fails, in the words of Prometheus 2.42 to 3.14; undefined when it is about something else. */
+/** What a line says of a receiver that fails, in the format of Prometheus 2.42 to 3.14; undefined when it is about something else. */
 export function readError({
   message,
   fields,

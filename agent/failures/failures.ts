@@ -3,10 +3,16 @@ import type { PrometheusClient } from '../prometheus/api/client.ts';
 import { samplesOf } from '../prometheus/api/exposition.ts';
 import { createLastErrors } from './errors.ts';
 import type { FailureKind, Observation } from './observation.ts';
-import type { Reach } from './reach.ts';
-import { createSpells, type SpellsOptions } from './spells.ts';
+import type { Probe } from './probe.ts';
+import { createOngoingFailures, type OngoingFailuresOptions } from './ongoing-failures.ts';
 import { observeLimits, observeRules } from './states.ts';
-import { compareTallies, readAlertmanagers, readRemoteWrites, readRuleGroups, type Tally } from './tallies.ts';
+import {
+  compareCounts,
+  readAlertmanagers,
+  readRemoteWrites,
+  readRuleGroups,
+  type FailureCount,
+} from './failure-counts.ts';
 
 /** With more targets than this they are not asked for: at 10,000 the answer is 7 MB. */
 const MOST_TARGETS = 2_000;
@@ -17,10 +23,10 @@ const LIMITS = [
   'prometheus_target_scrape_pool_exceeded_label_limits_total',
   'prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total',
 ];
-export interface FailuresOptions extends SpellsOptions {
+export interface FailuresOptions extends OngoingFailuresOptions {
   readonly client: Pick<PrometheusClient, 'alertmanagers' | 'rules' | 'targets'>;
-  /** Whether Alertmanagers can be reached; undefined where Prometheus runs elsewhere or has a proxy, and may reach others. */
-  readonly reach: Reach | undefined;
+  /** Whether Alertmanagers can be reached; undefined if Prometheus runs elsewhere or has a proxy, and may probe others. */
+  readonly probe: Probe | undefined;
 }
 
 /** What Prometheus has loaded and cannot run: receivers that refuse or are away, rules that fail, limits that drop targets. */
@@ -33,28 +39,28 @@ export interface Failures {
   readonly look: (page: string) => Promise<void>;
 }
 
-export function createFailures({ client, reach, ...options }: FailuresOptions): Failures {
-  const spells = createSpells(options);
+export function createFailures({ client, probe, ...options }: FailuresOptions): Failures {
+  const ongoing = createOngoingFailures(options);
   const errors = createLastErrors();
   /** Alertmanagers that could not be reached at the last look. */
   const away = new Set<string>();
-  const tallies = new Map<FailureKind, readonly Tally[]>();
+  const counts = new Map<FailureKind, readonly FailureCount[]>();
   const rulesFail = createGrowth(FAILED_RULES);
   const limitsExceeded = createGrowth(LIMITS);
   /** Each limit that has stopped a query, with the error since the last look, if there was one. */
   const stopped = new Map<string, string | undefined>();
   let failingRules: ReadonlyMap<string, string> = new Map();
 
-  function compare(kind: FailureKind, now: readonly Tally[]): readonly Observation[] {
-    const observations = compareTallies(tallies.get(kind), now, (key) => errors.of(kind, key));
-    tallies.set(kind, now);
+  function compare(kind: FailureKind, now: readonly FailureCount[]): readonly Observation[] {
+    const observations = compareCounts(counts.get(kind), now, (key) => errors.of(kind, key));
+    counts.set(kind, now);
     return observations;
   }
 
-  /** One that is sent nothing may be away all the same, and one that was away may be back. */
-  async function reached(observation: Observation, reach: Reach): Promise<Observation> {
+  /** One that is sent nothing may be away anyway, and one that was away may be back. */
+  async function reached(observation: Observation, probe: Probe): Promise<Observation> {
     const { key, verdict } = observation;
-    const error = verdict === 'works' ? undefined : await reach(key);
+    const error = verdict === 'works' ? undefined : await probe(key);
     const wasAway = away.has(key);
     if (error === undefined) away.delete(key);
     else away.add(key);
@@ -68,26 +74,26 @@ export function createFailures({ client, reach, ...options }: FailuresOptions): 
     // Metrics of one that a reload has removed stay (2.42). Without an answer, nothing is known to be gone.
     const urls = observations.length === 0 ? [] : await client.alertmanagers().catch(() => undefined);
     const configured = observations.filter(({ key }) => urls?.includes(key) ?? true);
-    spells.observe(
+    ongoing.observe(
       'alertmanager',
-      reach === undefined ? configured : await Promise.all(configured.map((one) => reached(one, reach))),
+      probe === undefined ? configured : await Promise.all(configured.map((one) => reached(one, probe))),
     );
   }
 
   async function lookAtRules(page: string): Promise<void> {
-    if (!rulesFail.hasGrown(page) && !spells.isOpen('rule')) return;
+    if (!rulesFail.hasGrown(page) && !ongoing.isOpen('rule')) return;
     const { observations, failing } = observeRules(await client.rules(), failingRules);
     rulesFail.settle();
     failingRules = failing;
-    spells.observe('rule', observations);
+    ongoing.observe('rule', observations);
   }
 
   async function lookAtLimits(page: string): Promise<void> {
-    if (!limitsExceeded.hasGrown(page) && !spells.isOpen('limit')) return;
+    if (!limitsExceeded.hasGrown(page) && !ongoing.isOpen('limit')) return;
     if (total(page, 'prometheus_target_scrape_pool_targets') > MOST_TARGETS) return;
     const observations = observeLimits(await client.targets());
     limitsExceeded.settle();
-    spells.observe('limit', observations);
+    ongoing.observe('limit', observations);
   }
 
   function observeQueries(): void {
@@ -96,7 +102,7 @@ export function createFailures({ client, reach, ...options }: FailuresOptions): 
         ? { key: limit, name: limit, verdict: 'idle', isNew: false }
         : { key: limit, name: limit, verdict: 'fails', isNew: true, error },
     );
-    spells.observe('query', observations);
+    ongoing.observe('query', observations);
     for (const limit of stopped.keys()) stopped.set(limit, undefined);
   }
 
@@ -104,8 +110,8 @@ export function createFailures({ client, reach, ...options }: FailuresOptions): 
     onLine: errors.onLine,
     onStopped: (limit, error) => stopped.set(limit, error),
     async look(page) {
-      spells.observe('remote_write', compare('remote_write', readRemoteWrites(page)));
-      spells.observe('rule_group', compare('rule_group', readRuleGroups(page)));
+      ongoing.observe('remote_write', compare('remote_write', readRemoteWrites(page)));
+      ongoing.observe('rule_group', compare('rule_group', readRuleGroups(page)));
       observeQueries();
       // What does not answer now is asked again at the next look.
       await Promise.allSettled([lookAtAlertmanagers(page), lookAtRules(page), lookAtLimits(page)]);
@@ -120,7 +126,7 @@ function createGrowth(names: readonly string[]): { hasGrown(page: string): boole
   return {
     hasGrown(page) {
       seen = names.reduce((sum, name) => sum + total(page, name), 0);
-      // A Prometheus that was started anew counts from 0.
+      // A Prometheus that was restarted counts from 0.
       settled = Math.min(settled, seen);
       return seen > settled;
     },

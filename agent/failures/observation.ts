@@ -10,8 +10,8 @@ export interface Observation {
   readonly name: string;
   /** `idle`: it did nothing since the last look, or that is unknown. */
   readonly verdict: 'fails' | 'works' | 'idle';
-  /** Whether it failed anew since the last look; a state that only lasts is no new failure. */
+  /** Whether it failed again since the last look; a state that only lasts is no new failure. */
   readonly isNew: boolean;
-  /** Prometheus' own words, without secrets. */
+  /** Prometheus' message, without secrets. */
   readonly error?: string;
 }

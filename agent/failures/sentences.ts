@@ -1,7 +1,7 @@
 import { count } from '../shared/text.ts';
 import type { FailureKind } from './observation.ts';
 
-/** How each kind is told. A sentence names what fails and its last error first, as what shows it may cut its end. */
+/** How each kind is reported. A sentence names what fails and its last error first, as what shows it may cut its end. */
 interface Words {
   /** The subject and its verb, in front of the error. */
   readonly fails: (name: string) => string;
@@ -67,7 +67,7 @@ export function failureText(kind: FailureKind, name: string, error: string): str
   return `${fails(name)}: ${error}; ${remedy(error)}`;
 }
 
-/** Those beyond the ones that are told one by one. */
+/** Those beyond the ones that are reported one by one. */
 export function moreText(kind: FailureKind, more: number): string {
   const { noun } = WORDS[kind];
   return `${count(more, noun)} ${more === 1 ? 'fails' : 'fail'} as well`;

@@ -21,7 +21,7 @@ export interface SurveyOptions {
   readonly refusals: Pick<Refusals, 'onMetrics'> | undefined;
 }
 
-/** Looks at Prometheus' own metrics from time to time, until the signal aborts. Never rejects: whether it answers is told elsewhere. */
+/** Looks at Prometheus' own metrics from time to time, until the signal aborts. Never rejects: whether it answers is reported elsewhere. */
 export async function survey(
   { client, clock, senders, failures, refusals }: SurveyOptions,
   signal: AbortSignal,

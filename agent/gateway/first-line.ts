@@ -10,7 +10,7 @@ export interface FirstLines {
 }
 
 /**
- * Percent-encodes the bytes of first lines that are no ASCII, as Node's parser refuses a URL with such bytes, which Prometheus reads. To be
+ * Percent-encodes the bytes of first lines that are not ASCII, as Node's parser refuses a URL with such bytes, which Prometheus reads. To be
  * called once the HTTP server has the connection. A line that comes with the end of another request is left as it is, and refused.
  */
 export function encodeFirstLines(socket: Socket): FirstLines {

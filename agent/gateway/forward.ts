@@ -68,7 +68,7 @@ export function createForwarder(
       exchange.upstream = upstream;
       if (exchange.isTooSlow) upstream.destroy();
     }
-    // The agent's time-out is for idle connections: those at work have the limits' own.
+    // The agent's timeout is for idle connections: those at work have the limits' own.
     upstream.setTimeout(0);
   });
   proxy.on('proxyRes', (answer, _request, response) => {
@@ -133,7 +133,7 @@ export function createForwarder(
   };
 }
 
-/** Ends a response whose client reads nothing for so long. Node sees a part of a write that was read as well. */
+/** Ends a response whose client reads nothing for this long. Node sees a part of a write that was read as well. */
 export function cutStalled(response: ServerResponse, stallMs: number): void {
   response.setTimeout(stallMs, () => {
     if (response.writableLength > 0) response.destroy();

@@ -13,7 +13,7 @@ import { LIMITS, type Limits } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
 import { pageOf, type RefusalPage } from './refusals.ts';
 
-/** How often time-outs are looked after: Node's own 30 s would make them as long. */
+/** How often timeouts are looked after: Node's own 30 s would make them as long. */
 const CHECK_EVERY_MS = 500;
 
 /** Connections that wait to be accepted. With Node's 511, a flood has the kernel drop others, who try again after a second or three. */

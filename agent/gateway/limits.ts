@@ -28,7 +28,7 @@ export const LIMITS = {
   answerMs: 130_000,
   /** From the first byte of an answer to its last: 10 MB at 90 kB/s. It bounds those who read slowly. */
   transferMs: 120_000,
-  /** A client that reads nothing for so long has gone or means no good. The kernel tells of reading in steps of up to 64 kB. */
+  /** A client that reads nothing for this long has gone or means no good. The kernel tells of reading in steps of up to 64 kB. */
   stallMs: 10_000,
   /** Open streams of notifications: one for each open tab of the UI. */
   liveStreams: 32,

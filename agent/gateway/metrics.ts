@@ -7,7 +7,7 @@ import { REFUSAL_REASONS, type RefusalReason } from './refusals.ts';
 import type { Kind } from './routes.ts';
 
 const PREFIX = 'tsuru_agent_gateway_';
-/** From a metric's last value to Prometheus' own time-out, in seconds. */
+/** From a metric's last value to Prometheus' own timeout, in seconds. */
 const DURATION_BUCKETS = [0.01, 0.05, 0.25, 1, 5, 30, 120];
 
 /** What a gateway tells of its work. */

@@ -18,7 +18,7 @@ export interface GatewayOptions {
   readonly readiness: () => Promise<{ readonly targetsKnown: boolean; readonly prometheusReady: boolean }>;
   readonly log: Log;
   readonly metrics: GatewayMetrics;
-  /** Prometheus has stopped a query, with its own words. */
+  /** Prometheus has stopped a query, with its message. */
   readonly onStopped: OnStopped;
   /** Milliseconds that only go forward. */
   readonly nowMs: () => number;

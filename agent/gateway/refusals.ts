@@ -7,7 +7,7 @@ const PAGES = {
   upgrade: text(400, 'Only HTTP/1.1 is supported: leave the Upgrade header out.'),
   no_credentials: text(401, 'Log in with the user and the password of this instance.'),
   wrong_credentials: text(401, 'This is not the user and the password of this instance.'),
-  not_found: text(404, 'There is no such page here: only those of the UI and of the query API of Prometheus.'),
+  not_found: text(404, 'This page does not exist: only the UI and the query API of Prometheus are served.'),
   method: text(405, 'This page does not take this method.'),
   slow_request: text(408, 'The request took too long to arrive.'),
   body_too_large: text(413, 'The body of the request is too large.'),

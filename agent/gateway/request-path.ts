@@ -16,7 +16,7 @@ export interface Target {
 }
 
 /**
- * Reads a request's target, whose bytes that are no ASCII are percent-encoded by now. Undefined when it is none that is answered: not in origin form
+ * Reads a request's target, whose bytes that are not ASCII are percent-encoded by now. Undefined when it is none that is answered: not in origin form
  * (`http://...`, `*`), with encoded or odd characters outside of a label's name, with `.` or `..`, with a fragment.
  */
 export function targetOf(raw: string): Target | undefined {

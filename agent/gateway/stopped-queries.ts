@@ -17,7 +17,7 @@ const SAYS: readonly (readonly [says: RegExp, limit: QueryLimit])[] = [
 
 export type OnStopped = (limit: QueryLimit, error: string) => void;
 
-/** Tells when an answer of Prometheus says that it has stopped a query; the answer goes to its client all the same. */
+/** Tells when an answer of Prometheus says that it has stopped a query; the answer goes to its client anyway. */
 export function watchStopped(answer: IncomingMessage, onStopped: OnStopped): void {
   if (!STATUSES.includes(answer.statusCode ?? 0)) return;
   const chunks: Buffer[] = [];

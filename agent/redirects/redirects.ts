@@ -4,9 +4,9 @@ import type { Discovery } from '../discovery/discover.ts';
 import type { PrometheusClient } from '../prometheus/api/client.ts';
 import type { Log } from '../shared/log.ts';
 import { errorText, shortLine } from '../shared/text.ts';
-import { judge, type ProcessState } from './judge.ts';
-import type { Learnt, LearntPaths } from './learnt.ts';
-import type { LearntFile } from './file.ts';
+import { processStates, type ProcessState } from './process-state.ts';
+import type { LearnedPath, LearnedPaths } from './learned-paths.ts';
+import type { LearnedPathsFile } from './file.ts';
 import { placeText, type Destination } from './place.ts';
 import type { Probe } from './probe.ts';
 
@@ -18,7 +18,7 @@ const LONGEST_LOOK_MS = 5_000;
 const MS_BETWEEN_PER_TARGET = 15;
 /** A process is followed so often in a row: /metrics to /metrics/ is once. */
 const MOST_HOPS = 3;
-/** A process that redirected elsewhere is asked again after so long, or once its version changes. */
+/** A process that redirected elsewhere is asked again after this long, or once its version changes. */
 const ASK_AGAIN_MS = 10 * 60_000;
 /** One whose path was wrong is asked again sooner, as an app that starts may answer 404; doubled each time, up to the same. */
 const FIRST_ASK_AGAIN_MS = 60_000;
@@ -38,18 +38,18 @@ interface Refusal {
 }
 
 export interface RedirectsOptions {
-  readonly file: LearntFile;
+  readonly file: LearnedPathsFile;
   readonly client: Pick<PrometheusClient, 'query' | 'targets'>;
   readonly probe: Probe;
   readonly clock: Clock;
   readonly scrapeIntervalMs: () => number;
   readonly log: Log;
-  /** The targets at present, before learnt paths; undefined while none are known. */
+  /** The targets at present, before learned paths; undefined while none are known. */
   readonly discovered: () => Discovery | undefined;
   /** The paths that are in force. */
-  readonly learnt: () => LearntPaths;
+  readonly learned: () => LearnedPaths;
   /** Takes other paths. */
-  readonly onLearnt: (learnt: LearntPaths) => void;
+  readonly onLearnt: (learned: LearnedPaths) => void;
 }
 
 /**
@@ -85,9 +85,9 @@ export function createRedirects(options: RedirectsOptions): Redirects {
   }
 
   /** What comes of the answer to the agent's own request. */
-  function follow(state: ProcessState, asked: string, destination: Destination): Learnt | undefined {
+  function follow(state: ProcessState, asked: string, destination: Destination): LearnedPath | undefined {
     const { app, process, from, key } = state;
-    const before = options.learnt().get(key);
+    const before = options.learned().get(key);
     const way = [...(before?.from === from ? before.asked : []), asked];
     if (destination.kind === 'refused') {
       refuse(state, notFollowed(state, asked, destination.why));
@@ -95,7 +95,7 @@ export function createRedirects(options: RedirectsOptions): Redirects {
     }
     const to = placeText(destination.place);
     if (way.includes(to) || way.length > MOST_HOPS) {
-      const why = way.includes(to) ? `${to} leads back to it` : `it goes on after ${MOST_HOPS} redirects`;
+      const why = way.includes(to) ? `${to} leads back to it` : `it redirects more than ${MOST_HOPS} times`;
       refuse(state, notFollowed(state, asked, why));
       return undefined;
     }
@@ -105,39 +105,41 @@ export function createRedirects(options: RedirectsOptions): Redirects {
 
   async function look(signal: AbortSignal): Promise<number> {
     const discovery = options.discovered();
-    const learnt = options.learnt();
+    const learned = options.learned();
     if (discovery === undefined || discovery.groups.length === 0) return 0;
     const [down] = await client.query('count(up == 0)');
     if (down === undefined) {
       refusals = new Map();
       return 0;
     }
-    const states = judge(discovery, learnt, await client.targets());
+    const states = processStates(discovery, learned, await client.targets());
     const apps = new Set(discovery.apps.map(({ known }) => known.app.name));
     const byKey = new Map(states.map((state) => [state.key, state]));
     const next = new Map(
-      [...learnt].filter(([key, { app, from }]) => apps.has(app) && (byKey.get(key)?.from ?? from) === from),
+      [...learned].filter(([key, { app, from }]) => apps.has(app) && (byKey.get(key)?.from ?? from) === from),
     );
     refusals = new Map(
       [...refusals].filter(([key, { from }]) => {
         const state = byKey.get(key);
-        return state?.from === from && state.fares.kind !== 'up';
+        return state?.from === from && state.outcome.kind !== 'up';
       }),
     );
     for (const state of states) {
-      const { key, fares } = state;
+      const { key, outcome } = state;
       const path = next.get(key);
-      if (fares.kind !== 'wrong' || path === undefined) continue;
-      const why = `${placeText(path.to)} fails: ${shortLine(fares.error, LONGEST_ERROR)}`;
+      if (outcome.kind !== 'wrong' || path === undefined) continue;
+      const why = `${placeText(path.to)} fails: ${shortLine(outcome.error, LONGEST_ERROR)}`;
       refuse(state, notFollowed(state, path.asked.at(-1) ?? '', why), FIRST_ASK_AGAIN_MS);
       next.delete(key);
     }
-    const toAsk = states.filter((state) => state.fares.kind === 'redirects' && !isRefused(state)).slice(0, MOST_ASKED);
+    const toAsk = states
+      .filter((state) => state.outcome.kind === 'redirects' && !isRefused(state))
+      .slice(0, MOST_ASKED);
     await pMap(
       toAsk,
       async (state) => {
-        if (state.fares.kind !== 'redirects') return;
-        const { url, place } = state.fares;
+        if (state.outcome.kind !== 'redirects') return;
+        const { url, place } = state.outcome;
         const path = follow(state, place, await probe(url, signal));
         if (path === undefined) next.delete(state.key);
         else next.set(state.key, path);
@@ -148,13 +150,13 @@ export function createRedirects(options: RedirectsOptions): Redirects {
     return discovery.groups.length * MS_BETWEEN_PER_TARGET;
   }
 
-  async function keep(next: ReadonlyMap<string, Learnt>, signal: AbortSignal): Promise<void> {
-    const learnt = options.learnt();
-    const isSame = next.size === learnt.size && [...next].every(([key, path]) => learnt.get(key) === path);
+  async function keep(next: ReadonlyMap<string, LearnedPath>, signal: AbortSignal): Promise<void> {
+    const learned = options.learned();
+    const isSame = next.size === learned.size && [...next].every(([key, path]) => learned.get(key) === path);
     if (isSame || signal.aborted) return;
     onLearnt(next);
     await file.save([...next.values()]).catch((error: unknown) => {
-      log.warn(`the learnt paths cannot be saved, so a restart learns them anew: ${errorText(error)}`);
+      log.warn(`the learned paths cannot be saved, so a restart learns them again: ${errorText(error)}`);
     });
   }
 
@@ -163,7 +165,7 @@ export function createRedirects(options: RedirectsOptions): Redirects {
     async run(signal) {
       const isStopped = (): boolean => signal.aborted;
       while (!isStopped()) {
-        // Whether Prometheus answers is told elsewhere.
+        // Whether Prometheus answers is reported elsewhere.
         const leastMs = await look(signal).catch(() => 0);
         const everyMs = options.scrapeIntervalMs() / LOOKS_AN_INTERVAL;
         await clock.sleep(Math.max(Math.min(everyMs, LONGEST_LOOK_MS), SHORTEST_LOOK_MS, leastMs), signal);

@@ -16,10 +16,10 @@ import type { SettingsOutcome } from '../tsuru/instance-settings.ts';
 import type { WriteOutcome } from '../targets/publisher.ts';
 
 const PREFIX = 'tsuru_agent_';
-/** From an answer out of a cache to Tsuru's own time-outs, in seconds. */
+/** From an answer out of a cache to Tsuru's own timeouts, in seconds. */
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** So many names of a kind have a series of their own, the rest is `other`: names come and go with each change of the rules. */
+/** This many names of a kind have a series of their own, the rest is `other`: names come and go with each change of the rules. */
 const MOST_FAILURE_NAMES = 50;
 
 const LOSSES = ['full', 'damaged'] as const;
@@ -61,10 +61,11 @@ export function createMetrics(registry: Registry): Metrics {
     new Gauge({ name: PREFIX + name, help, labelNames, registers });
 
   const polls = counter('polls_total', 'Polls of the Tsuru API.');
-  const pollsFailed = counter('polls_failed_total', 'Polls that failed, by reason; targets stay as they were.', [
-    'reason',
-  ]);
-  const pollSuccess = gauge('poll_last_success_timestamp_seconds', 'When a poll last succeeded; 0 if none has.');
+  const pollsFailed = counter('polls_failed_total', 'Failed polls, by reason; targets are kept.', ['reason']);
+  const pollSuccess = gauge(
+    'poll_last_success_timestamp_seconds',
+    'Time of the last successful poll; 0 before the first.',
+  );
   const pollDuration = new Histogram({
     name: `${PREFIX}poll_duration_seconds`,
     help: 'How long polls took, from the request to the targets written.',
@@ -77,7 +78,7 @@ export function createMetrics(registry: Registry): Metrics {
     ['call', 'status'],
   );
   const apps = gauge('apps', 'Apps bound to this instance.');
-  const appsUnknown = gauge('apps_unknown', 'Apps whose units Tsuru cannot tell at present; their last targets stay.');
+  const appsUnknown = gauge('apps_unknown', 'Apps whose units are unknown; their last targets are kept.');
   const targets = gauge('targets', 'Targets by app.', ['app']);
   const refused = counter(
     'samples_refused_total',
@@ -89,17 +90,14 @@ export function createMetrics(registry: Registry): Metrics {
     'Looks at Prometheus (every 15s) that found a new failure, by kind and name of what failed.',
     ['kind', 'name'],
   );
-  const failing = gauge('runtime_failing', 'Number of failures that the status tells at present, by kind.', ['kind']);
+  const failing = gauge('runtime_failing', 'Failures that the status reports now, by kind.', ['kind']);
   const failureNames = new Map(FAILURE_KINDS.map((kind) => [kind, new Set<string>()]));
   FAILURE_KINDS.forEach((kind) => {
     failing.set({ kind }, 0);
   });
   const leftOut = gauge('units_left_out', 'Units that are not scraped, by reason.', ['reason']);
   const writes = counter('target_writes_total', 'Versions of the target file that were written.');
-  const writesFailed = counter(
-    'target_writes_failed_total',
-    'Writes of the target file that failed; the old file stays.',
-  );
+  const writesFailed = counter('target_writes_failed_total', 'Failed writes of the target file; the old file is kept.');
   const lastWrite = gauge(
     'target_last_write_timestamp_seconds',
     'When the target file was last written; 0 if it was not.',
@@ -112,17 +110,20 @@ export function createMetrics(registry: Registry): Metrics {
     buckets: DURATION_BUCKETS,
     registers,
   });
-  const revivals = counter('discovery_revivals_total', "How often Prometheus' dead file discovery was begun anew.");
+  const revivals = counter('discovery_revivals_total', 'Restarts of a stalled file discovery of Prometheus.');
   const checks = counter('config_checks_total', 'Checks of a new configuration by promtool.');
   const checksFailed = counter(
     'config_checks_failed_total',
-    'Configurations that promtool refused; the last good one stays.',
+    'Configurations that promtool refused; the last valid one is kept.',
   );
   const reloads = counter('reloads_total', 'Reloads of Prometheus that were tried.');
   const reloadsFailed = counter('reloads_failed_total', 'Reloads that failed: Prometheus refused, or it is unknown.', [
     'reason',
   ]);
-  const reloadSuccess = gauge('reload_last_success_timestamp_seconds', 'When a reload was last proven; 0 if none was.');
+  const reloadSuccess = gauge(
+    'reload_last_success_timestamp_seconds',
+    'Time of the last proven reload; 0 before the first.',
+  );
   const reloadSuccessful = gauge('reload_last_successful', 'Whether the last reload was proven: 1 or 0.');
   RELOAD_FAILURES.forEach((reason) => {
     reloadsFailed.inc({ reason }, 0);
@@ -133,7 +134,7 @@ export function createMetrics(registry: Registry): Metrics {
   );
   const settingsAccepted = gauge(
     'settings_accepted_timestamp_seconds',
-    'When settings were last accepted; 0 if none were since the start.',
+    'Time of the last accepted settings; 0 before the first since the start.',
   );
   const starts = counter('prometheus_starts_total', 'How often the agent started its Prometheus.');
   const restarts = counter('prometheus_restarts_total', 'Restarts of Prometheus because its flags changed.');

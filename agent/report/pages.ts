@@ -26,7 +26,7 @@ export interface PagesOptions {
   readonly isOnDisk: () => boolean;
   /** How long ago the next poll was due; below 0 while it is not. */
   readonly overdueMs: () => number;
-  /** Checks the user and the password of the guarded port; undefined where there is none. */
+  /** Checks the user and the password of the guarded port; undefined if there is none. */
   readonly verdictOf: ((authorization: string | undefined) => Verdict) | undefined;
   readonly sleep: (durationMs: number) => Promise<void>;
   /** Polls now, and tells how that ended and how many targets there are then. */

@@ -40,7 +40,7 @@ export interface Progress {
 /** How many losses of data are kept for the status: the first ones tell how it began. */
 const KEPT_LOSSES = 10;
 
-/** What of the settings cannot be had, or is tight; undefined or none where all is well. */
+/** What of the settings cannot be fetched, or is tight; undefined or none without a problem. */
 export interface DesiredProblems {
   /** The sum, where memory or volume are too small. */
   readonly memory: string | undefined;
@@ -60,10 +60,10 @@ export type Event =
   | ConfigurationEvent
   | { readonly kind: 'settings'; readonly outcome: SettingsOutcome }
   | { readonly kind: 'problems'; readonly problems: DesiredProblems }
-  /** What is wrong with private CAs that are used all the same. */
+  /** What is wrong with private CAs that are used anyway. */
   | { readonly kind: 'authorities'; readonly problems: readonly string[] }
   | { readonly kind: 'address'; readonly problem: string | undefined }
-  /** This instance's own app as Tsuru lists it; undefined where it is not in the list. */
+  /** This instance's own app as Tsuru lists it; undefined if it is not in the list. */
   | { readonly kind: 'own_app'; readonly app: ListedApp | undefined }
   | { readonly kind: 'process'; readonly event: SupervisorEvent }
   /** A line of Prometheus' own log. */
@@ -75,7 +75,7 @@ export type Event =
 
 export type Report = (event: Event) => void;
 
-/** Turns what happens in the agent's parts into log lines, metrics and the present troubles. */
+/** Turns what happens in the agent's parts into log lines, metrics and the present problems. */
 export interface Reporter {
   readonly progress: () => Progress;
   readonly report: Report;
@@ -118,7 +118,9 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     const unknown = discovery.apps.filter(({ known }) => known.unknown !== undefined);
     const names = listNames(unknown.map(({ known }) => known.app.name));
     const reason = unknown[0]?.known.unknown?.reason;
-    return reason === undefined ? undefined : `the units of ${names} are unknown, their last targets stay: ${reason}`;
+    return reason === undefined
+      ? undefined
+      : `the units of ${names} are unknown, keeping their last targets: ${reason}`;
   }
 
   const told: { readonly [Kind in Event['kind']]: (event: Extract<Event, { readonly kind: Kind }>) => void } = {
@@ -135,7 +137,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       if (outcome.kind !== 'failed') progress = { ...progress, writtenTargets: outcome.discovery.groups.length };
       const problem =
         outcome.kind === 'failed'
-          ? `the target file cannot be written, the old one stays: ${outcome.reason}`
+          ? `failed to write the target file, keeping the old one: ${outcome.reason}`
           : undefined;
       trouble('write', problem, 'the target file is written again');
     },
@@ -154,7 +156,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       progress = { ...progress, lastPoll: { atMs, ok: outcome.kind === 'answered' } };
       if (outcome.kind === 'failed') {
         const { reason, requestId } = outcome;
-        troubles.begin('poll', `Tsuru cannot be polled, every target stays: ${reason}${hint(outcome)}`, { requestId });
+        troubles.begin('poll', `failed to poll Tsuru, keeping every target: ${reason}${hint(outcome)}`, { requestId });
         return;
       }
       progress = { ...progress, lastPollSuccessMs: atMs };
@@ -168,7 +170,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     details({ failures }) {
       const names = listNames(failures.map(({ name }) => name));
       const [first] = failures;
-      const problem = first && `the ports of ${names} could not be asked for, those known stay: ${first.reason}`;
+      const problem = first && `failed to fetch the ports of ${names}, keeping the last known ones: ${first.reason}`;
       trouble('details', problem, "every app's ports are told again");
     },
     sync({ status: { inSync, problem } }) {
@@ -181,9 +183,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     },
     dead({ reason }) {
       metrics.revived();
-      log.warn(
-        `Prometheus' file discovery is dead: ${reason}; it is begun anew by a changed refresh_interval and a reload`,
-      );
+      log.warn(`Prometheus' file discovery is dead: ${reason}; a changed refresh_interval and a reload restart it`);
     },
     configuration({ status }) {
       const { configuration } = progress;
@@ -191,7 +191,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       const stays =
         status.isFirst === true
           ? 'there is no configuration to run Prometheus with yet'
-          : 'the last good configuration stays';
+          : 'keeping the last valid configuration';
       const refused = status.refused && `${stays}: ${status.refused}`;
       trouble('configuration', refused, 'the configuration is accepted');
       trouble(
@@ -231,7 +231,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       const problems = outcome.kind === 'refused' ? outcome.problems.join(' ') : undefined;
       trouble(
         'settings',
-        problems && `the new settings are refused, the old ones stay in force: ${problems}`,
+        problems && `the new settings are refused, keeping the old ones: ${problems}`,
         'the settings are accepted',
       );
     },
@@ -260,7 +260,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     },
     own_app({ app }) {
       const lost =
-        'its settings cannot be followed, those in force stay: the service gives its token the role prometheus-reader for it again within a minute, ' +
+        'failed to follow its settings, keeping those in force: the service gives its token the role prometheus-reader for it again within a minute, ' +
         'or at once with "tsuru service-instance-update"';
       trouble(
         'own-app',
@@ -289,7 +289,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
         case 'crashed': {
           const lastCrash = { atMs: wallMs(), text: event.text, lines: event.lines.map(lineText) };
           progress = { ...progress, supervised: { ...supervised, crashes: supervised.crashes + 1, lastCrash } };
-          // The trouble is told once; each crash is a line of its own.
+          // The trouble is reported once; each crash is a line of its own.
           troubles.begin('crash', event.text);
           log.warn({ retryMs: event.retryMs }, `${event.text}; it is started again`);
           break;
@@ -317,7 +317,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
         progress = { ...progress, supervised: { ...progress.supervised, unfinished: { atMs: wallMs(), text } } };
         log.warn(text);
       }
-      // Tsuru shows the last ten lines: what Prometheus tells of its every step would push out the agent's own.
+      // Tsuru shows the last ten lines: what Prometheus reports of its every step would push out the agent's own.
       log[level === 'info' ? 'debug' : level](
         { component: 'prometheus', ...(part === undefined ? {} : { part }), ...fields },
         message,

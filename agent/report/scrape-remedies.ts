@@ -20,7 +20,7 @@ const REMEDIES: readonly Remedy[] = [
   {
     error: /HTTP status 40[13]\b/,
     say: (place) =>
-      `it asks for credentials, and Prometheus sends none: serve metrics without them, on a port of their own if need be: ${set(place, 'port=PORT')}`,
+      `it asks for credentials, and Prometheus sends none: serve metrics without them, or on another port: ${set(place, 'port=PORT')}`,
   },
   {
     // Django's ALLOWED_HOSTS, Rails' config.hosts (403 there) and the like; 421 of servers that know their names.

@@ -8,7 +8,7 @@ import { errorText } from '../shared/text.ts';
 const REQUEST_TIMEOUT_MS = 10_000;
 /** How long an idle connection is kept: above Prometheus' usual scrape interval. */
 const KEEP_ALIVE_MS = 20_000;
-/** How often time-outs are looked after: Node's own 30 s would make them as long. */
+/** How often timeouts are looked after: Node's own 30 s would make them as long. */
 const CHECK_EVERY_MS = 1_000;
 /** The names of a thousand apps, many times over. */
 const LARGEST_BODY_BYTES = 64 * 1024;

@@ -10,7 +10,7 @@ import { remediesFor } from './scrape-remedies.ts';
 import { VERSION } from '../shared/version.ts';
 import type { Trouble } from '../system/troubles.ts';
 
-/** How long lost data are a problem that is told: who looks once a day shall see it. */
+/** How long lost data are a problem that is reported: who looks once a day shall see it. */
 const LOSS_TOLD_MS = 24 * 60 * 60_000;
 
 /** All that a status is made of. */

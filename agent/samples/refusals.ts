@@ -6,7 +6,7 @@ import { formatDuration } from '../shared/duration.ts';
 import { count } from '../shared/text.ts';
 import type { Troubles } from '../system/troubles.ts';
 
-/** Samples are refused with each scrape while they are: after so long without, they no longer are. */
+/** Samples are refused with each scrape while they are: after this long without, they no longer are. */
 const QUIET_MS = 5 * 60_000;
 /** Prometheus' counter of each reason, for one whose log the agent does not read. */
 const COUNTERS = {
@@ -77,7 +77,7 @@ export interface RefusalsOptions {
   readonly onRefused: (app: string, reason: RefusalReason, samples: number) => void;
 }
 
-/** Samples that Prometheus refuses at present: its targets are up all the same, and only its log names them. */
+/** Samples that Prometheus refuses at present: its targets are up anyway, and only its log names them. */
 export interface Refusals {
   /** A line of the log of the agent's own Prometheus. */
   readonly onLine: (line: LogLine) => void;
@@ -141,7 +141,7 @@ export function createRefusals(options: RefusalsOptions): Refusals {
       );
       let samples = 0;
       for (const [reason, value] of counted === undefined ? [] : now) {
-        // A Prometheus that was started anew counts from 0.
+        // A Prometheus that was restarted counts from 0.
         const before = counted?.get(reason) ?? 0;
         const more = value >= before ? value - before : value;
         if (more > 0) onRefused('', reason, more);

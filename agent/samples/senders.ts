@@ -132,7 +132,7 @@ export function lateText(sender: Sender, behindMs: number, { leastMs, mostMs }: 
     return `${behind}: samples that were not sent may be lost at any moment, as the WAL keeps them for ${minutes(leastMs)} to ${minutes(mostMs)}`;
   const left = Number.isFinite(leastMs)
     ? `the first sample is lost in ${minutes(leastMs - behindMs)}`
-    : 'none is lost yet';
+    : 'no sample is lost yet';
   return `${behind}, ${left}: check that it answers and takes samples fast enough`;
 }
 

@@ -29,14 +29,14 @@ export function redirectAdvice(tsuru: URL, path: string, location: string | unde
   const where = `${led.origin}${led.pathname}`;
   if (host === undefined) return `it leads to ${where}: set TSURU_HOST to the address of its API`;
   if (tsuru.protocol === 'https:' && led.protocol === 'http:')
-    return `it leads from https:// to ${where}, which would tell the token to everybody on the way: have its proxy corrected`;
+    return `it leads from https:// to ${where}, which would show the token to everybody on the way: correct its proxy`;
   return `set TSURU_HOST to ${host}`;
 }
 
 /** Tsuru's address after which the same request would not have been redirected; undefined if this is not one of the API. */
 function hostLedTo(tsuru: URL, path: string, led: URL): string | undefined {
   const isWhole = led.pathname.endsWith(path);
-  // A proxy that forgets the path has another address all the same.
+  // A proxy that forgets the path has another address anyway.
   const isRoot = led.pathname === '/' && led.origin !== tsuru.origin;
   if (!isWhole && !isRoot) return undefined;
   const host = `${led.origin}${isWhole ? led.pathname.slice(0, -path.length) : ''}`;

@@ -8,7 +8,7 @@ export interface Credentials {
 
 export type Verdict = 'right' | 'wrong' | 'none';
 
-/** Of an instance's challenge: the broker tells by it that the instance, and nothing before it, rejected the password. */
+/** Of an instance's challenge: the broker reports by it that the instance, and nothing before it, rejected the password. */
 export const INSTANCE_REALM = 'realm="Prometheus"';
 export const INSTANCE_CHALLENGE = { 'www-authenticate': `Basic ${INSTANCE_REALM}, charset="UTF-8"` };
 

@@ -1,7 +1,7 @@
 import { isObject } from './shape.ts';
 
 /**
- * The annotation of an instance's app that tells which binds the broker has confirmed: a JSON object of each bound app's name and the team
+ * The annotation of an instance's app that says which binds the broker has confirmed: a JSON object of each bound app's name and the team
  * that owned it then, such as `{"pay":"shop"}`.
  */
 export const BINDS_ANNOTATION = 'prometheus-service/binds';

@@ -48,7 +48,7 @@ export interface Resources {
 }
 
 /**
- * What can be held: so many series that are hardly ever scraped, or so many samples a second of hardly any series, or what lies between
+ * What can be held: this many series that are hardly ever scraped, or this many samples a second of hardly any series, or what lies between
  * (loadOf).
  */
 export interface Limit {
@@ -65,7 +65,7 @@ export interface Budget {
   readonly retentionSizeBytes: number | undefined;
   /** Of the command line, without the retention. */
   readonly flags: readonly string[];
-  /** What the flags say of blocks; undefined where nothing is known of the volume. */
+  /** What the flags say of blocks; undefined if nothing is known of the volume. */
   readonly layout: Layout | undefined;
   /** None is without limit. */
   readonly limits: readonly Limit[];
@@ -85,7 +85,7 @@ const BASE_HEAP_BYTES = 20 * MIB;
 const HEAP_BYTES_PER_SERIES = 3_000;
 /** Heap for a sample a second: the buffers of parser and appender. */
 const HEAP_BYTES_PER_RATE = 200;
-/** A deploy brings every unit's series anew, and the old ones stay in the head until it is cut. */
+/** A deploy brings every unit's series again, and the old ones stay in the head until it is cut. */
 const CHURN = 1.25;
 /** Prometheus' own series and the agent's. */
 const OWN_SERIES = 1_500;
@@ -235,7 +235,7 @@ export function isOutgrown(resources: Resources, { layout, usedBytes }: Present,
   return !isHeld(wanted, layout) || !(isLeast || isPeakFar || holdsPeak(wanted, layout));
 }
 
-/** How much of a budget so many series and samples a second take: above 1 it does not fit. */
+/** How much of a budget this many series and samples a second take: above 1 it does not fit. */
 export function loadOf(limits: readonly Limit[], series: number, samplesPerSecond: number): number {
   return Math.max(0, ...limits.map((limit) => series / limit.series + samplesPerSecond / limit.samplesPerSecond));
 }

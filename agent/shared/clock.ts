@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 export interface Clock {
   /** The time of day in milliseconds since 1970, for what people and Prometheus read. It may jump. */
   readonly wallMs: () => number;
-  /** Milliseconds that only go forward, for intervals and time-outs. */
+  /** Milliseconds that only go forward, for intervals and timeouts. */
   readonly nowMs: () => number;
   /**
    * Resolves after that time, or at once when the signal aborts: to be woken or stopped is no error for a loop, which looks at the signal

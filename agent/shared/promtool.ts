@@ -10,7 +10,7 @@ const KEPT_CHARACTERS = 2_000;
 /** What promtool says of a file. */
 export type Check =
   | { readonly kind: 'valid' }
-  /** In promtool's words. */
+  /** In promtool's message. */
   | { readonly kind: 'refused'; readonly text: string }
   /** It says nothing: it is missing, was killed, or took too long. */
   | { readonly kind: 'failed'; readonly text: string };

@@ -17,7 +17,7 @@ export interface QueryLimits {
  */
 const BYTES_PER_SAMPLE = 100;
 /**
- * So many queries at once as are this large each, and as many times larger as there are more of them: few large ones on a small instance.
+ * This many queries at once as are this large each, and as many times larger as there are more of them: few large ones on a small instance.
  * A panel of 500 series with 500 steps holds 250,000.
  */
 const USUAL_SAMPLES = 250_000;

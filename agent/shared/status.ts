@@ -28,7 +28,7 @@ export function isProblem(reason: LeftOutReason | undefined): boolean {
   return reason === undefined || LEFT_OUT[reason] === 'problem';
 }
 
-/** What the agent tells of itself at `/tsuru/status`. Times are ISO 8601 in UTC; what has not happened yet is null. */
+/** What the agent reports of itself at `/tsuru/status`. Times are ISO 8601 in UTC; what has not happened yet is null. */
 export interface Status {
   /** The app that this instance is; null when the environment does not say. */
   readonly instance: string | null;
@@ -102,7 +102,7 @@ interface UnitFacts {
 
 export interface TargetStatus extends UnitFacts {
   readonly address: string;
-  /** How Prometheus last fared with it, when it tells. */
+  /** How Prometheus last fared with it, when it reports. */
   readonly health?: (typeof HEALTHS)[number];
   readonly lastError?: string;
   readonly lastScrape?: string;

@@ -24,7 +24,7 @@ export function oneLine(text: string): string {
     .trim();
 }
 
-/** The same, cut where it is longer than so many characters. */
+/** The same, cut where it is longer than this many characters. */
 export function shortLine(text: string, most: number): string {
   const line = oneLine(text);
   // Not in the middle of a character.

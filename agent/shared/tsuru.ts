@@ -39,7 +39,7 @@ export class TsuruError extends Error {
   readonly call: string;
   readonly status: number | undefined;
   readonly requestId: string;
-  /** The start of Tsuru's own words on one line; of a redirect what to do about it; '' where there are none. */
+  /** The start of Tsuru's message on one line; of a redirect what to do about it; '' where there are none. */
   readonly words: string;
 
   constructor(

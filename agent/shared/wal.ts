@@ -28,7 +28,7 @@ interface Removal extends Segment {
 
 /** The head is cut for the first time when it holds one and a half block ranges, then once a range. */
 const FIRST_CUT = 1.5;
-/** So many cuts show the whole pattern, also with one segment a range, of which every second cut removes two. */
+/** This many cuts show the whole pattern, also with one segment a range, of which every second cut removes two. */
 const CUTS = 24;
 /** What happened before this many ranges is the start, not the pattern. */
 const SETTLED_AFTER = 6;

@@ -38,7 +38,7 @@ export interface DataFolderContent {
   readonly temporary: readonly string[];
   readonly setAside: readonly string[];
   readonly blocks: readonly { readonly path: string; readonly fromMs?: number; readonly toMs?: number }[];
-  /** The folder of the WAL, which holds checkpoints beside the segments; undefined when there is none. */
+  /** The folder of the WAL, which holds checkpoints beside the segments; undefined if there is none. */
   readonly walFolder: string | undefined;
   readonly wal: readonly { readonly path: string; readonly toMs: number }[];
   readonly headChunks: readonly string[];

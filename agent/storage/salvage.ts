@@ -6,9 +6,9 @@ import { count, errorText, shortLine } from '../shared/text.ts';
 import { renumber, type Damage } from './damage.ts';
 import { SET_ASIDE, setAside } from './set-aside.ts';
 
-/** After so many starts in a row that found damage, the rest is left to a person: each tells all damaged blocks, or one other part. */
+/** After this many starts in a row that found damage, the rest is left to a person: each tells all damaged blocks, or one other part. */
 const MOST_ATTEMPTS = 8;
-/** Of Prometheus' own words. */
+/** Of Prometheus' message. */
 const LONGEST_REASON = 200;
 const LOGS = ['wal', 'wbl'] as const;
 /** Without its series, no one can read them. */
@@ -143,7 +143,7 @@ export function createSalvage(storageFolder: string, wallMs: () => number): Salv
         await rm(kept, { recursive: true, force: true });
         for (const name of LOGS) await linkAll(join(storageFolder, name), join(kept, name));
       } catch {
-        // A filesystem without links, or without room: Prometheus repairs what it finds all the same.
+        // A filesystem without links, or without room: Prometheus repairs what it finds anyway.
         await rm(kept, { recursive: true, force: true }).catch(() => undefined);
       }
     },

@@ -10,14 +10,14 @@ export interface Trouble {
 
 /** What is wrong at present: one line in the log when it starts and one when it ends, however often it is seen in between. */
 export interface Troubles {
-  /** `key` names the kind of trouble; the text may vary while it lasts. It began now, or when `sinceMs` says. */
+  /** `key` names the kind of problem; the text may vary while it lasts. It began now, or when `sinceMs` says. */
   begin(key: string, text: string, fields?: Readonly<Record<string, unknown>>, sinceMs?: number): void;
-  /** Ends a trouble if it is there; `text` says what is well again. */
+  /** Ends a problem if it is there; `text` says what is well again. */
   end(key: string, text: string): void;
   current(): readonly Trouble[];
 }
 
-/** @param isStopping Whether the agent stops: what it gives up then, or what stops beside it, is no trouble. */
+/** @param isStopping Whether the agent stops: what it aborts then, or what stops beside it, is no problem. */
 export function createTroubles(log: Log, wallMs: () => number, isStopping = (): boolean => false): Troubles {
   const current = new Map<string, Trouble>();
   return {

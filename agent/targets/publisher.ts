@@ -19,7 +19,7 @@ export type WriteOutcome =
     }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** What is told of it. */
+/** Where its events go. */
 export type PublisherEvent =
   | { readonly kind: 'targets'; readonly discovery: Discovery; readonly changes: readonly Change[] }
   | { readonly kind: 'write'; readonly outcome: WriteOutcome }

@@ -10,10 +10,10 @@ export interface TargetFile {
   readonly path: string;
   /** Makes the watched folder: Prometheus looks for one that is missing at its start only now and then. */
   makeFolder(): Promise<void>;
-  /** What the file holds; undefined when there is none. */
+  /** What the file holds; undefined if there is none. */
   read(): Promise<string | undefined>;
   /**
-   * Makes the file hold this text, calling back right before it is replaced; tells whether that took a write, and the second that tells this version from all others.
+   * Makes the file hold this text, calling back right before it is replaced; returns whether that took a write, and the second that tells this version from all others.
    * @throws the file system's error; then the old file is as it was.
    */
   write(text: string, onReplace?: () => void): Promise<{ readonly written: boolean; readonly seconds: number }>;
@@ -23,7 +23,7 @@ export interface TargetFile {
  * The target file below a folder: `targets/apps.json`, made in `tmp/` beside the watched folder, where each write would cost Prometheus
  * several scans instead of one.
  *
- * Each version has a second of its own as its time of change, never below the last one: Prometheus tells which file it read only by that
+ * Each version has a second of its own as its time of change, never below the last one: Prometheus says which file it read only by that
  * time, in whole seconds.
  */
 export function createTargetFile(dataFolder: string, wallMs: () => number): TargetFile {

@@ -139,7 +139,7 @@ function readHostPort(unit: JsonObject, where: string): string {
 
 /**
  * Reads the answer to `GET /1.0/apps/A`. Where it has no ports, and says that something went wrong with units or addresses, the ports are
- * unknown and not none. What it says of other things (a cluster without metrics says so each time) is no trouble, nor is an app without a
+ * unknown and not none. What it says of other things (a cluster without metrics says so each time) is no problem, nor is an app without a
  * deploy.
  * @throws {ShapeError} when it cannot be read, is about another app, or the ports are unknown.
  */

@@ -5,7 +5,7 @@ import type { TargetGroup } from '../discovery/target-group.ts';
 /**
  * The groups of units that are still there: those of the last target file stand until there are ports to make new ones of.
  *
- * Kept though they only matter when the saved state is damaged: to write nothing until all is known would let one app, of which Tsuru cannot tell
+ * Kept though they only matter when the saved state is damaged: to write nothing until all is known would let one app, of which Tsuru cannot report
  * the units for hours, keep the changes of all others from being scraped.
  */
 export function unitsFromTargetFile(groups: readonly TargetGroup[], units: readonly Unit[]): readonly TargetGroup[] {

@@ -4,11 +4,11 @@ import { writeWhole } from '../system/files.ts';
 
 const MODE = 0o600;
 
-/** Where the users of this instance find it, as Tsuru last told; kept on disk, so that a start without Tsuru needs no restart later. */
+/** Where the users of this instance find it, as Tsuru last reported; kept on disk, so that a start without Tsuru needs no restart later. */
 export interface OwnAddress {
   readonly url: () => string | undefined;
   restore(): Promise<void>;
-  /** Takes what Tsuru tells, '' for nothing. Returns what is wrong with it. */
+  /** Takes what Tsuru reports, '' for nothing. Returns what is wrong with it. */
   offer(address: string): Promise<string | undefined>;
 }
 
@@ -24,7 +24,7 @@ export function createOwnAddress(dataFolder: string): OwnAddress {
       if (address === '') return undefined;
       const next = urlOf(address);
       if (next === undefined)
-        return `Tsuru tells ${JSON.stringify(address)} as the address of this instance, which is none`;
+        return `Tsuru lists ${JSON.stringify(address)} as the address of this instance, which is invalid`;
       if (next === url) return undefined;
       url = next;
       // A disk that refuses costs a restart of Prometheus, and is told by others.
@@ -35,7 +35,7 @@ export function createOwnAddress(dataFolder: string): OwnAddress {
   };
 }
 
-/** Tsuru tells most routers' addresses without a scheme. */
+/** Tsuru reports most routers' addresses without a scheme. */
 function urlOf(address: string): string | undefined {
   if (address === '') return undefined;
   const url = URL.parse(address.includes('://') ? address : `http://${address}`);

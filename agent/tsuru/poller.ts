@@ -34,7 +34,7 @@ export type PollOutcome =
 export const POLL_FAILURES = [...TSURU_FAILURES, 'internal'] as const;
 export type PollFailure = (typeof POLL_FAILURES)[number];
 
-/** What is told of it. */
+/** Where its events go. */
 export type PollEvent =
   | { readonly kind: 'poll'; readonly outcome: PollOutcome; readonly durationMs: number }
   | { readonly kind: 'details'; readonly failures: readonly DetailsFailure[] }

@@ -59,7 +59,7 @@ export function createStateFile(dataFolder: string): StateFile {
   };
 }
 
-/** Two lines: what the file is with the checksum of the other, and the apps. Why units are unknown is found out anew by each agent. */
+/** Two lines: what the file is with the checksum of the other, and the apps. Why units are unknown is found out again by each agent. */
 function renderState(known: KnownApps, rendered: WeakMap<KnownApp, string>): string {
   const apps = [...known.values()]
     .sort((a, b) => compareText(a.app.name, b.app.name))
@@ -101,7 +101,7 @@ export interface Restored {
 }
 
 /**
- * What is known before the first poll: the saved state; without one, the targets of the last target file, which stand until Tsuru tells
+ * What is known before the first poll: the saved state; without one, the targets of the last target file, which stand until Tsuru reports
  * the units of their apps.
  */
 export async function restore(
@@ -117,13 +117,13 @@ export async function restore(
     return text === undefined ? { problems } : { known: hold(parseGroups(text), wallMs), problems };
   } catch (error) {
     return {
-      problems: [...problems, `the target file cannot be read, and stays until Tsuru answers: ${errorText(error)}`],
+      problems: [...problems, `failed to read the target file, keeping it until Tsuru answers: ${errorText(error)}`],
     };
   }
 }
 
 function hold(groups: ReadonlyMap<string, readonly TargetGroup[]>, sinceMs: number): KnownApps {
-  const unknown = { reason: 'these are the targets of the last run: Tsuru has not told its units yet', sinceMs };
+  const unknown = { reason: 'these are the targets of the last run: Tsuru has not listed its units yet', sinceMs };
   return new Map(
     [...groups].map(([name, fromTargetFile]) => {
       const team = fromTargetFile.find(({ labels }) => labels[TEAM_LABEL] !== undefined)?.labels[TEAM_LABEL] ?? '';

@@ -44,7 +44,7 @@ export const UNBIND = {
 
 /** Longer than any name that Tsuru takes. */
 const LONGEST_TEXT = 1_000;
-/** Names are told in sentences, which are one line, and asked for in addresses, which no half of a character can be in. */
+/** Names are reported in sentences, which are one line, and asked for in addresses, which no half of a character can be in. */
 const ONE_LINE = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\ud800-\\udfff]*$';
 
 /** What is allowed in a text, in both encodings. */

@@ -4,7 +4,7 @@ import { BrokerError } from '../errors.ts';
 import { keysOf } from './bodies.ts';
 import { refusal, subjectOf } from '../refusals.ts';
 
-/** What a user is told, and whether it is our fault. */
+/** What a user is reported, and whether it is our fault. */
 export interface Failure {
   readonly status: number;
   readonly text: string;
@@ -28,7 +28,7 @@ function read(error: unknown): Failure {
       return { status: statusCode, text: 'The request cannot be read.' };
     }
   }
-  return { status: 500, text: 'The service failed: try again, and tell an administrator if it stays so.' };
+  return { status: 500, text: 'The service failed: try again, and tell an administrator if it fails again.' };
 }
 
 /** Of Ajv's words only the place and what was expected: the value may be a secret. */

@@ -98,9 +98,9 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: `${INSTANCE}/status`,
-    summary: 'How an instance fares',
+    summary: 'The status of an instance',
     answers: {
-      200: 'what is wrong; ends in "it is up" where it scrapes all the same',
+      200: 'what is wrong; ends in "it is up" where it scrapes anyway',
       202: 'being deployed',
       204: 'up',
     },

@@ -27,7 +27,7 @@ const LONGEST_PARAM = 16_384;
 const REQUEST_ID = /^[\w.:-]{1,100}$/;
 /** Of what others say in the log. */
 const LONGEST_TOLD = 200;
-const NO_SUCH_PAGE = 'There is no such page.';
+const NO_SUCH_PAGE = 'This page does not exist.';
 
 /** Of an answer that is an error. */
 interface Reason {

@@ -17,7 +17,7 @@ export type Assessment =
   /** With its problems one by one, but for targets that are down. */
   | { readonly kind: 'degraded'; readonly text: string; readonly problems: readonly string[] };
 
-/** Two lines of a terminal, with Tsuru's own words before. */
+/** Two lines of a terminal, with Tsuru's message before. */
 const LONGEST_STATUS = 200;
 /** Of a problem in it, so that the command behind it fits. */
 const LONGEST_PROBLEM = 110;
@@ -41,7 +41,7 @@ export function assess(facts: Facts, part: string, id: InstanceId): Assessment {
   const own = app.value;
   if (own === undefined) {
     const remove = command('remove', id);
-    return trouble(`gone: its app ${part} was removed, or is somebody else's; run ${remove} and add it again`);
+    return trouble(`gone: its app ${part} was removed, or belongs to somebody else; run ${remove} and add it again`);
   }
   if (own.unitsError !== '') return withoutUnitList(own, agent);
   const lastDeploy = deploy.kind === 'known' ? deployOf(own, deploy.value) : undefined;
@@ -58,7 +58,7 @@ export function assess(facts: Facts, part: string, id: InstanceId): Assessment {
     return degraded(`${more}; run "tsuru unit-remove ${ready.length - 1} -a ${part}"`);
   }
   if (deployError !== '') {
-    return degraded(`the last deploy failed, and the version before runs on (${lastLine(deployError)})`);
+    return degraded(`the last deploy failed, and the version before keeps running (${lastLine(deployError)})`);
   }
   switch (agent?.kind) {
     case undefined:
@@ -86,7 +86,7 @@ function command(verb: 'update' | 'remove' | 'info', { service, instance }: Inst
 /** The router may lead to a unit that Tsuru cannot list. */
 function withoutUnitList({ unitsError }: App, agent: Facts['agent']): Assessment {
   const cannot = `Tsuru cannot list its units (${unitsError})`;
-  if (agent?.kind === 'answered' && agent.status.ready) return degraded(`${cannot}, scraping goes on`);
+  if (agent?.kind === 'answered' && agent.status.ready) return degraded(`${cannot}, scraping continues`);
   return trouble(`unknown: ${cannot}; try again`);
 }
 

@@ -29,7 +29,7 @@ const CONFIRM_LIMIT_MS = 3_000;
 
 export interface BindRequest {
   readonly app: string;
-  /** '' where Tsuru does not tell. */
+  /** '' where Tsuru does not report. */
   readonly pool: string;
   readonly cluster: string;
   readonly parameters: Parameters;
@@ -107,7 +107,7 @@ async function confirm(
   }
 }
 
-/** Addresses of units do not cross clusters. What Tsuru does not tell cannot be compared. */
+/** Addresses of units do not cross clusters. What Tsuru does not report cannot be compared. */
 function checkCluster(own: App, { app, pool, cluster }: BindRequest): void {
   if (own.cluster === '' || cluster === '' || own.cluster === cluster) return;
   const where = pool === '' ? `the cluster ${cluster}` : `the pool ${pool} of the cluster ${cluster}`;

@@ -84,7 +84,7 @@ async function makeParts(operation: Operation, making: Making): Promise<void> {
   const { part } = names;
   await assertVolumePlan(operation, desired.plan);
 
-  /** What Tsuru has given no clear answer about may be there all the same. */
+  /** What Tsuru has given no clear answer about may be there anyway. */
   async function ensure<T>(
     { what, undo }: Undoable,
     work: () => Promise<readonly [Made, T]>,
@@ -139,7 +139,7 @@ function told({ names }: Operation, error: unknown, { team, desired, pool }: Des
 
 /** Takes back what this call has made, last first, and adds to the error what is left. */
 async function undone({ context, id }: Operation, error: unknown, { maker, made, adopted }: Making): Promise<unknown> {
-  // A signal of its own: when the broker stops, what it has made goes all the same. What is left then is the reconciler's.
+  // A signal of its own: when the broker stops, what it has made goes anyway. What is left then is the reconciler's.
   const undoing = operationOn(context, id.instance, AbortSignal.timeout(UNDO_LIMIT_MS));
   const left = [...adopted];
   for (const { what, undo } of made.toReversed()) {
@@ -152,14 +152,14 @@ async function undone({ context, id }: Operation, error: unknown, { maker, made,
     }
   }
   if (left.length === 0 || !(error instanceof BrokerError)) return error;
-  const message = `${error.message} Left for the next try, which goes on with it: ${left.join(', ')}.`;
+  const message = `${error.message} Left for the next try, which uses it: ${left.join(', ')}.`;
   return new BrokerError(error.status, message, error.cause);
 }
 
-/** Another broker may have adopted what this one has made, and go on with it. */
+/** Another broker may have adopted what this one has made, and continue with it. */
 async function assertStillOurs({ api, names }: Operation, maker: string): Promise<void> {
   const app = await api.app(names.part);
   if (app !== undefined && app.annotations.get(MAKER_ANNOTATION) !== maker) {
-    throw new Error('another creation goes on with it');
+    throw new Error('another creation uses it');
   }
 }

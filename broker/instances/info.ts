@@ -28,7 +28,7 @@ export async function instanceInfo(context: Context, name: string): Promise<read
   return labelsOf(await gatherFacts(operation), operation);
 }
 
-/** How an instance fares. */
+/** The status of an instance. */
 export async function instanceStatus(context: Context, name: string): Promise<Assessment> {
   const operation = operationOn(context, name, within(context, STATUS_LIMIT_MS));
   return assess(await gatherFacts(operation), operation.names.part, operation.id);

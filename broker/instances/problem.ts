@@ -3,7 +3,7 @@ import { listNames, shortLine } from '../../agent/shared/text.ts';
 /** Since when a problem of the agent's lasts; seconds are of no use where room is short. */
 const SINCE = / \(since ([\d-]+T\d\d:\d\d)[\d:.]*Z\)$/;
 
-/** A problem in at most so many characters, which keeps since when it lasts. */
+/** A problem in at most this many characters, which keeps since when it lasts. */
 export function shortProblem(problem: string, most: number): string {
   const since = SINCE.exec(problem);
   if (since === null || problem.length <= most) return shortLine(problem, most);
@@ -11,7 +11,7 @@ export function shortProblem(problem: string, most: number): string {
   return `${shortLine(problem.slice(0, since.index), most - end.length)}${end}`;
 }
 
-/** The first problems in at most so many characters, so that a long one hides no other. */
+/** The first problems in at most this many characters, so that a long one hides no other. */
 export function listProblems(problems: readonly string[], shown: number, most: number): string {
   const whole = listNames(problems, shown, '; ');
   if (whole.length <= most) return whole;

@@ -36,7 +36,7 @@ export async function removeInstance(context: Context, name: string, requester: 
       } catch (error) {
         context.log.warn({ instance: name, reason: errorText(error), ...requester }, `${what} cannot be removed`);
         failures.push({ what, error });
-        // An app that stays goes on with its volume and its token.
+        // An app that stays continues with its volume and its token.
         if (remove === removeApp) break;
       }
     }

@@ -19,7 +19,7 @@ export async function restoreToken(operation: Operation, team: string, bound: re
   return true;
 }
 
-/** Sets the variables that an instance's app lacks. To be called in the instance's turn. Tells whether it lacked any. */
+/** Sets the variables that an instance's app lacks. To be called in the instance's turn. Returns whether it lacked any. */
 export async function restoreVariables(operation: Operation): Promise<boolean> {
   const token = await ownToken(operation);
   return token !== undefined && setVariables(operation, token);

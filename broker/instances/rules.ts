@@ -30,7 +30,7 @@ export function createAssertRules(path: string, log: Log): AssertRules {
     let folder: string | undefined;
     try {
       folder = await mkdtemp(join(tmpdir(), 'rules-'));
-      // Named as the parameter: promtool's words begin with the name.
+      // Named as the parameter: promtool's message begin with the name.
       const file = join(folder, 'rules');
       await writeFile(file, rules, { mode: 0o600 });
       return await promtool('rules', file, signal);

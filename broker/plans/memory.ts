@@ -1,7 +1,7 @@
 import { bridgedMs, budgetOf, seriesAt, seriesKept, type Budget, type Resources } from '../../agent/shared/budget.ts';
 import type { Storage } from './plan.ts';
 
-/** Tables of plans are told for the usual interval. */
+/** Tables of plans are reported for the usual interval. */
 const USUAL_INTERVAL_MS = 15_000;
 
 /** What a plan has room for. */

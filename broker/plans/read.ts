@@ -80,7 +80,7 @@ function readPlan(value: unknown, place: string, platform: SettingsInput, proble
   if (memoryBytes === 0 || storage === undefined || storage.sizeBytes === 0) return undefined;
 
   const budget = budgetOfPlan(memoryBytes, storage);
-  // Tight memory is told with the sum that a refusal has, too.
+  // Tight memory is reported with the sum that a refusal has, too.
   const obstacles = budget.problems.length > 0 ? budget.problems : [budget.refusal ?? []].flat();
   problems.push(...obstacles.map((problem) => `${where}: ${problem}.`));
   const most = budget.retentionSizeBytes;
@@ -193,7 +193,7 @@ function checkTogether(plans: readonly Readonly<Record<string, unknown>>[], prob
   const defaults = plans.filter((plan) => plan['default'] === true).map(({ name }) => String(name));
   if (plans.length > 0 && defaults.length !== 1) {
     const which = defaults.length === 0 ? 'none is' : `${defaults.join(', ')} are`;
-    problems.push(`one plan must be the default, for who names none: ${which}.`);
+    problems.push(`one plan must be the default: ${which}.`);
   }
 }
 

@@ -19,7 +19,7 @@ const LIMIT_MS = 30_000;
 /** As long as Tsuru has for the removal of an app. */
 const REMOVAL_LIMIT_MS = 240_000;
 
-/** Does one act, once more looked at in the instance's turn; tells what was done, or undefined when there was nothing to do any more. */
+/** Does one act, again looked at in the instance's turn; tells what was done, or undefined when there was nothing to do any more. */
 export async function perform(context: Context, act: Act, stopping: AbortSignal): Promise<string | undefined> {
   const limitMs = act.kind === 'remove' ? REMOVAL_LIMIT_MS : LIMIT_MS;
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(limitMs)]);
@@ -91,7 +91,7 @@ async function removeLeftover(
     await (what === 'volume' ? removeVolume(operation) : removeToken(operation));
     return done;
   }
-  // It was removed, or a creation by another broker goes on with it: Tsuru knows the instance only once that has ended.
+  // It was removed, or a creation by another broker continues with it: Tsuru knows the instance only once that has ended.
   if (app === undefined || makerOf(app) !== maker) return undefined;
   const isMarked =
     isOwn(operation, app) && app.tags.includes(names.tag) && app.annotations.get(OWNER_ANNOTATION) === names.tag;

@@ -9,10 +9,10 @@ import type { Parts, RoundFacts } from './facts.ts';
 
 /**
  * How long the parts of an instance that Tsuru does not know stay: a creation takes 4 minutes at most with its undoing, and Tsuru lists an
- * instance only after that. It is counted from when this broker first saw them so; a restart counts anew.
+ * instance only after that. It is counted from when this broker first saw them so; a restart counts again.
  */
 export const GRACE_MS = 15 * 60_000;
-/** So many parts are removed in a round at most: a mistake must not take all instances at once. */
+/** This many parts are removed in a round at most: a mistake must not take all instances at once. */
 export const MOST_REMOVALS = 3;
 
 /** Of each bound app its team. */
@@ -91,7 +91,7 @@ export function decide(facts: RoundFacts, memory: Memory, service: string, nowMs
       .map(([instance, { app }]): [string, Leftover] => {
         const maker = app === undefined ? '' : makerOf(app);
         const before = memory.leftovers.get(instance);
-        // A creation that goes on with them begins the grace anew.
+        // A creation that continues with them begins the grace again.
         return [instance, before?.maker === maker ? before : { sinceMs: nowMs, maker, triedAtMs: 0 }];
       }),
   );

@@ -14,7 +14,7 @@ import type { Token } from '../tsuru/token.ts';
 const GRANTS_LIMIT_MS = 40_000;
 /** The other reads together: what does not come in time is unknown. */
 const REST_LIMIT_MS = 15_000;
-/** Each instance's variables take a request of their own: so many at once. */
+/** Each instance's variables take a request of their own: this many at once. */
 const REQUESTS_AT_ONCE = 4;
 
 /** What Tsuru says of a service's instances and of the parts that carry their names. */
@@ -29,7 +29,7 @@ export interface RoundFacts {
   readonly troubles: readonly string[];
 }
 
-/** An instance's parts; undefined where there is none. */
+/** An instance's parts; undefined if there is none. */
 export interface Parts {
   readonly app: App | undefined;
   readonly token: Token | undefined;

@@ -9,7 +9,7 @@ import { gatherRound, type RoundFacts } from './facts.ts';
 const EVERY_MS = 50_000;
 /** Brokers that started at once drift apart. */
 const JITTER_MS = 5_000;
-/** So many troubles of one round are told: all instances may have the same. */
+/** This many problems of one round are reported: all instances may have the same. */
 const TOLD_TROUBLES = 3;
 /** Acts that no round waits for, at once. */
 const ACTS_AT_ONCE = 8;

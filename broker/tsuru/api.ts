@@ -10,7 +10,7 @@ import { readVolume, readVolumePlans, volumeForm, type Volume, type VolumePlans,
 const ROLLOUT_LIMIT_MS = 240_000;
 /** As long as a deploy may take: a large image is pulled, data are read again. */
 const DEPLOY_LIMIT_MS = 1_800_000;
-/** Tsuru writes to a deploy's stream at least every 30 s: what is silent for so long hangs, and the deploy is followed by its event. */
+/** Tsuru writes to a deploy's stream at least every 30 s: what is silent for this long hangs, and the deploy is followed by its event. */
 const DEPLOY_QUIET_MS = 120_000;
 
 /** How a deploy fares, or ended. */
@@ -127,7 +127,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       assertNoError('env_set', await send('env_set', request), tsuru.quote);
     },
 
-    /** Ends when the deploy has: with whether it went well. `onStart` is told as soon as Tsuru has begun. */
+    /** Ends when the deploy has: with whether it went well. `onStart` is reported as soon as Tsuru has begun. */
     async deploy(name: string, image: string, message: string, onStart: () => void): Promise<boolean> {
       const { chunks } = await send('deploy', {
         method: 'POST',

@@ -5,7 +5,7 @@ import { asObject, asOptionalArray, asOptionalText, isObject, type JsonObject } 
 export interface App {
   readonly name: string;
   readonly pool: string;
-  /** '' where Tsuru does not tell. */
+  /** '' where Tsuru does not report. */
   readonly cluster: string;
   readonly team: string;
   /** Tsuru's plan. */

@@ -74,7 +74,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
     log.warn({ app }, `the deploy of ${app} could not be begun: it is tried again later`);
   }
 
-  /** Tells whether it went well; false, too, when another broker has begun one meanwhile. */
+  /** Returns whether it went well; false, too, when another broker has begun one meanwhile. */
   async function deployOnce(
     api: Api,
     { app, message, before, onStart }: Deploy,
@@ -96,7 +96,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
     }
   }
 
-  /** How the deploy that came after this one ended; undefined when there is none. */
+  /** How the deploy that came after this one ended; undefined if there is none. */
   async function endOf(
     api: Api,
     app: string,

@@ -13,7 +13,7 @@ export function isDefinitiveAnswer(error: unknown): error is TsuruError {
   );
 }
 
-/** Whether a call that makes something failed because that is there, or may have made it all the same. */
+/** Whether a call that makes something failed because that is there, or may have made it anyway. */
 export function mayBeThere(error: unknown): boolean {
   if (!(error instanceof TsuruError)) return false;
   return !isDefinitiveAnswer(error) || error.status === 409 || /already exists/i.test(error.words);

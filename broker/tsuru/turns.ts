@@ -13,7 +13,7 @@ export function createTurns(): Turns {
     async take(things, signal, work) {
       const before = Promise.all(things.flatMap((thing) => last.get(thing) ?? []));
       const { promise: worked, resolve: finish } = Promise.withResolvers<undefined>();
-      // Who comes later waits for those who came before as well, also when this one gives up waiting.
+      // Who comes later waits for those who came before as well, also when this one aborts waiting.
       const done = before.then(() => worked);
       // Entered for all things at once: who comes later waits for all of it, so that no two wait for each other.
       for (const thing of things) last.set(thing, done);

@@ -60,16 +60,16 @@ describe('private CAs', { concurrency: 2 }, () => {
     }
   });
 
-  it('that are not known are told with what to set, and that nothing else is trusted for them', async () => {
+  it('are named in the problem of a connection that needs them, with the variable to set', async () => {
     await using authority = await makeAuthority();
     await using other = await makeAuthority('Another CA');
     await using world = await startWorld();
     const tsuru = await authority.serve(handOn(world.tsuru.url));
     const agent = await world.startAgent({ tsuruUrl: tsuru, env: { CA_CERTIFICATES: other.pem } });
-    await untilProblem(agent, /Tsuru cannot be polled.*: set CA_CERTIFICATES to the certificate of its CA/);
+    await untilProblem(agent, /failed to poll Tsuru.*: set CA_CERTIFICATES to the certificate of its CA/);
   });
 
-  it('that have expired are told in the status', async () => {
+  it('are reported in the status once they have expired', async () => {
     await using expired = await makeAuthority('Old CA', true);
     await using world = await startWorld();
     await world.bindNew('my-app');
@@ -79,7 +79,7 @@ describe('private CAs', { concurrency: 2 }, () => {
     assert.equal(written, expired.pem);
   });
 
-  it('that cannot be read end the start with exit code 2 and one sentence', async () => {
+  it('end the start with exit code 2 and one sentence when they cannot be read', async () => {
     const env = { TSURU_HOST: 'http://127.0.0.1:1', TSURU_TOKEN: 'a', PROMETHEUS_URL: 'http://127.0.0.1:1' };
     for (const value of ['/no/such/file.pem', '-----BEGIN CERTIFICATE-----\nsecret', 'ca.pem']) {
       const program = startProgram({
@@ -96,7 +96,7 @@ describe('private CAs', { concurrency: 2 }, () => {
 });
 
 describe("Tsuru's redirect", () => {
-  it('names the TSURU_HOST to set, and nobody follows it with the token', async () => {
+  it('is not followed with the token, and the problem names the TSURU_HOST to set', async () => {
     await using authority = await makeAuthority();
     await using world = await startWorld();
     await world.bindNew('my-app');
@@ -115,7 +115,7 @@ describe("Tsuru's redirect", () => {
         tsuruUrl: `http://${host}:8080`,
         env: { CA_CERTIFICATES: authority.pem },
       });
-      const problem = await untilProblem(agent, /Tsuru cannot be polled/);
+      const problem = await untilProblem(agent, /failed to poll Tsuru/);
       assert.match(problem, new RegExp(`answered 301, a redirect that is not followed: set TSURU_HOST to ${secure} `));
       assert.ok(((await agent.metric('tsuru_agent_polls_failed_total{reason="redirected"}')) ?? 0) > 0);
       assert.deepEqual(followed, []);

@@ -68,7 +68,7 @@ describe('the blocks of an instance, on a real tmpfs', { concurrency: 2 }, () =>
     });
   }
 
-  it('are made for what is taken in: a bind is not followed by a restart, and the next start has them for what was measured', async () => {
+  it('have the length for the measured load from the next start on, and a bind causes no restart', async () => {
     await using instance = await startSmallInstance({ volumeMib: 64, apps: { blog: [2, 100], shop: [4, 100] } });
     const { agent, prometheus, path, world } = instance;
     const isUp = (all: readonly { health: string }[]): boolean =>

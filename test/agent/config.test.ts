@@ -48,7 +48,7 @@ describe("the agent's configuration", () => {
     assert.equal(result.config.tsuruUrl.href, 'http://tsuru.example.com:8080/');
   });
 
-  it('takes an empty variable for one that is not set', () => {
+  it('treats an empty variable as unset', () => {
     assert.deepEqual(problems({ AGENT_LISTEN: '' }), []);
   });
 
@@ -137,7 +137,7 @@ describe("the agent's configuration", () => {
     });
   }
 
-  it('tells all problems at once, and never the token', () => {
+  it('reports all problems at once, and never the token', () => {
     const all = problems({ TSURU_TOKEN: 'se cret', AGENT_LISTEN: 'x', AGENT_POLL_INTERVAL: 'y' });
     assert.equal(all.length, 3);
     assert.doesNotMatch(all.join(), /se cret/);

@@ -58,7 +58,7 @@ describe('a change of rules', { concurrency: 4 }, () => {
     assert.equal(await agent.metric('tsuru_agent_config_checks_failed_total'), 0);
   });
 
-  it('that is broken is refused with the words of promtool, and what was good stays until it is mended', async () => {
+  it("that is invalid is refused with promtool's message, and the last valid one stays in force", async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent, prometheus } = await startLoaded(world);
     await world.writeRule('a.yml', rule('a'));
@@ -68,7 +68,7 @@ describe('a change of rules', { concurrency: 4 }, () => {
     const reloads = await agent.metric('tsuru_agent_reloads_total');
     assert.deepEqual(await rulesOf(prometheus), ['a']);
     assert.ok(((await agent.metric('tsuru_agent_config_checks_failed_total')) ?? 0) >= 1);
-    assert.match((await agent.status()).problems.join(), /the last good configuration stays/);
+    assert.match((await agent.status()).problems.join(), /keeping the last valid configuration/);
     assert.equal(agent.log().filter(({ msg }) => String(msg).includes('promtool refuses')).length, 1);
 
     // What is on disk is still good: a restart of Prometheus runs it.
@@ -82,7 +82,7 @@ describe('a change of rules', { concurrency: 4 }, () => {
     await until('no more problem', async () => (await agent.status()).configuration.refused === undefined);
   });
 
-  it('that is taken back while Prometheus is starting is not what it runs in the end', async () => {
+  it('that is reverted while Prometheus starts is not loaded', async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent, prometheus } = await startLoaded(world);
     await world.writeRule('a.yml', rule('a'));
@@ -131,7 +131,7 @@ describe('a change of rules', { concurrency: 4 }, () => {
     await untilRules(prometheus, 'three');
   });
 
-  it('of which many come at once takes few reloads', async () => {
+  it('takes few reloads when many come at once', async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent, prometheus } = await startLoaded(world);
     const before = (await agent.metric('tsuru_agent_reloads_total')) ?? 0;
@@ -166,7 +166,7 @@ describe('a change of the base configuration', { concurrency: 4 }, () => {
     await until('the first name again', async () => (await config()).includes('job_name: agent'));
   });
 
-  it('that Prometheus itself refuses is taken back, with its words', async () => {
+  it('that Prometheus itself refuses is reverted, with its message', async () => {
     await using world = await startWorld({ images: silentImages });
     const base = join(world.folder, 'base.yml');
     const text = await readFile(BASE, 'utf8');

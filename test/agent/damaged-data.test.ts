@@ -10,7 +10,7 @@ import { silentImages, startWorld, type World } from '../support/world.ts';
 
 const BLOCKS = 3;
 
-/** What is damaged, how, what the agent tells, and which of the blocks' samples are still there. */
+/** What is damaged, how, what the agent reports, and which of the blocks' samples are still there. */
 interface Damage {
   readonly title: string;
   readonly damage: (data: string, blocks: readonly string[]) => Promise<void>;

@@ -5,7 +5,7 @@ import { createFacts, type Facts } from '../../agent/facts.ts';
 import type { WatchState } from '../../agent/capacity/volume-steps.ts';
 import { sampleKey } from '../../agent/capacity/samples.ts';
 import { featuresOf } from '../../agent/prometheus/api/features.ts';
-import { keyOf } from '../../agent/redirects/learnt.ts';
+import { keyOf } from '../../agent/redirects/learned-paths.ts';
 import { readSettings, type SettingsInput } from '../../agent/shared/settings/settings.ts';
 import type { Settings } from '../../agent/shared/settings/schema.ts';
 import { renderFile } from '../../agent/discovery/target-group.ts';
@@ -35,7 +35,7 @@ const FACTS: Facts = {
   settings: settings(),
   address: 'http://prometheus.example.com/',
   features: featuresOf('3.14.0'),
-  learnt: new Map(),
+  learned: new Map(),
   revivals: 0,
   capacity: CAPACITY,
 };
@@ -103,7 +103,7 @@ const TABLE: readonly (readonly [
   [
     'a process redirects its path',
     {
-      learnt: new Map([
+      learned: new Map([
         [
           keyOf('my-app', 'web'),
           {
@@ -158,7 +158,7 @@ describe('what the agent wants', () => {
     });
   }
 
-  it('is nothing to start where somebody else runs Prometheus, whose retention is that of the settings', () => {
+  it('is no process where somebody else runs Prometheus, and the retention of the settings', () => {
     const desired = createDesire({ environment: {}, launch: undefined })(
       { ...FACTS, capacity: undefined, settings: settings({ retention_size: '1GB' }) },
       undefined,
@@ -168,7 +168,7 @@ describe('what the agent wants', () => {
     assert.equal(desired.targets, desired.discovered);
   });
 
-  it('tells what of the settings cannot be had', () => {
+  it('reports which settings cannot be applied', () => {
     const remoteWrite = 'https://metrics.example.com/write';
     const { problems } = wanted({
       settings: settings({
@@ -182,7 +182,7 @@ describe('what the agent wants', () => {
     assert.deepEqual(none, { missingVariables: [], headers: undefined, proxy: undefined, memory: undefined });
   });
 
-  it('is the very same object as long as the facts that it is made of are, so that nothing is done for it', () => {
+  it('is the same object while its facts are the same, so that no applier does anything', () => {
     const desire = createDesire({ environment: {}, launch: undefined });
     const first = desire(FACTS, undefined);
     const later = desire({ ...FACTS, seenAtMs: 99, address: 'http://other/', revivals: 1 }, first.plan?.memory);
@@ -195,7 +195,7 @@ describe('what the agent wants', () => {
 });
 
 describe('the facts', () => {
-  it('make one round of all news of a turn, and none of news that are none', async () => {
+  it('cause one round for all patches of a turn, and none for a patch without a change', async () => {
     const rounds: Facts[] = [];
     const facts = createFacts(FACTS);
     facts.patch({ revivals: 1 });

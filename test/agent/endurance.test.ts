@@ -31,7 +31,7 @@ async function startInSync(
   return { agent, prometheus };
 }
 
-/** Waits until Prometheus is proven to have exactly so many targets. */
+/** Waits until Prometheus is proven to have exactly this many targets. */
 async function untilInSync(agent: RunningAgent, targets: number, timeoutMs = 60_000): Promise<Status> {
   return until(
     `${targets} targets in sync`,
@@ -61,8 +61,8 @@ async function closed(server: Server): Promise<void> {
   await once(server, 'close');
 }
 
-// Most of these wait for minutes of trouble to pass, so all run at once.
-describe('in trouble', { concurrency: 11 }, () => {
+// Most of these wait for minutes of problem to pass, so all run at once.
+describe('during faults', { concurrency: 11 }, () => {
   it('a Prometheus that is not ready for a minute is not reloaded, gets its targets all the same, and is in sync when it is ready', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);
@@ -86,7 +86,7 @@ describe('in trouble', { concurrency: 11 }, () => {
     assert.equal((await agent.get('/readyz')).status, 200);
   });
 
-  it('a Prometheus that hangs is told, keeps its targets, and catches up when it goes on', async () => {
+  it('a Prometheus that hangs is reported, keeps its targets, and catches up when it continues', async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent, prometheus } = await startInSync(world);
     prometheus.program.kill('SIGSTOP');
@@ -104,7 +104,7 @@ describe('in trouble', { concurrency: 11 }, () => {
     assert.equal((await prometheus.targets()).length, 3);
   });
 
-  it('a Prometheus that answers garbage is told, and nothing of it is believed', async () => {
+  it('a Prometheus that answers garbage is reported, and its answers are ignored', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);
     const garbage = await listen(world.prometheusAddress, (_, response) => {
@@ -124,7 +124,7 @@ describe('in trouble', { concurrency: 11 }, () => {
     await untilInSync(agent, 2);
   });
 
-  it('a Prometheus that dies is told, and in sync again once it is back with what came meanwhile', async () => {
+  it('a Prometheus that ends is reported, and has the latest targets once it is back', async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent, prometheus } = await startInSync(world);
     prometheus.program.kill('SIGKILL');
@@ -141,7 +141,7 @@ describe('in trouble', { concurrency: 11 }, () => {
     assert.equal(logged(agent, 'Prometheus does not answer'), 1);
   });
 
-  it('an agent that is stopped (SIGSTOP) for a minute leaves the scraping alone, and catches up', async () => {
+  it('an agent that is stopped (SIGSTOP) for a minute does not disturb scraping, and catches up', async () => {
     await using world = await startWorld();
     // No unit is too busy to answer in so long a time, whatever else this machine does.
     const env = { AGENT_SCRAPE_INTERVAL: '10s', AGENT_SCRAPE_TIMEOUT: '10s' };
@@ -180,7 +180,7 @@ describe('in trouble', { concurrency: 11 }, () => {
     );
   });
 
-  it('an agent whose clock jumps back an hour goes on, with versions that Prometheus can tell apart, and one that is stuck is not healthy', async () => {
+  it('an agent whose clock jumps back an hour writes versions that Prometheus can tell apart, and a stuck agent is not healthy', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);
     let offsetMs = 0;
@@ -227,7 +227,7 @@ describe('in trouble', { concurrency: 11 }, () => {
     await agent.stopped;
   });
 
-  it('an agent whose token is replaced keeps every target and says so, and follows again with the new one', async () => {
+  it('an agent whose token is replaced keeps every target, reports that, and follows again with the new token', async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent, prometheus } = await startInSync(world);
     const path = `/1.6/tokens/${world.instance.app}`;

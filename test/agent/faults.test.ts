@@ -44,7 +44,7 @@ async function untilProblem(agent: RunningAgent, pattern: RegExp): Promise<Statu
   });
 }
 
-/** A Tsuru in trouble: what the status says, and what the metric of failed polls counts it as, if it fails polls. */
+/** A Tsuru in problem: what the status says, and what the metric of failed polls counts it as, if it fails polls. */
 const TROUBLES: readonly {
   readonly title: string;
   readonly fault: Fault;
@@ -186,24 +186,24 @@ describe('no target is lost, and status, log and metrics tell why, when Tsuru', 
     assert.ok(before.length === 3 && (await agent.status()).lastPoll.ok);
   });
 
-  it('tells the units, but not the ports of an app: the ports known before stay', async () => {
+  it('lists the units, but not the ports of an app: the last known ports stay', async () => {
     await using world = await startWorld();
     const { agent } = await startSettled(world);
     world.tsuru.faults.add({ kind: 'status', status: 500, path: '/apps/my-app' });
     await world.addUnits('my-app', 1);
     await until('the new unit as a target', async () => (await targetUnits(agent)).length === 4);
     await agent.poll();
-    await untilProblem(agent, /the ports of my-app could not be asked for/);
+    await untilProblem(agent, /failed to fetch the ports of my-app/);
     assert.equal((await targetUnits(agent)).length, 4);
   });
 
-  it('answers nonsense for the details of apps: the ports known before stay', async () => {
+  it('answers garbage for the details of apps: the last known ports stay', async () => {
     await using world = await startWorld();
     const { agent, before } = await startSettled(world);
     for (const body of ['{}', '{"apps":[]}', '[]', 'null', '{"name":"another","internalAddresses":[]}']) {
       const mend = world.tsuru.faults.add({ kind: 'body', path: '/apps/*', body });
       await agent.poll();
-      await untilProblem(agent, /the ports of .* could not be asked for/);
+      await untilProblem(agent, /failed to fetch the ports of/);
       assert.deepEqual(await targetUnits(agent), before);
       mend();
       await agent.poll();
@@ -214,12 +214,12 @@ describe('no target is lost, and status, log and metrics tell why, when Tsuru', 
     await using world = await startWorld();
     const { agent, before } = await startSettled(world);
     world.tsuru.faults.add({ kind: 'status', status: 503 });
-    await untilProblem(agent, /Tsuru cannot be polled/);
+    await untilProblem(agent, /failed to poll Tsuru/);
     await rm(agent.targetsFile);
     await until('the same targets', async () => (await targetUnits(agent).catch(() => [])).join() === before.join());
   });
 
-  it('takes a bind away while its list is wrong, too: the grant decides', async () => {
+  it('removes a bind while its list is wrong: the grant decides', async () => {
     await using world = await startWorld();
     const { agent } = await startSettled(world);
     world.tsuru.faults.add({ kind: 'app-missing', app: 'my-app' });
@@ -230,7 +230,7 @@ describe('no target is lost, and status, log and metrics tell why, when Tsuru', 
 });
 
 describe('an answer larger than 64 MiB', () => {
-  it('is refused, and nothing is lost', async () => {
+  it('is refused, and no target is lost', async () => {
     const chunk = Buffer.alloc(1024 * 1024, ' ');
     const server = createServer((_, response) => {
       const body = Readable.from(Array.from({ length: 70 }, () => chunk));
@@ -251,7 +251,7 @@ describe('an answer larger than 64 MiB', () => {
 });
 
 describe('the state on disk', { concurrency: 4 }, () => {
-  it('that is corrupt is set aside with a warning, and the targets of the last run stay until Tsuru tells better', async () => {
+  it('that is corrupt is set aside with a warning, and the targets of the last run stay until Tsuru lists the units', async () => {
     for (const damage of ['', '{"format":1}', 'garbage', 'cut']) {
       await using world = await startWorld();
       const { agent, before } = await startSettled(world);
@@ -278,7 +278,7 @@ describe('the state on disk', { concurrency: 4 }, () => {
     await rm(join(world.folder, 'agent', 'state.json'));
     world.tsuru.faults.add({ kind: 'status', status: 500, method: 'GET', path: '/apps/*' });
     const second = await world.startAgent();
-    await untilProblem(second, /the ports of my-app, other could not be asked for/);
+    await untilProblem(second, /failed to fetch the ports of my-app, other/);
     assert.deepEqual(await targetUnits(second), before);
     await world.removeUnits('my-app', 1);
     await until('2 targets', async () => (await targetUnits(second)).length === 2);
@@ -293,7 +293,7 @@ describe('the state on disk', { concurrency: 4 }, () => {
     );
   });
 
-  it('that is lost with the target file is found out anew', async () => {
+  it('that is lost with the target file is fetched again', async () => {
     await using world = await startWorld();
     const { agent, before } = await startSettled(world);
     await agent.stop();
@@ -324,7 +324,7 @@ describe('a disk', { concurrency: 2 }, () => {
     return readFile(`/proc/${agent.program.pid}/root${agent.targetsFile}`, 'utf8');
   }
 
-  it('that is full keeps the old targets, says so, and the new ones come when there is room', async () => {
+  it('that is full keeps the old targets, is reported, and gets the new ones when there is space', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);
     const folder = join(world.folder, 'agent');
@@ -335,7 +335,7 @@ describe('a disk', { concurrency: 2 }, () => {
     });
 
     await world.addUnits('my-app', 4_000);
-    await untilProblem(agent, /target file cannot be written, the old one stays: ENOSPC/);
+    await untilProblem(agent, /failed to write the target file, keeping the old one: ENOSPC/);
     assert.equal(await seenBy(agent), text);
     assert.ok(((await agent.metric('tsuru_agent_target_writes_failed_total')) ?? 0) >= 1);
     assert.equal((await agent.status()).lastWrite.ok, false);
@@ -348,11 +348,11 @@ describe('a disk', { concurrency: 2 }, () => {
     );
   });
 
-  it('that is read-only is said so, and never ends the agent', async () => {
+  it('that is read-only is reported, and never ends the agent', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);
     const agent = await world.startAgent({ wrapper: onTmpfs(join(world.folder, 'agent'), 'ro,size=64k') });
-    const status = await untilProblem(agent, /target file cannot be written, the old one stays: EROFS/);
+    const status = await untilProblem(agent, /failed to write the target file, keeping the old one: EROFS/);
     assert.match(status.problems.join('\n'), /the state cannot be saved.*EROFS/);
     assert.match(status.problems.join('\n'), /the configuration cannot be written: EROFS/);
     assert.equal(warnings(agent).filter((line) => line.includes('EROFS')).length, 3, 'one line a trouble');

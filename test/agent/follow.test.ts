@@ -8,7 +8,7 @@ import type { ActiveTarget } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 import { startWorld } from '../support/world.ts';
 
-/** A condition: so many targets, and all up. */
+/** A condition: this many targets, and all up. */
 function allUp(count: number): (targets: readonly ActiveTarget[]) => boolean {
   return (targets) => targets.length === count && targets.every(({ health }) => health === 'up');
 }

@@ -131,7 +131,7 @@ describe('an agent whose volume is full when it starts', { concurrency: 3 }, () 
     assert.ok(left.length > 5 && !left.includes('20260101T000000Z-wal'), left.join());
   });
 
-  it('makes room for files, too', async () => {
+  it('frees inodes, too', async () => {
     await using full = await prepare(600);
     const [oldest = '', newest = ''] = await makeBlocks(full.data, 2);
     for (let index = 0; ; index++) {
@@ -154,7 +154,7 @@ describe('an agent whose volume is full when it starts', { concurrency: 3 }, () 
     assert.match(await lossesOf(agent), /deleted \d newest files of the write-ahead log/);
   });
 
-  it('deletes nothing when the files of others fill it, says so, and starts once they are gone', async () => {
+  it('deletes nothing when foreign files fill it, reports that, and starts once they are gone', async () => {
     await using full = await prepare();
     const blocks = await makeBlocks(full.data, 2);
     await fill(join(full.path, 'others'), (index) => `file-${index}`);

@@ -163,7 +163,7 @@ describe("the lifecycle API of the agent's own Prometheus", { concurrency: 3 }, 
     await assertUntouched(agent);
   });
 
-  it('when it is used all the same, the status names that', async () => {
+  it('is named in the status when somebody uses it all the same', async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent } = await world.startSupervised();
     const { user, password } = await ownAccess(agentFolder(world));

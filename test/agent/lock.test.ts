@@ -128,7 +128,7 @@ describe('two agents on one folder', { concurrency: 3 }, () => {
     assert.equal((await second.agent.status()).prometheus.process?.crashes, 0);
   });
 
-  it('is also refused beside a Prometheus of somebody else, and starts once that has ended', async () => {
+  it('are refused beside a foreign Prometheus, and start once that has ended', async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent, data } = foldersOf(world);
     await mkdir(data, { recursive: true });
@@ -152,7 +152,7 @@ describe('two agents on one folder', { concurrency: 3 }, () => {
     await world.startSupervised();
   });
 
-  it('are told of as unknown where there is no flock, and the agent starts', async () => {
+  it('are reported as unknown without flock, and the agent starts', async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent } = await world.startSupervised({ env: await impostor(world, 'flock', 'exit 66') });
     assert.ok(agent.log().some(({ msg }) => String(msg).startsWith('whether another agent uses')));

@@ -67,7 +67,10 @@ describe("the agent's command line", { concurrency: 4 }, () => {
     };
     const { exit, lines } = await run([], env);
     assert.equal(exit, 1);
-    assert.equal(lines.at(-1), `${listen} is in use: set AGENT_LISTEN to another port, or end what listens there.`);
+    assert.equal(
+      lines.at(-1),
+      `${listen} is in use: set AGENT_LISTEN to another port, or stop the process that uses it.`,
+    );
   });
 });
 

@@ -5,7 +5,7 @@ import { until } from '../support/until.ts';
 import { startWorld } from '../support/world.ts';
 
 describe("the agent's pages", { concurrency: 4 }, () => {
-  it('are ready once targets are written and Prometheus is ready, and say why when they are not', async () => {
+  it('report ready once targets are written and Prometheus is ready, and else the reason', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app');
     const mend = world.tsuru.faults.add({ kind: 'status', status: 500 });
@@ -28,7 +28,7 @@ describe("the agent's pages", { concurrency: 4 }, () => {
     assert.match((await agent.status()).problems.join(), /Prometheus is not ready/);
   });
 
-  it('tell of each app and unit, the versions, the last poll and write', async () => {
+  it('show each app and unit, the versions, the last poll and write', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 2);
     await world.bindNew(world.instance.app);
@@ -90,7 +90,7 @@ describe("the agent's pages", { concurrency: 4 }, () => {
     }
   });
 
-  it('that do not exist, or not with this method, say what does', async () => {
+  it('name the right path or method when asked for another one', async () => {
     await using world = await startWorld();
     const agent = await world.startAgent();
     assert.deepEqual(await agent.get('/nothing'), {
@@ -105,7 +105,7 @@ describe("the agent's pages", { concurrency: 4 }, () => {
     assert.equal(await head.body.text(), '');
   });
 
-  it('and the log never hold the token', async () => {
+  it('never show the token, nor does the log', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app');
     const agent = await world.startAgent({ env: { AGENT_LOG_LEVEL: 'debug' } });

@@ -51,7 +51,7 @@ describe('polling', { concurrency: 4 }, () => {
     assert.equal(world.tsuru.requests.count('GET', '/1.0/apps/other'), 0);
   });
 
-  it('has a new app written while the details of another are slow', async () => {
+  it('writes a new app while the details of another are slow', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('slow');
     world.tsuru.faults.add({ kind: 'latency', ms: 20_000, path: '/apps/slow' });
@@ -62,7 +62,7 @@ describe('polling', { concurrency: 4 }, () => {
     assert.equal(world.tsuru.requests.count('GET', '/1.0/apps/slow'), 1);
   });
 
-  it('has a change written while it cannot be found out whether other apps are gone', async () => {
+  it('writes a change while it is unknown whether other apps are gone', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app');
     await world.bindNew('other');
@@ -106,7 +106,7 @@ describe('polling', { concurrency: 4 }, () => {
     assert.ok(waitMs <= 5_600, `${waitMs} ms`);
   });
 
-  it('tells Tsuru who asks, over one connection', async () => {
+  it('identifies itself to Tsuru, and uses one connection', async () => {
     const agents = new Set<string | undefined>();
     const ids = new Set<unknown>();
     let connections = 0;
@@ -132,7 +132,7 @@ describe('polling', { concurrency: 4 }, () => {
     server.close();
   });
 
-  it('backs off while Tsuru fails, and goes on when it is well', async () => {
+  it('backs off while Tsuru fails, and returns to its interval when Tsuru answers', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app');
     const agent = await world.startAgent({ env: { AGENT_POLL_INTERVAL: '200ms' } });

@@ -24,7 +24,7 @@ const FACTS: Facts = {
   settings: DEFAULTS.settings,
   address: undefined,
   features: featuresOf('3.14.0'),
-  learnt: new Map(),
+  learned: new Map(),
   revivals: 0,
   capacity: {
     memoryLimitBytes: 2 ** 30,
@@ -122,7 +122,7 @@ describe('rounds', () => {
     assert.equal(published.length, 1, 'no app at all is published');
   });
 
-  it('leave the target file, the configuration and what was wanted as they are when a round throws, and go on with the next', async () => {
+  it('keep the target file, the configuration and the desired state when a round throws, and continue with the next', async () => {
     await using folder = await temporaryFolder();
     await using scene = await start(folder.path);
     const { rounds, publisher, targetFile, configurations, events, fail } = scene;
@@ -144,7 +144,7 @@ describe('rounds', () => {
     assert.doesNotMatch(await targetFile(), /my-app/);
   });
 
-  it('plan each round by the last plan, which outlives a round that throws and one without apps', async () => {
+  it('base each plan on the last one, which survives a round that throws and one without apps', async () => {
     await using folder = await temporaryFolder();
     await using scene = await start(folder.path);
     const { rounds, plannedBefore, fail } = scene;
@@ -159,7 +159,7 @@ describe('rounds', () => {
     assert.deepEqual(plannedBefore, [undefined, first, first, first]);
   });
 
-  it('count a change as seen when Tsuru told it, and one of another cause as seen now', async () => {
+  it('date a change to the poll that brought it, and one of another cause to now', async () => {
     await using folder = await temporaryFolder();
     await using scene = await start(folder.path);
     const { rounds, published } = scene;
@@ -172,7 +172,7 @@ describe('rounds', () => {
     );
   });
 
-  it('tell targets of the last run as no news, and those of the first poll as news', async () => {
+  it('do not report targets of the last run as changes, but those of the first poll', async () => {
     await using folder = await temporaryFolder();
     await using restored = await start(folder.path);
     restored.rounds.round(FACTS);

@@ -23,7 +23,7 @@ function problemOf(agent: RunningAgent, app: string, words: RegExp): Promise<str
 }
 
 describe('samples that Prometheus refuses', () => {
-  it('are told with the name of their app, though its targets are up', async () => {
+  it('are reported with the name of their app, though its targets are up', async () => {
     let value = 0;
     await using world = await startWorld({
       images: (image) => {
@@ -52,7 +52,7 @@ describe('samples that Prometheus refuses', () => {
     assert.equal(logged.length, 1);
   });
 
-  it('are told without a name where somebody else runs Prometheus', async () => {
+  it('are reported without a name where somebody else runs Prometheus', async () => {
     const web = httpUnit(() => (_request, response) => {
       response.setHeader('content-type', 'text/plain; version=0.0.4');
       response.end(`x 1 ${Date.now() + HOUR_MS}\n`);

@@ -77,7 +77,7 @@ describe('what to do about a target that is down', () => {
     });
   }
 
-  it('counts the targets of each cause, and says nothing of those that are up or fail otherwise', () => {
+  it('counts the targets of each cause, and ignores those that are up or fail otherwise', () => {
     const refused = 'dial tcp: connect: connection refused';
     const told = remedies(['server returned HTTP status 401 Unauthorized', refused, undefined, refused, 'EOF']);
     assert.equal(told.length, 2);

@@ -77,7 +77,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
     assert.equal(await agent.metric('tsuru_agent_prometheus_crashes_total{how="exit"}'), 0);
   });
 
-  it('that are refused leave the old ones in force, and say all that is wrong', async () => {
+  it('leave the old ones in force when they are refused, with every problem', async () => {
     await using instance = await startInstance({ scrape_interval: '2s' });
     const { agent, prometheus, set } = instance;
     await prometheus.untilTargets('both', (all) => all.length === 2);
@@ -93,7 +93,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
     assert.equal(await agent.metric('tsuru_agent_settings_refused'), 0);
   });
 
-  it('whose rules Prometheus would refuse are refused whole, in the words of promtool', async () => {
+  it("are refused whole when Prometheus would refuse their rules, with promtool's message", async () => {
     await using instance = await startInstance({ scrape_interval: '2s' });
     const { world, agent, set, prometheus } = instance;
     await set({ scrape_interval: '3s', query_timeout: '7s', rules: RULES.replace('sum(up)', 'sum(up') });
@@ -117,7 +117,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
     await until('the rule', async () => (await again.prometheus.query('up:sum')).size > 0);
   });
 
-  it('do not vanish because their annotation does', async () => {
+  it('stay in force when their annotation is gone', async () => {
     await using instance = await startInstance({ scrape_interval: '2s' });
     const { world, agent } = instance;
     const { app } = world.instance;
@@ -127,7 +127,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
     await untilConfigured(agent, 'scrape_interval: 2s');
   });
 
-  it('that were refused as the first ones are forgotten when they are taken away', async () => {
+  it('are forgotten when the first ones were refused and then removed', async () => {
     await using instance = await startInstance('{"retentoin":"1d"}');
     const { agent, world } = instance;
     await untilProblem(agent, /settings are refused/);
@@ -176,7 +176,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
     assert.doesNotMatch(agent.program.lines.join('\n'), /very-secret/);
   });
 
-  it('whose secret is not set send nothing, and say how to set it', async () => {
+  it('send nothing while their secret is unset, and say how to set it', async () => {
     const remote_write = [{ url: 'http://127.0.0.1:9/write', authorization: { credentials_env: 'FAR_TOKEN' } }];
     await using instance = await startInstance({ remote_write });
     const { world, agent } = instance;
@@ -185,7 +185,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
     assert.doesNotMatch(await readFile(configFileOf(join(world.folder, 'agent')), 'utf8'), /remote_write/);
   });
 
-  it('are not followed, which is told, while the token may not read the own app', async () => {
+  it("are not followed, and that is reported, while the token may not read the instance's app", async () => {
     await using instance = await startInstance({ scrape_interval: '2s' });
     const { world, agent, set } = instance;
     await world.instance.unbind(world.instance.app);

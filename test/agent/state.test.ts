@@ -31,7 +31,7 @@ describe('the saved state', () => {
   });
 
   for (const [title, damage, expected] of DAMAGES)
-    it(`with ${title} is not used, but set aside, and that is told`, async () => {
+    it(`with ${title} is set aside, and that is reported`, async () => {
       await using folder = await temporaryFolder();
       const path = join(folder.path, 'state.json');
       await createStateFile(folder.path).save(KNOWN);

@@ -41,7 +41,7 @@ async function assertQuietStop(agent: RunningAgent): Promise<void> {
 }
 
 describe('a stop of the agent', { concurrency: 3 }, () => {
-  it('during a check of new settings is no refusal of them', async () => {
+  it('during a check of new settings does not refuse them', async () => {
     await using world = await startWorld({ images: silentImages });
     const { app } = world.instance;
     await world.bindNew(app);
@@ -55,7 +55,7 @@ describe('a stop of the agent', { concurrency: 3 }, () => {
     await assertQuietStop(agent);
   });
 
-  it('during a check of new rules, while Prometheus runs, is no trouble', async () => {
+  it('during a check of new rules, while Prometheus runs, is no problem', async () => {
     await using world = await startWorld({ images: silentImages });
     const { agent } = await world.startSupervised({ env: await slowProgram(world, 'promtool') });
     await until('the first configuration', async () => (await agent.status()).configuration.loaded !== null);
@@ -65,7 +65,7 @@ describe('a stop of the agent', { concurrency: 3 }, () => {
     await assertQuietStop(agent);
   });
 
-  it('during the first check, before there is anything to run, is no trouble', async () => {
+  it('during the first check, before Prometheus runs, is no problem', async () => {
     await using world = await startWorld({ images: silentImages });
     const env = await slowProgram(world, 'promtool');
     await beSlow(world);

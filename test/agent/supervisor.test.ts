@@ -102,7 +102,7 @@ describe("the agent's own Prometheus", { concurrency: 4 }, () => {
     }
   });
 
-  it('is started again after it was killed, told with its last lines, and scrapes the same targets', async () => {
+  it('is restarted after it was killed, reported with its last lines, and scrapes the same targets', async () => {
     await using world = await startWorld();
     await world.bindNew('my-app', 2);
     const { agent, prometheus } = await world.startSupervised();
@@ -145,7 +145,7 @@ describe("the agent's own Prometheus", { concurrency: 4 }, () => {
     assert.equal(await orphan.end, 0);
   });
 
-  it('that cannot be started is tried again and again, and told with the remedy', async () => {
+  it('that cannot be started is retried, and reported with the remedy', async () => {
     await using world = await startWorld({ images: silentImages });
     const env = await impostor(
       world,
@@ -159,7 +159,7 @@ describe("the agent's own Prometheus", { concurrency: 4 }, () => {
     assert.ok(((await agent.metric('tsuru_agent_prometheus_crashes_total{how="panic"}')) ?? 0) >= 2);
   });
 
-  it('is not started while somebody else listens at its address, who is not taken for it', async () => {
+  it('is not started while another process listens at its address, which is not mistaken for it', async () => {
     await using world = await startWorld({ images: silentImages });
     const [host = '', port = ''] = world.prometheusAddress.split(':');
     const asked: string[] = [];
@@ -184,7 +184,7 @@ describe("the agent's own Prometheus", { concurrency: 4 }, () => {
     await until('it started after all', async () => (await agent.get('/readyz')).status === 200, 60_000);
   });
 
-  it('that was killed three times before it was ready starts without its write-ahead log, which is told', async () => {
+  it('starts without its write-ahead log, which is reported, after it was killed three times before it was ready', async () => {
     await using world = await startWorld({ images: silentImages });
     const wal = join(world.folder, 'agent', 'data', 'wal');
     await mkdir(wal, { recursive: true });

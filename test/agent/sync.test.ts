@@ -16,7 +16,7 @@ async function untilSync(agent: RunningAgent, inSync: boolean, timeoutMs?: numbe
   );
 }
 
-/** In a user namespace of its own, where the kernel gives so many inotify instances. */
+/** In a user namespace of its own, where the kernel gives this many inotify instances. */
 function withInotify(instances: number): string[] {
   const script = `echo ${instances} > /proc/sys/user/max_inotify_instances && exec "$@"`;
   return ['unshare', '--user', '--map-root-user', 'sh', '-c', script, 'sh'];
@@ -59,7 +59,7 @@ describe('what Prometheus has loaded', { concurrency: 4 }, () => {
     assert.deepEqual(paths, ['/metrics', '/metrics']);
   });
 
-  it('is proven at once after a scale in, too, without any trouble told', async () => {
+  it('is proven at once after a scale in, too, without a reported problem', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 5);
     const agent = await world.startAgent();
@@ -80,7 +80,7 @@ describe('what Prometheus has loaded', { concurrency: 4 }, () => {
     assert.ok(!agent.log().some(({ msg }) => String(msg).includes('has not loaded')));
   });
 
-  it('is unknown while Prometheus is gone, and proven anew when it is back', async () => {
+  it('is unknown while Prometheus is gone, and proven again when it is back', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);
     const agent = await world.startAgent();
@@ -94,7 +94,7 @@ describe('what Prometheus has loaded', { concurrency: 4 }, () => {
     assert.equal((await second.targets()).length, 2);
   });
 
-  it('is nothing when its file discovery is dead, which is recognised and revived', async () => {
+  it('is unproven when its file discovery has stalled, which is recognised and restarted', async () => {
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);
     const agent = await world.startAgent();
@@ -123,7 +123,7 @@ describe('what Prometheus has loaded', { concurrency: 4 }, () => {
 });
 
 describe('an agent that gets no inotify itself', () => {
-  it('says so, and looks for changes of rules from time to time', async () => {
+  it('reports that, and polls for changes of rules', async () => {
     await using world = await startWorld({ images: silentImages });
     const agent = await world.startAgent({ wrapper: withInotify(0) });
     await world.startPrometheus();

@@ -19,7 +19,7 @@ const FACTS: Facts = {
   settings: FIRST.settings,
   address: undefined,
   features: featuresOf('3.14.0'),
-  learnt: new Map(),
+  learned: new Map(),
   revivals: 0,
   capacity: undefined,
 };
@@ -101,7 +101,7 @@ function own(address: string | undefined): Parameters<TsuruSource['sink']['ownAp
   return { app: known('prometheus-mine').app, units: { kind: 'known', units: [] }, address };
 }
 
-describe('what Tsuru tells', () => {
+describe("the source of Tsuru's answers", () => {
   it('makes a round at once when it is published, and is published only when it is on disk', async () => {
     const { facts, source, written } = start();
     const rounds: Facts[] = [];
@@ -118,7 +118,7 @@ describe('what Tsuru tells', () => {
     await published;
   });
 
-  it('ends the first poll only when the settings that came with it are in force', async () => {
+  it('completes the first poll only when its settings are in force', async () => {
     const { facts, source, accept } = start();
     let isOver = false;
     const first = source.firstPoll.then(() => {
@@ -135,7 +135,7 @@ describe('what Tsuru tells', () => {
     assert.equal(facts.current().settings, LATER_SETTINGS);
   });
 
-  it('ends the first poll also when that failed, so that a start does not wait for Tsuru', async () => {
+  it('completes the first poll also when that failed, so that a start does not wait for Tsuru', async () => {
     const { source, offered, events } = start();
     source.sink.report({ ...POLLED, outcome: { kind: 'failed', failure: 'timeout', reason: 'no answer' } });
     await source.firstPoll;
@@ -156,7 +156,7 @@ describe('what Tsuru tells', () => {
     );
   });
 
-  it('takes the settings also when the address that came with them is none, which is reported', async () => {
+  it('applies the settings also when the address that came with them is invalid, which is reported', async () => {
     const { facts, source, offered, events, accept } = start();
     source.sink.ownApp(own('none'));
     source.sink.report(POLLED);
@@ -167,7 +167,7 @@ describe('what Tsuru tells', () => {
     assert.ok(events.some((event) => event.kind === 'address' && event.problem === 'it is none'));
   });
 
-  it('is overdue from when the next poll was due', async () => {
+  it('is overdue from the time the next poll was due', async () => {
     const { source, clock } = start();
     source.sink.report({ kind: 'wait', waitMs: 30_000 });
     await clock.forward(10_000, 10_000);

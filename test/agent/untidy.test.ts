@@ -42,7 +42,7 @@ async function createFor(world: World, team: string, name: string): Promise<void
 }
 
 describe('an unchanged Tsuru', () => {
-  it('is not written down again, in whatever order it lists units, apps and annotations', async () => {
+  it('causes no write, in whatever order it lists units, apps and annotations', async () => {
     await using world = await startWorld({ images: silentImages });
     for (const name of ['one', 'two']) {
       await world.bindNew(name, 6);
@@ -61,7 +61,7 @@ describe('an unchanged Tsuru', () => {
 });
 
 describe('an app that is bound before its first deploy', () => {
-  it('is no trouble, and is scraped once its first rollout has ended', async () => {
+  it('is no problem, and is scraped once its first rollout has ended', async () => {
     await using world = await startWorld({ images: silentImages, delays: { startingMs: 1_000, portsMs: 1_000 } });
     await expect(
       world.admin.call('POST', '/1.0/apps', { json: { name: 'my-app', teamOwner: 'shop', pool: 'dev' } }),

@@ -10,7 +10,7 @@ import { until } from '../support/until.ts';
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const PORT = 8888;
 
-it('serves its pages and counts its requests', async (t) => {
+it("the demo's app serves its pages and counts its requests", async (t) => {
   const { url } = await startApp(t);
   assert.match(await page(`${url}/`), /demo app/);
   assert.equal(await page(`${url}/healthz`), 'WORKING\n');
@@ -25,7 +25,7 @@ it('serves its pages and counts its requests', async (t) => {
   assert.match(metrics, /^api_http_request_duration_seconds_bucket\{le="0.1",handler="\/"\} /m);
 });
 
-it('visits itself, so that its graphs move', async (t) => {
+it("the demo's app visits itself, so that its graphs move", async (t) => {
   const { url } = await startApp(t);
   const visits = async () => {
     const counts = (await page(`${url}/metrics`)).matchAll(
@@ -36,7 +36,7 @@ it('visits itself, so that its graphs move', async (t) => {
   await until('some visits', async () => (await visits()) >= 3);
 });
 
-it('ends within a second of SIGTERM', async (t) => {
+it("the demo's app ends within a second of SIGTERM", async (t) => {
   const { program } = await startApp(t);
   const start = performance.now();
   program.kill('SIGTERM');
@@ -44,7 +44,7 @@ it('ends within a second of SIGTERM', async (t) => {
   assert.ok(performance.now() - start < 1000);
 });
 
-it('ends when the one who started it is gone', async () => {
+it("the demo's app ends when the one who started it is gone", async () => {
   const child = spawn(process.execPath, [MAIN], {
     env: { TSURU_LOCAL_ADDRESS: freeAddress(), TSURU_LOCAL_PARENT: 'stdin' },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -57,7 +57,7 @@ it('ends when the one who started it is gone', async () => {
   assert.equal(code, 0);
 });
 
-it('does not listen as a worker, unless told to', async (t) => {
+it("the demo's app does not listen as a worker, unless told to", async (t) => {
   const idle = start(t, { TSURU_PROCESSNAME: 'worker' });
   await until('its work', () => idle.program.lines.some((line) => line.startsWith('worker: ')));
   await assert.rejects(fetch(idle.url));

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The mean pause between two visits, in ms: a few a second, so that graphs move. */
 const PAUSE_MS = 300;
-/** One visit of so many writes a comment. */
+/** One visit of this many writes a comment. */
 const COMMENT_EVERY = 5;
 
 /** A little load: visits the demo app's pages until it is told to end. */

@@ -4,7 +4,7 @@ import type { ChangedRounds, SteadyRounds } from './rounds.ts';
 import type { ServiceTimes } from './service.ts';
 import type { Summary } from './statistics.ts';
 
-/** Measured with so many units. */
+/** Measured with this many units. */
 export interface SizeResults {
   readonly changed: ChangedRounds;
   readonly unchanged: SteadyRounds;

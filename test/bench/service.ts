@@ -12,7 +12,7 @@ export interface ServiceTimes {
   /** From `tsuru service-instance-bind` to the app's unit scraped. */
   readonly bindToScrapedMs: Summary;
   readonly instances: number;
-  /** `tsuru service-instance-info` and `-status`, with so many instances. */
+  /** `tsuru service-instance-info` and `-status`, with this many instances. */
   readonly infoMs: Summary;
   readonly statusMs: Summary;
   /** How many requests the broker makes to Tsuru for an operation. */

@@ -51,13 +51,13 @@ describe('the private CAs of the broker', () => {
     assert.equal(second.lines.filter((line) => line.includes('restore_variables')).length, 1, second.lines.join('\n'));
   });
 
-  it('are left to the owner of an instance where the broker has none', async () => {
+  it("are the owner's where the broker has none", async () => {
     await using stage = await startStage();
     await expect(stage.add(), 201);
     assert.equal(await variableOf(stage, 'CA_CERTIFICATES'), undefined);
   });
 
-  it('are told to be needed where those of the system do not do', async () => {
+  it('are named as the remedy where those of the system do not suffice', async () => {
     await using authority = await makeAuthority();
     await using stage = await startStage({ reconciles: false });
     const program = await startProcess(stage, await startSecureTsuru(stage, authority), {});
@@ -80,7 +80,7 @@ describe('the private CAs of the broker', () => {
 });
 
 describe("Tsuru's redirect", () => {
-  it('is told to whoever asks the broker and in its log with the TSURU_HOST to set, and nobody follows it', async () => {
+  it('is not followed, and both the answer and the log name the TSURU_HOST to set', async () => {
     await using stage = await startStage({ reconciles: false });
     const followed: IncomingMessage[] = [];
     const [host, other] = [freeAddress(), freeAddress()];

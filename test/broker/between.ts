@@ -12,7 +12,7 @@ const LOCKED_TRIES = 3;
 const LOCKED = 'event locked: app(x) running "app.update" start by user a at 2026-11-23T04:16:49Z\n';
 
 export interface Between extends Relay {
-  /** Fails the request that comes after so many others from now on, of those whose path is like this. */
+  /** Fails the request that comes after this many others from now on, of those whose path is like this. */
   fail(after: number, failure: Failure, path?: RegExp): void;
   /** `GET /1.0/apps/my-app`: the request that has failed; undefined while none has. */
   readonly failed: string | undefined;

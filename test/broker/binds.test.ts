@@ -61,7 +61,7 @@ describe('a bind', () => {
     assert.match(metrics, /^tsuru_broker_grants_waiting 0$/m);
   });
 
-  it('is done 50 times at once through two brokers, each in the way of the other', async () => {
+  it('is done 50 times at once through two brokers that lock each other out', async () => {
     await using stage = await startStage({ tsuru: { locks: { holdMs: 10 } } });
     const other = await stage.startBroker();
     const apps = Array.from({ length: 50 }, (_, i) => `app-${i}`);
@@ -143,7 +143,7 @@ describe('a bind', () => {
     assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
   });
 
-  it('never touches a token that is somebody else’s, and its apps are nobody’s business here', async () => {
+  it('never touches a foreign token, whose apps are not listed', async () => {
     await using stage = await startStage();
     await stage.createApp('my-app');
     await stage.createApp('other-app');
@@ -197,14 +197,14 @@ describe('a bind', () => {
     assert.match(body, /is this instance's own app, which it scrapes anyway: bind another app/);
   });
 
-  it('that is spelled in another way than Tsuru’s own is none: its proxy lets through what does not look like a bind', async () => {
+  it('needs Tsuru’s own spelling of the path: its proxy lets other spellings through', async () => {
     await using stage = await startStage();
     await stage.createApp('my-app');
     await expect(stage.add(), 201);
     for (const spelling of ['%62ind-app', 'bind-app?', 'bind-app?a=b', 'b%69nd', 'bind?x']) {
       for (const method of ['POST', 'DELETE']) {
         const answer = await stage.ask(method, `/resources/my-instance/${spelling}`, bindBody('my-app'));
-        assert.deepEqual([answer.status, answer.body], [404, 'There is no such page.'], `${method} ${spelling}`);
+        assert.deepEqual([answer.status, answer.body], [404, 'This page does not exist.'], `${method} ${spelling}`);
       }
     }
     for (const method of ['PUT', 'DELETE', 'GET']) {
@@ -215,7 +215,7 @@ describe('a bind', () => {
     assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
   });
 
-  it('of a job is refused honestly, and its end is not', async () => {
+  it('of a job is refused, and its unbind is not', async () => {
     await using stage = await startStage();
     await expect(stage.add(), 201);
     const path = '/resources/my-instance/binds/jobs/my-job';
@@ -231,7 +231,7 @@ describe('a bind', () => {
     assert.equal((await stage.ask('DELETE', '/resources/nobody/bind-app', bindBody('my-app'))).status, 200);
   });
 
-  it('that Tsuru loses is made again', async () => {
+  it('that Tsuru lost is made again', async () => {
     await using stage = await startStage();
     await stage.createApp('my-app');
     await expect(stage.add(), 201);

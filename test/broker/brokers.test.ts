@@ -125,7 +125,7 @@ describe('a deploy', () => {
     await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
   });
 
-  it('that fails later is told by the status of every broker, with the reason', async () => {
+  it('that fails later is in the status of every broker, with the reason', async () => {
     await using stage = await startStage({ tsuru: { delays: { deployTimeoutMs: 100, startingMs: 60_000 } } });
     await stage.add();
     const other = await stage.startBroker();
@@ -152,7 +152,7 @@ describe('a deploy', () => {
     await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
   });
 
-  it('whose stream hangs is told by its event, and keeps neither a removal nor the end of the broker', async () => {
+  it("whose stream hangs is followed by its event, and delays neither a removal nor the broker's end", async () => {
     await using stage = await startStage();
     await using between = await standBetween(stage.tsuru.url);
     const broker = await stage.startBroker({ TSURU_HOST: between.url });
@@ -168,7 +168,7 @@ describe('a deploy', () => {
     await broker.stop();
   });
 
-  it('whose stream breaks off is looked after by its event', async () => {
+  it('whose stream breaks off is followed by its event', async () => {
     await using stage = await startStage();
     stage.tsuru.faults.add({ kind: 'cut', path: `/apps/${APP}/deploy` });
     await expect(stage.add(), 201);
@@ -178,7 +178,7 @@ describe('a deploy', () => {
 });
 
 describe('many deploys at once', () => {
-  it('keep nobody else waiting', async () => {
+  it('delay no other request', async () => {
     await using stage = await startStage();
     await expect(stage.add(), 201);
     await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
@@ -193,7 +193,7 @@ describe('many deploys at once', () => {
 });
 
 describe('a broker that stops', () => {
-  it('takes back what it was creating, and says so', async () => {
+  it('undoes what it was creating, and says so', async () => {
     const clock = { ...systemClock, sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / 20, signal) };
     await using stage = await startStage({ clock, reconciles: false });
     const body = 'event locked: team(shop) running "team.token.create" start by user a at 2026-11-23T04:16:49Z\n';
@@ -207,7 +207,7 @@ describe('a broker that stops', () => {
     assert.deepEqual(await partsOf(stage), []);
   });
 
-  it('answers who still waits that it does, before it is ended', async () => {
+  it('answers every waiting request before it ends', async () => {
     // Its patience of 20 s passes in moments.
     const clock = { ...systemClock, sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms / 20, signal) };
     await using stage = await startStage({ clock });
@@ -251,7 +251,7 @@ describe('two brokers', () => {
     assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
   });
 
-  it('create the same instance at once, and the one that fails takes nothing back that the other goes on with', async () => {
+  it('create the same instance at once, and the one that fails undoes nothing that the other uses', async () => {
     await using stage = await startStage();
     const other = await stage.startBroker();
     const form = {
@@ -264,7 +264,7 @@ describe('two brokers', () => {
     const failing = stage.ask('POST', '/resources', form);
     await until('the first to ask for the token', () => requests.count('POST', '/1.6/tokens') === 1);
     await expect(askBroker(other.url, 'POST', '/resources', form), 201);
-    assert.match((await failing).body, /Left for the next try, which goes on with it/);
+    assert.match((await failing).body, /Left for the next try, which uses it/);
     await until('the instance to be up', async () => {
       return (await stage.ask('GET', '/resources/my-instance/status')).status === 204;
     });

@@ -11,7 +11,7 @@ function problemsOf(more: Readonly<Record<string, string>>): readonly string[] {
 }
 
 describe('the environment', () => {
-  it('needs what has no default, and tells all of it at once', () => {
+  it('needs every variable without a default, and names all missing ones at once', () => {
     const result = readConfig({});
     assert.ok(!result.ok);
     const required = VARIABLES.filter((variable) => variable.default === undefined);
@@ -46,7 +46,7 @@ describe('the environment', () => {
     });
   }
 
-  it('tells no secret in its problems', () => {
+  it('shows no secret in its problems', () => {
     const secrets = { TSURU_TOKEN: 's3cret token', BROKER_PASSWORD: 's3\u0007cret', BROKER_USERNAME: 's3:cret' };
     const problems = problemsOf(secrets);
     assert.equal(problems.length, 3);

@@ -25,7 +25,7 @@ async function addAndSeeUp(stage: Stage): Promise<void> {
 
 describe('when Tsuru fails during a creation,', () => {
   for (const { what, method, path } of STEPS) {
-    it(`at ${what}, nothing is left over, the user is told, and a retry succeeds`, async () => {
+    it(`at ${what}, nothing is left over, the user reads why, and a retry succeeds`, async () => {
       await using stage = await startStage();
       stage.tsuru.faults.add({
         kind: 'status',
@@ -65,13 +65,13 @@ describe('when Tsuru fails during a creation,', () => {
     assert.deepEqual(await partsOf(stage), []);
   });
 
-  it('what cannot be removed again is named, and the retry goes on with it', async () => {
+  it('the parts that cannot be removed again are named, and the retry uses them', async () => {
     await using stage = await startStage();
     const { faults } = stage.tsuru;
     faults.add({ kind: 'status', status: 500, method: 'POST', path: '/tokens', times: 1 });
     faults.add({ kind: 'status', status: 500, method: 'DELETE', path: `/apps/${APP}`, times: 1 });
     const { body } = await stage.add();
-    assert.match(body, new RegExp(`Left for the next try, which goes on with it: the app ${APP}`));
+    assert.match(body, new RegExp(`Left for the next try, which uses it: the app ${APP}`));
     assert.deepEqual(await partsOf(stage), ['app']);
     await addAndSeeUp(stage);
   });
@@ -86,7 +86,7 @@ async function leaveParts(stage: Stage, failing: Pick<Fault, 'method' | 'path'>)
   faults.clear();
 }
 
-describe('what an earlier try has left', () => {
+describe('a leftover of an earlier try', () => {
   for (const { what, method, path, made } of STEPS) {
     it(`up to ${what} is adopted by the same team and brought to the new request`, async () => {
       await using stage = await startStage();
@@ -129,16 +129,16 @@ describe('what an earlier try has left', () => {
     await addAndSeeUp(stage);
   });
 
-  it('is told when the next try fails before it has done anything with it', async () => {
+  it('is named when the next try fails before it has used it', async () => {
     await using stage = await startStage();
     await leaveParts(stage, { method: 'POST', path: '/tokens' });
     stage.tsuru.faults.add({ kind: 'status', status: 500, method: 'PUT', path: `/apps/${APP}`, times: 1 });
     const { body } = await stage.add();
-    assert.match(body, new RegExp(`Left for the next try, which goes on with it: the app ${APP}\\.`));
+    assert.match(body, new RegExp(`Left for the next try, which uses it: the app ${APP}\\.`));
     await addAndSeeUp(stage);
   });
 
-  it('may be a token that Tsuru does not show: it is made anew, and the agent gets it', async () => {
+  it('may be a token that Tsuru does not show: it is regenerated, and the agent gets it', async () => {
     await using stage = await startStage();
     await leaveParts(stage, { method: 'POST', path: '/roles/prometheus-reader/token' });
     // Tsuru shows a token only to who may do all that it may.
@@ -168,7 +168,7 @@ describe('what an earlier try has left', () => {
     assert.deepEqual(await grantsOf(stage), [`prometheus-reader ${APP}`]);
   });
 
-  it('is told from an instance that Tsuru knows: its binds stay when the creation is asked for once more', async () => {
+  it('is distinguished from an instance that Tsuru knows: its binds stay when the creation is repeated', async () => {
     await using stage = await startStage();
     await stage.createApp('my-app');
     await addAndSeeUp(stage);
@@ -203,7 +203,7 @@ describe('what an earlier try has left', () => {
 });
 
 describe('the role of instances', () => {
-  it('is made by a broker that may', async () => {
+  it('is made by a broker with the permission', async () => {
     await using stage = await startStage({ hasReader: false });
     assert.match(
       (await stage.add()).body,

@@ -96,7 +96,7 @@ describe('a request of Tsuru’s', { concurrency: true }, () => {
 
     for (const kind of ['drop', 'cut'] as const) {
       const lost = kind === 'drop' ? 'is lost' : 'loses its answer';
-      it(`for ${what} that ${lost} is told to the user, who asks again and has it done`, async () => {
+      it(`for ${what} that ${lost} is reported to the user, whose retry succeeds`, async () => {
         await using stage = await stageFor(desired);
         meet(stage, desired, kind);
         const told = await desired.ask(stage, 1);
@@ -133,7 +133,7 @@ function meet(
   tsuru.faults.add({ to: 'broker', kind, method, path, times: 1 });
 }
 
-/** After the first word of a stream, an error is told with status 200. */
+/** After the first word of a stream, an error is reported with status 200. */
 function isDone(status: number, body: string): boolean {
   return status < 300 && !body.includes('"Error":');
 }

@@ -49,7 +49,7 @@ describe('a deploy that another broker begins at the same time', () => {
 });
 
 describe('a deploy that was never begun', () => {
-  it('is begun later by the same broker when Tsuru refused it too late to tell the user', async () => {
+  it('is begun later by the same broker when Tsuru refused it after the answer to the user', async () => {
     await using stage = await startStage({ clock: fast });
     const path = `/apps/${APP}/deploy`;
     stage.tsuru.faults.add({ kind: 'latency', ms: 1_000, method: 'POST', path, times: 1 });
@@ -59,7 +59,7 @@ describe('a deploy that was never begun', () => {
     await until('the instance to be up', () => isUp(stage), 20_000);
   });
 
-  it('keeps no other from being begun', async () => {
+  it('delays no other', async () => {
     await using stage = await startStage({ clock: eager });
     await leaveWaiting(stage, ['first', 'second']);
     const path = '/apps/prometheus-first/deploy';
@@ -96,7 +96,7 @@ describe('a deploy that was never begun', () => {
     assert.equal(await deploysOf(stage), 1);
   });
 
-  it('is not that of an app which only has the tag', async () => {
+  it('is not begun for an app that only has the tag', async () => {
     await using stage = await startStage({ clock: fast });
     await expect(stage.add(), 201);
     await until('the instance to be up', () => isUp(stage));

@@ -125,7 +125,7 @@ describe('whichever request to Tsuru fails, and the user goes back to what was b
     const { what, back } = operation;
     if (back === undefined) continue;
     for (const failure of FAILURES) {
-      it(`nothing is left of ${what} (${failure})`, async () => {
+      it(`nothing of ${what} is left (${failure})`, async () => {
         for (let after = 0; ; after += 1) {
           assert.ok(after < MOST_REQUESTS, 'it never ends');
           await using staged = await stageFor(operation);
@@ -145,7 +145,7 @@ describe('whichever request to Tsuru fails, and the user goes back to what was b
 
 describe('whichever change Tsuru has locked for somebody else,', { concurrency: true }, () => {
   for (const operation of OPERATIONS) {
-    it(`${operation.what} waits, and is done`, async () => {
+    it(`${operation.what} waits and then succeeds`, async () => {
       const locked: string[] = [];
       for (let after = 0; ; after += 1) {
         assert.ok(after < MOST_REQUESTS, 'it never ends');
@@ -190,7 +190,7 @@ async function stageFor(operation: Operation): Promise<Staged> {
   };
 }
 
-/** False when the operation makes no more than so many requests. */
+/** False when the operation makes no more than this many requests. */
 async function failsAfter(after: number, operation: Operation, failure: Failure): Promise<boolean> {
   await using staged = await stageFor(operation);
   const { stage, between, ask } = staged;

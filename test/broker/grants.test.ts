@@ -93,7 +93,7 @@ describe('grants by one broker', () => {
       before: `POST /1.4/volumes/${APP}/bind`,
     },
   ]) {
-    it(`are never under way while the token is ${what}, which waits for those before`, async () => {
+    it(`never overlap with the token being ${what}, which waits for those before`, async () => {
       await using watched = await startWatched();
       const { stage, overlaps, ask } = watched;
       await addUp(watched);

@@ -44,7 +44,7 @@ function fakeClock(...chances: readonly number[]): FakeClock {
   };
 }
 
-/** Retries work that Tsuru has locked so many times, or for good, and tells what has come of it. */
+/** Retries work that Tsuru has locked this many times, or for good, and tells what has come of it. */
 async function retried(
   clock: FakeClock,
   { times = Infinity, takesMs = 0, ...options }: Partial<RetryOptions> & { times?: number; takesMs?: number } = {},
@@ -76,26 +76,26 @@ async function retried(
 }
 
 describe('what Tsuru has locked', () => {
-  it('is tried again until it is done, and each time is told', async () => {
+  it('is retried until it succeeds, and each retry is reported', async () => {
     for (const times of [0, 1, 5]) {
       const { tries, retries, error } = await retried(fakeClock(0.5), { times });
       assert.deepEqual({ tries, retries, error }, { tries: times + 1, retries: times, error: undefined });
     }
   });
 
-  it('is tried again without anybody who is told, too', async () => {
+  it('is retried without a listener, too', async () => {
     let tries = 0;
     const work = (): Promise<number> => (++tries < 3 ? Promise.reject(refused(LOCKED)) : Promise.resolve(tries));
     assert.equal(await retryLocked(work, { clock: fakeClock(1), signal: new AbortController().signal }), 3);
   });
 
-  it('is paused for a bound that doubles from 50 ms to 2 s', async () => {
+  it('is retried after a wait whose limit doubles from 50 ms to 2 s', async () => {
     const clock = fakeClock(1);
     await retried(clock, { times: 9 });
     assert.deepEqual(clock.pauses, [50, 100, 200, 400, 800, 1600, 2000, 2000, 2000]);
   });
 
-  it('is paused for any part of the bound, by chance: from nothing to all of it', async () => {
+  it('is retried after a random part of that limit', async () => {
     const clock = fakeClock(0, 0.5, 1, 0.25, 0, 1, 0.001);
     await retried(clock, { times: 7 });
     assert.deepEqual(clock.pauses, [0, 50, 200, 100, 0, 1600, 2]);
@@ -110,7 +110,7 @@ describe('any other failure', () => {
     ['of the network', new TsuruError('network', 'role_assign: ECONNRESET', { requestId: '1' })],
     ['in the words of a lock, but not of Tsuru', new Error(LOCKED)],
   ] as const) {
-    it(`is told at once: ${what}`, async () => {
+    it(`is reported at once: ${what}`, async () => {
       const clock = fakeClock(1);
       let tries = 0;
       let retries = 0;
@@ -124,7 +124,7 @@ describe('any other failure', () => {
     });
   }
 
-  it('ends what was tried again for a lock', async () => {
+  it('ends the retries', async () => {
     const answers = [refused(LOCKED), refused('Event Locked: app(x)'), refused('role not found'), refused(LOCKED)];
     const work = (): Promise<never> => Promise.reject(answers.shift() ?? refused(''));
     await assert.rejects(retryLocked(work, { clock: fakeClock(1), signal: new AbortController().signal }), {
@@ -136,7 +136,7 @@ describe('any other failure', () => {
 
 describe('a lock that stays', () => {
   for (const chances of [[1], [0.5], [0.01], [0, 1, 0.3, 0.7, 0.99, 0.5]]) {
-    it(`is told after a minute, not a pause earlier and never later, with chances of ${chances.join(', ')}`, async () => {
+    it(`is reported after a minute, not a wait earlier and never later, with random parts of ${chances.join(', ')}`, async () => {
       const clock = fakeClock(...chances);
       const begin = clock.nowMs();
       const { tries, retries, error, lastTryMs } = await retried(clock);
@@ -149,7 +149,7 @@ describe('a lock that stays', () => {
     });
   }
 
-  it('is told after the patience that is asked for', async () => {
+  it('is reported after the time limit of the caller', async () => {
     for (const patienceMs of [100, 10_000, 220_000]) {
       const clock = fakeClock(1);
       const { lastTryMs } = await retried(clock, { patienceMs });
@@ -160,16 +160,16 @@ describe('a lock that stays', () => {
     assert.equal((await retried(fakeClock(1), { patienceMs: 150 })).tries, 3);
   });
 
-  it('is told after a minute also where Tsuru itself waits for it each time', async () => {
+  it('is reported after a minute also where Tsuru itself waits for it each time', async () => {
     const { tries, lastTryMs } = await retried(fakeClock(1), { takesMs: 10_000 });
     assert.deepEqual({ tries, lastTryMs }, { tries: 6, lastTryMs: 5 * 10_000 + 50 + 100 + 200 + 400 + 800 });
   });
 });
 
-describe('who is to end', () => {
+describe('a retry that is aborted', () => {
   const reason = new Error('the broker stops');
 
-  it("stops in a pause, with the signal's reason", async () => {
+  it("ends during a wait, with the signal's reason", async () => {
     const ending = new AbortController();
     const clock = fakeClock(1);
     const sleep: Clock['sleep'] = (durationMs, signal) => {
@@ -180,7 +180,7 @@ describe('who is to end', () => {
     assert.deepEqual([tries, error], [3, reason]);
   });
 
-  it('stops at the next pause when that was during a try', async () => {
+  it('ends at the next wait when the signal came during a try', async () => {
     let tries = 0;
     const ending = new AbortController();
     const work = (): Promise<never> => {

@@ -18,7 +18,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = GO
 }
 
 describe('the broker as a program', () => {
-  it('tells its variables, its version and what it does not know', async () => {
+  it('shows its variables and its version, and refuses unknown arguments', async () => {
     const help = run(['--help'], {});
     assert.equal(await help.end, 0);
     for (const name of ['TSURU_HOST', 'BROKER_IMAGE', 'BROKER_PLANS'])
@@ -29,7 +29,7 @@ describe('the broker as a program', () => {
     assert.equal(await run(['--halp'], {}).end, 2);
   });
 
-  it('checks its environment and plans, and tells every problem', async () => {
+  it('checks its environment and plans, and reports every problem', async () => {
     assert.equal(await run(['--check-config']).end, 0);
     await using folder = await temporaryFolder();
     const file = join(folder.path, 'plans.yaml');
@@ -95,7 +95,7 @@ describe('a multi-cluster service', () => {
     assert.match(refused.body, /The instance's pool is far/);
   });
 
-  it('else takes the pool that the user names', async () => {
+  it('has them else in the pool that the user names', async () => {
     await using stage = await startStage({ tsuru: { pools } });
     await expect(stage.add('my-instance', { 'parameters.pool': 'far' }), 201);
     assert.match((await stage.admin.call('GET', `/1.0/apps/${APP}`)).body, /"pool":"far"/);

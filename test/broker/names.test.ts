@@ -67,7 +67,7 @@ describe('names of parts', () => {
     assert.notEqual(namesOf({ service: 'prometheus', instance: chosen }).part, part);
   });
 
-  it('do not come from tags that are not ours', () => {
+  it('do not come from foreign tags', () => {
     for (const tag of [
       'prometheus-instance=',
       'prometheus-instance=my-instance',

@@ -16,7 +16,7 @@ interface Recorded {
 
 type Wanted = readonly (readonly [request: RegExp, statuses: readonly number[]])[];
 
-/** Which of our answers a recorded command goes on with, by the request. */
+/** Which of our answers a recorded command continues with, by the request. */
 const WANTED: Wanted = [
   [/^POST \/resources$/, [201]],
   [/^POST .*\/bind(-app)?$/, [201]],

@@ -148,7 +148,7 @@ describe('a refusal of Tsuru’s becomes one sentence that says what to do:', ()
     ['team(shop) running "team.token.create"', 'Another change of the team shop is still under way'],
     ['role(prometheus-reader) running "role.update.assign"', 'Another change of the role prometheus-reader is still'],
   ] as const) {
-    it(`a lock that outlives our patience: ${locked}`, async () => {
+    it(`a lock that lasts longer than the limit: ${locked}`, async () => {
       await using stage = await startStage({ clock: hasty });
       await stage.createApp('my-app');
       await expect(stage.add(), 201);
@@ -174,7 +174,7 @@ describe('a refusal of Tsuru’s becomes one sentence that says what to do:', ()
   for (const [error, told] of [
     [
       'mongo is away',
-      /^Tsuru failed to make the instance: try again, and tell an administrator if it stays so\. \(request/,
+      /^Tsuru failed to make the instance: try again, and tell an administrator if it fails again\. \(request/,
     ],
     [
       'timeout waiting full rollout after 2m0s waiting for units: Pod "x-1" is starting',
@@ -222,7 +222,7 @@ describe('a refusal of Tsuru’s becomes one sentence that says what to do:', ()
     ['token', 'GET', `/tokens/${APP}`, /"token":"([^"]+)"/],
     ['environment', 'GET', `/apps/${APP}/env`, /"name":"GATEWAY_PASSWORD","value":"([^"]+)"/],
   ] as const) {
-    it(`an answer that cannot be read, of which nothing is quoted where it may hold a secret: the ${what}`, async () => {
+    it(`an invalid answer, which is not quoted where it may hold a secret: the ${what}`, async () => {
       await using stage = await startStage();
       await stage.createApp('my-app');
       await expect(stage.add('my-instance', { 'parameters.bind_env': 'true' }), 201);
@@ -235,7 +235,7 @@ describe('a refusal of Tsuru’s becomes one sentence that says what to do:', ()
         const headers = { 'content-type': 'application/x-www-form-urlencoded' };
         const answer = await stage.ask('POST', '/resources/my-instance/bind-app', { body: 'app-name=my-app', headers });
         assert.equal(answer.status, 500);
-        assert.match(answer.body, /Tsuru's answer made no sense/);
+        assert.match(answer.body, /Tsuru's answer was invalid/);
         mend();
       }
       assert.ok(stage.lines.some((line) => line.includes('answer cannot be used')));

@@ -36,7 +36,7 @@ async function tokenOf({ admin }: Stage): Promise<string> {
 }
 
 describe('an update', { concurrency: 2 }, () => {
-  it('does nothing where nothing was taken away', async () => {
+  it('does nothing where nothing is missing', async () => {
     await using stage = await startUp();
     assert.equal(await updated(stage), 'nothing to do');
   });
@@ -58,7 +58,7 @@ describe('an update', { concurrency: 2 }, () => {
     assert.equal(await valueOf(stage, 'TSURU_TOKEN'), await tokenOf(stage));
   });
 
-  it('leaves a token of this name that is somebody else’s', async () => {
+  it('leaves a foreign token of this name', async () => {
     await using stage = await startUp();
     await expect(stage.admin.call('DELETE', `/1.6/tokens/${APP}`), 200);
     await expect(stage.admin.call('POST', '/1.6/tokens', { form: { token_id: APP, team: 'ops' } }), 201);

@@ -48,7 +48,7 @@ describe('rules that a user gives', () => {
     assert.equal(stage.lines.filter((line) => line.includes('promtool did not check the rules')).length, 1);
   });
 
-  it('are given up when the broker stops, which is no warning', async () => {
+  it('are no longer checked when the broker stops, without a warning', async () => {
     await using folder = await temporaryFolder();
     const asked = join(folder.path, 'asked');
     await writeFile(join(folder.path, 'promtool'), `#!/bin/sh\n: > ${asked}\nexec /bin/sleep 60\n`);

@@ -59,7 +59,7 @@ describe('the status', () => {
       /^degraded: the latest targets are not loaded \(no reload\).*; it is up$/,
     ],
   ] as const) {
-    it(`is 200 with one line when the agent tells ${what}`, async () => {
+    it(`is 200 with one line when the agent reports ${what}`, async () => {
       await using stage = await upWith(agent.script);
       agent.say(status);
       const answer = await ask(stage);
@@ -91,25 +91,25 @@ describe('the status', () => {
     });
   }
 
-  it('tells more than one unit, and how to end that', async () => {
+  it('reports more than one unit, and how to end that', async () => {
     await using stage = await upWith(agent.script);
     await expect(stage.admin.call('PUT', `/1.0/apps/${APP}/units`, { form: { units: 1, process: 'web' } }), 200);
     assert.match((await ask(stage)).body, /2 units.+run "tsuru unit-remove 1 -a prometheus-my-instance"/);
   });
 
-  it('tells a stopped instance, and how to start it', async () => {
+  it('reports a stopped instance, and how to start it', async () => {
     await using stage = await upWith(agent.script);
     await expect(stage.admin.call('POST', `/1.0/apps/${APP}/stop`, { form: {} }), 200);
     assert.match((await ask(stage)).body, /^stopped: run "tsuru app-start -a prometheus-my-instance"/);
   });
 
-  it('tells that the units are not known', async () => {
+  it('reports that the units are unknown', async () => {
     await using stage = await upWith(agent.script);
     stage.tsuru.faults.add({ kind: 'units-unknown' });
     assert.match((await ask(stage)).body, /Tsuru cannot list its units/);
   });
 
-  it('is never 404: not for an instance that is not there, not for a name that cannot be', async () => {
+  it('is never 404: not for a missing instance, not for an invalid name', async () => {
     await using stage = await startStage();
     for (const name of ['nobody', '1', 'a%20b', '%E2%98%83', 'x'.repeat(5000)]) {
       const { status } = await stage.ask('GET', `/resources/${name}/status`);
@@ -119,7 +119,7 @@ describe('the status', () => {
 });
 
 describe('the info', () => {
-  it('tells apps with their units, and problems with their reasons', async () => {
+  it('lists apps with their units, and problems with their reasons', async () => {
     const agent = changingAgent();
     await using stage = await upWith(agent.script);
     await stage.createApp('my-app');
@@ -189,7 +189,7 @@ describe('the info', () => {
     });
   }
 
-  it('tells nothing of an app that only has the name', async () => {
+  it('shows nothing of an app that only has the name', async () => {
     await using stage = await startStage();
     await expect(stage.admin.call('POST', '/1.0/apps', { json: { name: APP, teamOwner: 'shop', pool: 'dev' } }), 201);
     const envs = [{ Name: 'GATEWAY_PASSWORD', Value: 'somebody-elses', Private: true }];

@@ -107,7 +107,7 @@ const REFUSED: readonly (readonly [command: string, when: string, before: Before
     'Tsuru fails',
     fault('POST', '/apps', 500, isAway),
     created(
-      'Tsuru failed to make the instance: try again, and tell an administrator if it stays so. (request ID)',
+      'Tsuru failed to make the instance: try again, and tell an administrator if it fails again. (request ID)',
       500,
     ),
   ],
@@ -146,7 +146,7 @@ const REFUSED: readonly (readonly [command: string, when: string, before: Before
     bound(
       `The app ${APP} of this instance is gone: run "${REMOVE}" and add it again.`,
       410,
-      `gone: its app ${APP} was removed, or is somebody else's; run "${REMOVE}" and add it again`,
+      `gone: its app ${APP} was removed, or belongs to somebody else; run "${REMOVE}" and add it again`,
     ),
   ],
   [
@@ -170,7 +170,7 @@ const REFUSED: readonly (readonly [command: string, when: string, before: Before
     'Tsuru fails',
     isUpAnd(fault('POST', '/roles/prometheus-reader/token', 500, isAway)),
     bound(
-      'Tsuru failed to let my-instance read my-app: try again, and tell an administrator if it stays so. (request ID)',
+      'Tsuru failed to let my-instance read my-app: try again, and tell an administrator if it fails again. (request ID)',
       500,
     ),
   ],
@@ -201,13 +201,13 @@ const REFUSED: readonly (readonly [command: string, when: string, before: Before
     UNBIND,
     'Tsuru fails',
     isUpAnd(isBound, fault('DELETE', `/roles/prometheus-reader/token/${APP}`, 500, isAway)),
-    'Failed to unbind ("/resources/my-instance/bind-app"): invalid response: Tsuru failed to take my-app from my-instance: try again, and tell an administrator if it stays so. (request ID) (code: 500)',
+    'Failed to unbind ("/resources/my-instance/bind-app"): invalid response: Tsuru failed to take my-app from my-instance: try again, and tell an administrator if it fails again. (request ID) (code: 500)',
   ],
   [
     `${REMOVE} -y`,
     'Tsuru fails',
     isUpAnd(fault('DELETE', `/volumes/${APP}`, 500, isAway)),
-    `Failed to destroy the instance my-instance: invalid response: Tsuru failed to remove the volume ${APP}: try again, and tell an administrator if it stays so. Still there: the volume ${APP}; remove the instance again. (request ID) (code: 500)`,
+    `Failed to destroy the instance my-instance: invalid response: Tsuru failed to remove the volume ${APP}: try again, and tell an administrator if it fails again. Still there: the volume ${APP}; remove the instance again. (request ID) (code: 500)`,
   ],
 ];
 
@@ -275,8 +275,8 @@ const TOLD: readonly (readonly [
     undefined,
     isUpAnd(appIsGone),
     [
-      `Problems: gone: its app ${APP} was removed, or is somebody else's; run "${REMOVE}" and add it again`,
-      `is gone: its app ${APP} was removed, or is somebody else's; run "${REMOVE}" and add it again`,
+      `Problems: gone: its app ${APP} was removed, or belongs to somebody else; run "${REMOVE}" and add it again`,
+      `is gone: its app ${APP} was removed, or belongs to somebody else; run "${REMOVE}" and add it again`,
     ],
   ],
   [

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { createTurns, type Turns } from '../../broker/tsuru/turns.ts';
 
 const NEVER = new AbortController().signal;
-/** What an operation is told when its time is over. */
+/** What an operation is reported when its time is over. */
 const LATE = new Error('no time left');
 
 /** Work that goes on until it is ended, and what has become of it. */
@@ -77,7 +77,7 @@ describe('work on the same thing', () => {
     assert.deepEqual(await statesOf(third), ['works']);
   });
 
-  it('goes on after work that has failed, which alone is told', async () => {
+  it('goes on after work that has failed, and only that work reports it', async () => {
     const turns = createTurns();
     const [first, second] = [take(turns, 'a'), take(turns, 'a')];
     const failure = new Error('Tsuru refused');
@@ -117,7 +117,7 @@ describe('work on several things', () => {
     ['a', 'b'],
     ['b', 'a'],
   ] as const) {
-    it(`waits for each of them, be the first that is free ${order[0]}`, async () => {
+    it(`waits for each of them, even if ${order[0]} is free first`, async () => {
       const turns = createTurns();
       const before = { a: take(turns, 'a'), b: take(turns, 'b') };
       const both = take(turns, 'a', 'b');
@@ -129,7 +129,7 @@ describe('work on several things', () => {
     });
   }
 
-  it('keeps all of them from who comes later', async () => {
+  it('blocks all of them for later work', async () => {
     const turns = createTurns();
     const [both, a, b] = [take(turns, 'a', 'b'), take(turns, 'a'), take(turns, 'b')];
     assert.deepEqual(await statesOf(both, a, b), ['works', 'waits', 'waits']);
@@ -145,8 +145,8 @@ describe('work on several things', () => {
   });
 });
 
-describe('who waits for a turn', () => {
-  it("gives up with the signal's reason, and its work is never begun", async () => {
+describe('work that waits for a turn', () => {
+  it("ends with the signal's reason, and is never begun", async () => {
     const turns = createTurns();
     const [first, second] = [take(turns, 'a'), take(turns, 'a')];
     assert.deepEqual(await statesOf(first, second), ['works', 'waits']);
@@ -156,7 +156,7 @@ describe('who waits for a turn', () => {
     assert.deepEqual(await statesOf(first, second), ['is done', LATE]);
   });
 
-  it('is not let in when its time was over before it came', async () => {
+  it('is never begun when its signal was aborted before', async () => {
     let isBegun = false;
     const taken = createTurns().take(['a'], AbortSignal.abort(LATE), () => {
       isBegun = true;
@@ -166,7 +166,7 @@ describe('who waits for a turn', () => {
     assert.equal(isBegun, false);
   });
 
-  it('still waits for the work before one that has given up', async () => {
+  it('still waits for the work before one that was aborted', async () => {
     const turns = createTurns();
     const [first, second, third] = [take(turns, 'a'), take(turns, 'a'), take(turns, 'a')];
     second.giveUp();
@@ -179,7 +179,7 @@ describe('who waits for a turn', () => {
     assert.deepEqual(await statesOf(third, fourth), ['is done', 'works']);
   });
 
-  it('is not disturbed by a signal that is aborted once its work has begun', async () => {
+  it('is not disturbed by a signal that is aborted once it has begun', async () => {
     const work = take(createTurns(), 'a');
     assert.deepEqual(await statesOf(work), ['works']);
     work.giveUp();
@@ -229,7 +229,7 @@ describe('after work', () => {
     ],
   ];
   for (const [what, end] of endings) {
-    it(`${what} nothing of it is kept: the next begins as fast as the very first`, async () => {
+    it(`${what} no state is kept: the next begins as fast as the first`, async () => {
       const turns = createTurns();
       const [first, second] = [take(turns, 'a', 'b'), take(turns, 'b', 'a')];
       await statesOf(first, second);

@@ -71,7 +71,7 @@ describe('an update', () => {
     assert.deepEqual(await unitsOf(stage), units);
   });
 
-  it('that leaves a setting out gives back its default: it is the whole new state', async () => {
+  it('that leaves a setting out restores its default: it is the whole new state', async () => {
     await using stage = await startUp();
     await expect(
       stage.update('my-instance', { 'parameters.scrape_interval': '30s', 'parameters.bind_env': 'true' }),
@@ -120,7 +120,7 @@ describe('an update', () => {
     assert.ok(stage.tsuru.requests.all().length <= 10, 'it asks Tsuru for the same again and again');
   });
 
-  it('that cannot be is refused before anything is changed', async () => {
+  it('that is invalid is refused before anything is changed', async () => {
     await using stage = await startUp();
     const read = async (): Promise<string> => inAnyOrder((await stage.admin.call('GET', `/1.0/apps/${APP}`)).body);
     const before = await read();
@@ -254,7 +254,7 @@ describe('an update', () => {
     );
   });
 
-  it('of the plan that Tsuru obeyed, and a proxy in front of it did not hear of, has its volume: it is not put back', async () => {
+  it('of the plan that Tsuru did, though a proxy answered an error, keeps the new volume', async () => {
     await using stage = await startUp();
     await using between = await standBetween(stage.tsuru.url);
     const { url } = await stage.startBroker({ TSURU_HOST: between.url });
@@ -359,7 +359,7 @@ describe('a removal', () => {
     }
   });
 
-  it('of what is not there, or is somebody else’s, is 200 and touches nothing', async () => {
+  it('of missing or foreign parts is 200 and touches nothing', async () => {
     await using stage = await startStage();
     await expect(stage.ask('DELETE', '/resources/nobody'), 200);
     await expect(stage.admin.call('POST', '/1.0/apps', { json: { name: APP, teamOwner: 'shop', pool: 'dev' } }), 201);

@@ -52,7 +52,7 @@ describe('a refused update names the command that ends it:', { concurrency: 2 },
     assert.ok(reply.body.includes(`or run "${UPDATE} -p small".`), reply.body);
   });
 
-  it('but not a failure that a retry mends', async () => {
+  it('but not after a failure that a retry fixes', async () => {
     await using stage = await startUp();
     stage.tsuru.faults.add({
       kind: 'status',

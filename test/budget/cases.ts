@@ -14,7 +14,7 @@ interface Lapse {
 }
 
 /**
- * A volume is as full when blocks are n times shorter and scrapes n times more often: so many samples of so many series a block, and only
+ * A volume is as full when blocks are n times shorter and scrapes n times more often: this many samples of this many series a block, and only
  * the CPU has n times as much to do.
  */
 const LAPSES: readonly Lapse[] = [

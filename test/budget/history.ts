@@ -23,7 +23,7 @@ export interface Written {
   readonly seriesPerTarget: number;
   readonly intervalMs: number;
   readonly aheadMs?: number;
-  /** So many samples of a series are in one request, to be faster where the WAL does not matter; 1 unless it is said. */
+  /** This many samples of a series are in one request, to be faster where the WAL does not matter; 1 unless it is said. */
   readonly atOnce?: number;
 }
 

@@ -4,7 +4,7 @@ import { temporaryFolder } from '../support/folder.ts';
 
 const run = promisify(execFile);
 
-/** A tmpfs of its own of that size, and with room for so many files, unmounted and gone after use. Needs root. */
+/** A tmpfs of its own of that size, and with room for this many files, unmounted and gone after use. Needs root. */
 export async function temporaryTmpfs(
   sizeBytes: number,
   { files }: { readonly files?: number } = {},

@@ -105,7 +105,7 @@ export async function startDemo(stack: AsyncDisposableStack, say: (line: string)
   };
 }
 
-/** Waits until Prometheus reports exactly so many units up, and nothing else. */
+/** Waits until Prometheus reports exactly this many units up, and nothing else. */
 export function untilUp({ prometheus }: Demo, count: number): Promise<readonly ActiveTarget[]> {
   return prometheus.untilTargets(
     `${count} of ${count} units up in Prometheus`,

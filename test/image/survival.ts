@@ -22,7 +22,7 @@ const BUILD_LIMIT_MS = 600_000;
 const SLOW_LIMIT_MS = 180_000;
 const MIB = 2 ** 20;
 const USER_AND_PASSWORD = { user: GATEWAY.GATEWAY_USERNAME, password: GATEWAY.GATEWAY_PASSWORD };
-/** A query that takes memory without any data: a subquery of so many points, of 16 bytes each. */
+/** A query that takes memory without any data: a subquery of this many points, of 16 bytes each. */
 const POINTS = 4_000_000;
 const LARGE_QUERY = `sum_over_time(vector(1)[${POINTS / 20}s:50ms])`;
 /** What the memory limit leaves beside what is used when that query comes. */

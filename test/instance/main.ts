@@ -1,5 +1,5 @@
 // What the image of an instance does in its container, on this machine: runs the agent with the addresses and folders of its unit, which a
-// local Tsuru tells in TSURU_LOCAL_... . Arguments (NAME=VALUE) are more of its environment. This file alone touches the process.
+// local Tsuru reports in TSURU_LOCAL_... . Arguments (NAME=VALUE) are more of its environment. This file alone touches the process.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

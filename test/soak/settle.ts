@@ -9,7 +9,7 @@ import { lineOf, readTruth, type Truth } from './truth.ts';
 
 /** How long it may take after everything is well again until it is all true. */
 const TRUE_WITHIN_MS = 60_000;
-/** Between the agent's looks at a Prometheus that is in sync: for so long it may not know of a restart. */
+/** Between the agent's looks at a Prometheus that is in sync: for this long it may not know of a restart. */
 const MAY_BE_WRONG_MS = 12_000;
 /** How long after Prometheus has all targets the agent may still not know it. */
 const KNOWS_WITHIN_MS = 10_000;

@@ -8,7 +8,7 @@ import { startStage } from './stage.ts';
 
 /** Growth shows only in a soak of at least this length. */
 const GROWTH_FROM_MINUTES = 10;
-/** In such a soak the agent is ended only in so many batches a minute, about half of it, so that one life is long. */
+/** In such a soak the agent is ended only in this many batches a minute, about half of it, so that one life is long. */
 const ENDING_BATCHES_PER_MINUTE = 3;
 
 export interface SoakOptions {

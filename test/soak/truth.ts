@@ -1,5 +1,5 @@
-// What should be scraped, computed by rules of its own from what the local Tsuru tells its administrator: agent/README.md's section
-// "What is scraped" once more, as simply as possible, and without a line of the agent.
+// What should be scraped, computed by rules of its own from what the local Tsuru reports its administrator: agent/README.md's section
+// "What is scraped" again, as simply as possible, and without a line of the agent.
 import { asArray, asObject, type JsonObject } from '../../agent/shared/shape.ts';
 import type { ActiveTarget } from '../support/prometheus.ts';
 import { expect, type Instance } from '../support/instance.ts';

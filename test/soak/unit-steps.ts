@@ -6,7 +6,7 @@ import type { Scene } from './scene.ts';
 import { anApp, MOST_UNITS_PER_APP, type Step } from './step.ts';
 
 const MOST_ONE_OFF_UNITS = 2;
-/** What the JSON of a unit says that is at its end, and of one in trouble. */
+/** What the JSON of a unit says that is at its end, and of one in problem. */
 const STATUSES = ['stopped', 'succeeded', 'building', 'error', 'started'];
 
 /** An app and the name of one of its units. */

@@ -1,4 +1,4 @@
-// Loaded before each file of tests (see package.json): ends one that does not end by itself, which Node's runner would wait for for ever. A test
+// Loaded before each file of tests (see package.json): ends one that does not end by itself, which Node's runner would wait for forever. A test
 // that takes too long is only reported; what it has left open keeps its process. (--test-force-exit loses results: seen in Node 24.)
 
 /** Six times what the longest file takes, and well inside the limit that CI sets to all of them. */

@@ -27,7 +27,7 @@ export interface Parts {
   readonly details?: Partial<AppDetails>;
 }
 
-/** An app with one unit of its process web at port 8888, but for what is told otherwise. */
+/** An app with one unit of its process web at port 8888, but for what is reported otherwise. */
 export function known(name: string, { app = {}, units = [unit(`${name}-1`)], details = {} }: Parts = {}): KnownApp {
   return {
     app: { name, pool: 'dev', team: 'shop', annotations: {}, labels: {}, ...app },

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { it } from 'node:test';
 import { freePort } from './port.ts';
 
-it('takes another port than the preferred one while somebody listens there, and that one afterwards', async () => {
+it('a free port takes another port than the preferred one while somebody listens there, and that one afterwards', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const address = taken.address();

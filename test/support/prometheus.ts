@@ -96,7 +96,7 @@ export interface Access {
   readonly password: string;
 }
 
-/** What the Prometheus of an agent with this folder asks for; each agent makes it anew. */
+/** What the Prometheus of an agent with this folder asks for; each agent makes it again. */
 export async function ownAccess(agentFolder: string): Promise<Access> {
   return { user: 'agent', password: await readFile(join(agentFolder, 'web', 'password'), 'utf8') };
 }

@@ -5,7 +5,7 @@ import { httpUnit } from './unit.ts';
 /** What a unit exposes at present. */
 export interface Series {
   readonly series: number;
-  /** So many of them have another label value with each scrape. */
+  /** This many of them have another label value with each scrape. */
   readonly churning?: number;
 }
 

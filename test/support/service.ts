@@ -41,7 +41,7 @@ export interface Service {
   readonly program: Program;
   /** As `tsuru service-instance-add prometheus NAME -t TEAM` does, with parameters of the plan. */
   add(name: string, team: string, parameters?: Readonly<Record<string, string>>): Promise<void>;
-  /** As `tsuru service-instance-update` does: all parameters anew. */
+  /** As `tsuru service-instance-update` does: all parameters again. */
   update(name: string, team: string, parameters: Readonly<Record<string, string>>, plan?: string): Promise<void>;
   bind(name: string, app: string): Promise<void>;
   unbind(name: string, app: string): Promise<void>;

@@ -60,7 +60,7 @@ export async function seeming(memoryMib: number, folder: string): Promise<string
   return ['unshare', '--mount', 'sh', '-c', `mount --bind ${file} /proc/meminfo && exec "$@"`, 'sh'];
 }
 
-/** Looks at the volume for so long, and returns the largest share of it that was taken. */
+/** Looks at the volume for this long, and returns the largest share of it that was taken. */
 export async function peakShare({ path }: SmallInstance, seconds: number): Promise<number> {
   const endMs = performance.now() + seconds * 1000;
   let peak = 0;

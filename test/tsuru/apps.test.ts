@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { createApp, type Client, type Form } from './client.ts';
 import { withTsuru } from './worlds.ts';
 
-it('merges metadata by name, from JSON and from forms', async () => {
+it('the local Tsuru merges metadata by name, from JSON and from forms', async () => {
   await withTsuru({}, async (_tsuru, admin) => {
     await createApp(admin, 'my-app', 'x:1');
     await update(admin, { json: { metadata: { annotations: [{ name: 'a/b', value: '1' }] }, noRestart: true } });
@@ -24,7 +24,7 @@ it('merges metadata by name, from JSON and from forms', async () => {
   });
 });
 
-it('keeps metadata of processes as tsuru metadata set -p sends it, and shows only processes that have some', async () => {
+it('the local Tsuru keeps metadata of processes as tsuru metadata set -p sends it, and shows only processes that have some', async () => {
   await withTsuru({}, async (_tsuru, admin) => {
     await createApp(admin, 'my-app', 'worker:1');
     assert.equal('processes' in (await read(admin)), false);
@@ -57,7 +57,7 @@ it('keeps metadata of processes as tsuru metadata set -p sends it, and shows onl
   });
 });
 
-it('restarts an app whose plan or metadata change, unless told not to', async () => {
+it('the local Tsuru restarts an app whose plan or metadata change, unless told not to', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'x:1');
     const unit = () => tsuru.units('my-app')[0]?.name;
@@ -78,7 +78,7 @@ it('restarts an app whose plan or metadata change, unless told not to', async ()
   });
 });
 
-it('sets, masks in the log, prunes and unsets variables', async () => {
+it('the local Tsuru sets, masks in the log, prunes and unsets variables', async () => {
   await withTsuru({}, async (_tsuru, admin) => {
     await createApp(admin, 'my-app', 'x:1');
     const set = (json: Record<string, unknown>) => admin.call('POST', '/1.0/apps/my-app/env', { json });
@@ -103,7 +103,7 @@ it('sets, masks in the log, prunes and unsets variables', async () => {
   });
 });
 
-it('filters the list of apps as the client asks', async () => {
+it('the local Tsuru filters the list of apps as the client asks', async () => {
   await withTsuru({}, async (_tsuru, admin) => {
     await createApp(admin, 'my-app', 'x:1');
     await admin.call('POST', '/1.0/apps', { form: { name: 'other', teamOwner: 'ops', tag: ['a', 'b'] } });
@@ -123,7 +123,7 @@ it('filters the list of apps as the client asks', async () => {
   });
 });
 
-it('answers every API version, and paths without one', async () => {
+it('the local Tsuru answers every API version, and paths without one', async () => {
   await withTsuru({}, async (_tsuru, admin) => {
     for (const prefix of ['', '/1.0', '/1.13', '/1.24']) {
       assert.equal((await admin.call('GET', `${prefix}/info`)).status, 200, prefix);

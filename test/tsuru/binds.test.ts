@@ -10,7 +10,7 @@ const generous: Script = (asked, i) =>
     ? { status: 201, body: '{"B_URL": "http://x", "A_TOKEN": "t"}' }
     : content(asked, i);
 
-it('restarts an app for the variables that it gets, and for those that it loses', async () => {
+it('the local Tsuru restarts an app for the variables that it gets, and for those that it loses', async () => {
   await withBroker({ script: generous }, async ({ tsuru, admin }) => {
     await createApp(admin, 'my-app', 'x:1');
     await addInstance(admin);
@@ -41,7 +41,7 @@ it('restarts an app for the variables that it gets, and for those that it loses'
   });
 });
 
-it('restarts no app that gets nothing, and none that is not to be restarted', async () => {
+it('the local Tsuru restarts no app that gets nothing, and none that is not to be restarted', async () => {
   await withBroker({}, async ({ tsuru, admin }) => {
     await createApp(admin, 'my-app', 'x:1');
     await addInstance(admin);
@@ -61,7 +61,7 @@ it('restarts no app that gets nothing, and none that is not to be restarted', as
   });
 });
 
-it('takes a bind back, also at the broker, when the restart fails', async () => {
+it('the local Tsuru takes a bind back, also at the broker, when the restart fails', async () => {
   await withBroker({ script: generous }, async ({ tsuru: { delays }, admin, broker }) => {
     await createApp(admin, 'my-app', 'x:1');
     await addInstance(admin);
@@ -78,7 +78,7 @@ it('takes a bind back, also at the broker, when the restart fails', async () => 
   });
 });
 
-it('hands the parameters of a bind on', async () => {
+it('the local Tsuru hands the parameters of a bind on', async () => {
   await withBroker({}, async ({ admin, broker }) => {
     await createApp(admin, 'my-app', 'x:1');
     await addInstance(admin);
@@ -87,7 +87,7 @@ it('hands the parameters of a bind on', async () => {
   });
 });
 
-it('binds an app once', async () => {
+it('the local Tsuru binds an app once', async () => {
   await withBroker({}, async ({ admin, broker }) => {
     await createApp(admin, 'my-app', 'x:1');
     await addInstance(admin);
@@ -101,7 +101,7 @@ it('binds an app once', async () => {
   });
 });
 
-it('unbinds from a broker that knows nothing of it; from one that fails only by force', async () => {
+it('the local Tsuru unbinds from a broker that knows nothing of it; from one that fails only by force', async () => {
   let status = 404;
   const script: Script = (asked, i) => (asked.method === 'DELETE' ? { status, body: 'no' } : content(asked, i));
   await withBroker({ script }, async ({ admin }) => {
@@ -123,7 +123,7 @@ it('unbinds from a broker that knows nothing of it; from one that fails only by 
   });
 });
 
-it('removes a bound app even when its broker fails', async () => {
+it('the local Tsuru removes a bound app even when its broker fails', async () => {
   const script: Script = (asked, i) => (asked.method === 'DELETE' ? { status: 500, body: 'no' } : content(asked, i));
   await withBroker({ script }, async ({ admin }) => {
     await createApp(admin, 'my-app', 'x:1');
@@ -135,7 +135,7 @@ it('removes a bound app even when its broker fails', async () => {
   });
 });
 
-it('binds and unbinds jobs', async () => {
+it('the local Tsuru binds and unbinds jobs', async () => {
   await withBroker({}, async ({ admin, broker }) => {
     await admin.call('POST', '/1.13/jobs', { json: { name: 'my-job', teamOwner: 'shop', pool: 'dev' } });
     await addInstance(admin);
@@ -154,7 +154,7 @@ it('binds and unbinds jobs', async () => {
   });
 });
 
-it('relays what a service offers beyond that, but nobody else binds', async () => {
+it('the local Tsuru relays what a service offers beyond that, but nobody else binds', async () => {
   const script: Script = ({ method, path }) => ({ status: 202, body: `${method} ${path}` });
   await withBroker({ script }, async ({ tsuru, admin, broker }) => {
     await addInstance(admin);

@@ -1,4 +1,4 @@
-// Binds of instances: what is remembered, what the broker is told, what the app gets. Who may, and which locks, is the routes'.
+// Binds of instances: what is remembered, what the broker is reported, what the app gets. Who may, and which locks, is the routes'.
 import type { BoundApp, BoundJob } from './broker-bodies.ts';
 import type { Caused } from './broker-calls.ts';
 import { TsuruError } from './errors.ts';

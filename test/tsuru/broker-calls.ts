@@ -57,7 +57,7 @@ export function createBrokerCalls(client: BrokerClient, state: State): BrokerCal
     return client.call(service, { method: 'GET', path, pool: state.pools.get(instance.pool), requestId });
   }
 
-  /** A change; whatever the network says is told after the beginning of a sentence. */
+  /** A change; whatever the network says is reported after the beginning of a sentence. */
   async function change(
     instance: Instance,
     [method, path]: readonly [method: string, path: string],

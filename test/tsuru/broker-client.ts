@@ -1,4 +1,4 @@
-// The requests to a service's broker as tsurud sends them: these headers, these time-outs, never twice.
+// The requests to a service's broker as tsurud sends them: these headers, these timeouts, never twice.
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

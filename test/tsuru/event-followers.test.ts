@@ -9,7 +9,7 @@ import { withTsuru } from './worlds.ts';
 const WEBHOOKS = '/1.6/events/webhooks';
 const BLOCKS = '/1.3/events/blocks';
 
-it('tells a webhook of an event, as the recorded one did', async () => {
+it('the local Tsuru sends a webhook an event, as the recorded one did', async () => {
   await withReceiver(async (receiver) => {
     await withTsuru({}, async (_tsuru, admin) => {
       await createApp(admin, 'my-app', 'x:1');
@@ -32,7 +32,7 @@ it('tells a webhook of an event, as the recorded one did', async () => {
   });
 });
 
-it('tells a webhook only what it wants to hear, and not of what was refused when it wants success', async () => {
+it('the local Tsuru sends a webhook only the events of its filter, and no failed ones when it wants success', async () => {
   await withReceiver(async (receiver) => {
     await withTsuru({}, async (_tsuru, admin) => {
       await createApp(admin, 'my-app', 'x:1');
@@ -51,7 +51,7 @@ it('tells a webhook only what it wants to hear, and not of what was refused when
   });
 });
 
-it('changes, lists and forgets webhooks, and says what is wrong with one', async () => {
+it('the local Tsuru changes, lists and forgets webhooks, and says what is wrong with one', async () => {
   await withTsuru({}, async (_tsuru, admin) => {
     assert.equal((await admin.call('GET', WEBHOOKS)).status, 204);
     const hook = { name: 'hook', url: 'http://127.0.0.1:1/', team_owner: 'ops', headers: { 'X-A': ['b'] } };
@@ -104,7 +104,7 @@ for (const [what, block, sentence] of BLOCKED) {
   });
 }
 
-it('leaves alone what a block does not mean', async () => {
+it('the local Tsuru does not block what a block does not name', async () => {
   await withTsuru({}, async (_tsuru, admin) => {
     await createApp(admin, 'my-app', 'x:1');
     await admin.call('POST', BLOCKS, { form: { OwnerName: 'someone', Reason: 'x' } });

@@ -21,7 +21,7 @@ export interface Change {
   /** Locked too, and as long. */
   readonly extraTargets?: readonly Target[];
   readonly owner: Owner;
-  /** Locked targets are waited for so long; without it not at all. */
+  /** Locked targets are waited for this long; without it not at all. */
   readonly waitMs?: number;
 }
 

@@ -13,7 +13,7 @@ interface AppJson {
 
 const UNKNOWN = 'unable to list app units: Get "https://cluster/api/v1/pods": dial tcp: i/o timeout';
 
-it('does not know the units of one app, or of all', async () => {
+it('the local Tsuru lists no units of one app, or of all', async () => {
   await withTwoApps(async (tsuru, admin) => {
     const remove = tsuru.faults.add({ kind: 'units-unknown', app: 'one' });
     assert.deepEqual(await units(admin), [`one 0 ${UNKNOWN}`, 'two 1 ']);
@@ -30,7 +30,7 @@ it('does not know the units of one app, or of all', async () => {
   });
 });
 
-it('asks no cluster for a simplified list, which has no units and no trouble with them', async () => {
+it('the local Tsuru asks no cluster for a simplified list, which has no units and no trouble with them', async () => {
   await withTwoApps(async (tsuru, admin) => {
     tsuru.faults.add({ kind: 'units-unknown' });
     const apps = JSON.parse((await admin.call('GET', '/1.0/apps?simplified=true')).body) as AppJson[];
@@ -46,7 +46,7 @@ it('asks no cluster for a simplified list, which has no units and no trouble wit
   });
 });
 
-it('leaves an app out of the list, or lists none at all, while the app itself can be read', async () => {
+it('the local Tsuru leaves an app out of the list, or lists none at all, while the app itself can be read', async () => {
   await withTwoApps(async (tsuru, admin) => {
     tsuru.faults.add({ kind: 'app-missing', app: 'one' });
     assert.deepEqual(await units(admin), ['two 1 ']);
@@ -58,7 +58,7 @@ it('leaves an app out of the list, or lists none at all, while the app itself ca
   });
 });
 
-it('fails for some paths, methods and times only', async () => {
+it('the local Tsuru fails for some paths, methods and times only', async () => {
   await withTwoApps(async (tsuru, admin) => {
     tsuru.faults.add({ kind: 'status', status: 500, path: '/apps/one', method: 'GET', times: 2 });
     const statuses = [];
@@ -74,7 +74,7 @@ it('fails for some paths, methods and times only', async () => {
   });
 });
 
-it('refuses everybody, or answers with what is not expected', async () => {
+it('the local Tsuru refuses everybody, or answers with what is not expected', async () => {
   await withTwoApps(async (tsuru, admin) => {
     tsuru.faults.add({ kind: 'status', status: 401, times: 1 });
     const refused = await admin.call('GET', '/1.0/apps');
@@ -88,7 +88,7 @@ it('refuses everybody, or answers with what is not expected', async () => {
   });
 });
 
-it('is slow', async () => {
+it('the local Tsuru is slow', async () => {
   await withTwoApps(async (tsuru, admin) => {
     tsuru.faults.add({ kind: 'latency', ms: 200, times: 1 });
     const start = performance.now();
@@ -97,7 +97,7 @@ it('is slow', async () => {
   });
 });
 
-it('breaks the connection in the middle of an answer, after it obeyed', async () => {
+it('the local Tsuru breaks the connection in the middle of an answer, after it did what was asked', async () => {
   await withTwoApps(async (tsuru, admin) => {
     tsuru.faults.add({ kind: 'cut' });
     await assert.rejects(admin.call('GET', '/1.0/apps'));
@@ -109,7 +109,7 @@ it('breaks the connection in the middle of an answer, after it obeyed', async ()
   });
 });
 
-it('loses a request on its way: nobody obeys it, and nobody answers', async () => {
+it('the local Tsuru loses a request: it is neither done nor answered', async () => {
   await withTwoApps(async (tsuru, admin) => {
     tsuru.faults.add({ kind: 'drop', method: 'PUT', path: '/apps/one/units', times: 1 });
     const more = { form: { units: 1, process: 'web' } };
@@ -120,7 +120,7 @@ it('loses a request on its way: nobody obeys it, and nobody answers', async () =
   });
 });
 
-it('gets a request twice, and gives the second answer', async () => {
+it('the local Tsuru receives a request twice, and gives the second answer', async () => {
   await withTwoApps(async (tsuru, admin) => {
     tsuru.faults.add({ kind: 'repeat', method: 'PUT', path: '/apps/one/units', times: 1 });
     const added = await admin.call('PUT', '/1.0/apps/one/units', { form: { units: 1, process: 'web' } });
@@ -133,7 +133,7 @@ it('gets a request twice, and gives the second answer', async () => {
   });
 });
 
-it('listens no more, and then again on the same port', async () => {
+it('the local Tsuru listens no more, and then again on the same port', async () => {
   await withTwoApps(async (tsuru, admin) => {
     await tsuru.stopListening();
     await assert.rejects(admin.call('GET', '/1.0/info'));
@@ -150,7 +150,7 @@ it('listens no more, and then again on the same port', async () => {
   });
 });
 
-it('takes faults over HTTP too, and says what one looks like', async () => {
+it('the local Tsuru takes faults over HTTP too, and says what one looks like', async () => {
   await withTwoApps(async (tsuru, admin) => {
     const add = (json: unknown) => admin.call('POST', '/local/faults', { json });
     const faults = [
@@ -182,7 +182,7 @@ it('takes faults over HTTP too, and says what one looks like', async () => {
   });
 });
 
-it('counts requests by method and path', async () => {
+it('the local Tsuru counts requests by method and path', async () => {
   await withTwoApps(async (tsuru, admin) => {
     tsuru.requests.clear();
     await admin.call('GET', '/1.0/apps?extended=true');

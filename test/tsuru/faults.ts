@@ -12,7 +12,7 @@ interface Limits {
   readonly method?: string;
   /** The path without its API version: '/apps/my-app' (a broker's: '/resources/my-instance'), or with a star at its end what begins like it: '/apps*'. */
   readonly path?: string;
-  /** So many answers; without it until the fault is removed. */
+  /** This many answers; without it until the fault is removed. */
   readonly times?: number;
 }
 
@@ -132,7 +132,7 @@ function fitsPath(wanted: string, path: string): boolean {
   return wanted.endsWith('*') ? path.startsWith(wanted.slice(0, -1)) : path === wanted;
 }
 
-/** Faults of units and apps show only where Tsuru tells of them: in the list of apps, and in an app. */
+/** Faults of units and apps show only where Tsuru reports of them: in the list of apps, and in an app. */
 function showsIn(fault: Fault, method: string, path: string): boolean {
   switch (fault.kind) {
     case 'units-unknown':

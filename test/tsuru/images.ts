@@ -18,7 +18,7 @@ export interface UnitPlace {
 }
 
 /**
- * A real child process. What no pod would need to be told, and Tsuru does not tell, is in TSURU_LOCAL_ADDRESS, TSURU_LOCAL_PORT and,
+ * A real child process. What no pod would need to be told, and Tsuru does not report, is in TSURU_LOCAL_ADDRESS, TSURU_LOCAL_PORT and,
  * with volumes, TSURU_LOCAL_VOLUMES: JSON of the folder by mount point, which is the mount point itself where it could be
  * mounted. With TSURU_LOCAL_PARENT=stdin it should end when its stdin ends.
  */

@@ -46,12 +46,12 @@ describe('inputs are the same', () => {
   }
 });
 
-it('reads a name with a dot from a form where it is escaped', () => {
+it('the local Tsuru reads a name with a dot from a form where it is escaped', () => {
   const { tree } = readBody('routeropts.a\\.b=c', FORM);
   assert.deepEqual(tree, { routeropts: { 'a.b': 'c' } });
 });
 
-it('refuses what is not JSON, and takes an empty body for no inputs', () => {
+it('the local Tsuru refuses what is not JSON, and takes an empty body for no inputs', () => {
   assert.throws(() => readBody('{"name', 'application/json'), { status: 400, message: /^unable to parse as json: / });
   assert.deepEqual(readBody('', 'application/json').tree, {});
 });

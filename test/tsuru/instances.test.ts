@@ -7,7 +7,7 @@ import type { Script } from './scripted-broker.ts';
 
 const INSTANCES = '/1.0/services/prometheus/instances';
 
-it('remembers an instance only when the broker has made it', async () => {
+it('the local Tsuru remembers an instance only when the broker has made it', async () => {
   const gate = heldAt('POST', '/resources');
   await withBroker({ script: gate.script }, async ({ admin, broker }) => {
     const creating = addInstance(admin);
@@ -19,7 +19,7 @@ it('remembers an instance only when the broker has made it', async () => {
   });
 });
 
-it('forgets an instance whose making took too long, and tells the broker nothing', async () => {
+it('the local Tsuru forgets an instance whose making took too long, and tells the broker nothing', async () => {
   const gate = heldAt('POST', '/resources');
   const tsuru = { brokerTimes: { wholeMs: 100 } };
   await withBroker({ tsuru, script: gate.script }, async ({ admin, broker }) => {
@@ -35,7 +35,7 @@ it('forgets an instance whose making took too long, and tells the broker nothing
   });
 });
 
-it('tells why a broker cannot be reached, and does not try again', async () => {
+it('the local Tsuru tells why a broker cannot be reached, and does not try again', async () => {
   await withBroker({ service: { endpoint: 'http://127.0.0.1:1' } }, async ({ admin }) => {
     const reply = await admin.call('POST', INSTANCES, { form: { name: 'my-instance', owner: 'shop' } });
     assert.deepEqual(
@@ -48,7 +48,7 @@ it('tells why a broker cannot be reached, and does not try again', async () => {
   });
 });
 
-it('gives up on a connection that nobody takes', async () => {
+it('the local Tsuru gives up on a connection that no broker accepts', async () => {
   // TEST-NET-1 of RFC 5737: nobody is there.
   const service = { endpoint: 'http://192.0.2.1:80' };
   await withBroker({ tsuru: { brokerTimes: { dialMs: 50, wholeMs: 60_000 } }, service }, async ({ admin }) => {
@@ -60,7 +60,7 @@ it('gives up on a connection that nobody takes', async () => {
   });
 });
 
-it('lets nobody else change an instance that is being changed, but anybody read', async () => {
+it('the local Tsuru lets nobody else change an instance that is being changed, but anybody read', async () => {
   const gate = heldAt('PUT', '/resources/my-instance');
   await withBroker({ tsuru: { locks: { appWaitMs: 50 } }, script: gate.script }, async (brokered) => {
     const { admin } = brokered;
@@ -87,7 +87,7 @@ it('lets nobody else change an instance that is being changed, but anybody read'
   });
 });
 
-it('lets a bind wait for another change of the instance', async () => {
+it('the local Tsuru lets a bind wait for another change of the instance', async () => {
   const gate = heldAt('PUT', '/resources/my-instance');
   await withBroker({ script: gate.script }, async (brokered) => {
     const { admin, tsuru } = brokered;
@@ -102,7 +102,7 @@ it('lets a bind wait for another change of the instance', async () => {
   });
 });
 
-it('takes an update for the whole new state', async () => {
+it('the local Tsuru takes an update for the whole new state', async () => {
   await withBroker({}, async ({ admin, broker }) => {
     const form = {
       name: 'my-instance',
@@ -129,7 +129,7 @@ it('takes an update for the whole new state', async () => {
   });
 });
 
-it('hands parameters of any type from JSON on', async () => {
+it('the local Tsuru hands parameters of any type from JSON on', async () => {
   const parameters = { retention: '30d', replicas: 2, deep: { on: true }, 'a.b': 'c' };
   await withBroker({}, async ({ admin, broker }) => {
     await admin.call('POST', INSTANCES, { json: { name: 'one', team_owner: 'shop', parameters } });
@@ -146,7 +146,7 @@ it('hands parameters of any type from JSON on', async () => {
   });
 });
 
-it('refuses names that are none, or taken', async () => {
+it('the local Tsuru refuses names that are invalid or taken', async () => {
   await withBroker({}, async ({ admin, broker }) => {
     for (const name of ['1st', 'a', 'my instance', '']) {
       const reply = await admin.call('POST', INSTANCES, { form: { name, owner: 'shop' } });
@@ -159,7 +159,7 @@ it('refuses names that are none, or taken', async () => {
   });
 });
 
-it('removes an instance against the will of its broker, and with its binds, when told to', async () => {
+it('the local Tsuru removes an instance against the will of its broker, and with its binds, when told to', async () => {
   const script: Script = (asked, i) =>
     asked.method === 'DELETE' && asked.path === '/resources/my-instance'
       ? { status: 500, body: 'no' }
@@ -205,7 +205,7 @@ for (const [body, sentence] of ODD_INFO) {
   });
 }
 
-it('names each request to the broker as the one to Tsuru, when it is set up to', async () => {
+it('the local Tsuru hands the request id on to the broker when it is configured to', async () => {
   await withBroker({ tsuru: { requestIdHeader: 'X-Request-Id' } }, async ({ tsuru, admin, broker }) => {
     await addInstance(admin);
     const headers = { Authorization: `bearer ${tsuru.adminToken}`, 'X-Request-Id': 'mine' };
@@ -216,7 +216,7 @@ it('names each request to the broker as the one to Tsuru, when it is set up to',
   });
 });
 
-it('meets faults on its way to the broker', async () => {
+it('the local Tsuru meets faults on its way to the broker', async () => {
   await withBroker({}, async ({ tsuru, admin, broker }) => {
     await addInstance(admin);
     tsuru.faults.add({ to: 'broker', kind: 'status', status: 503, body: 'no route', path: '/resources/my-instance*' });
@@ -238,7 +238,7 @@ it('meets faults on its way to the broker', async () => {
   });
 });
 
-it('loses a request to the broker, or sends it twice', async () => {
+it('the local Tsuru loses a request to the broker, or sends it twice', async () => {
   await withBroker({}, async ({ tsuru, admin, broker }) => {
     await createApp(admin, 'my-app', 'x:1');
     await addInstance(admin);

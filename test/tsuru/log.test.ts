@@ -11,7 +11,7 @@ interface Line {
   readonly Unit: string;
 }
 
-it('keeps what units say, and tells the last lines by number, source and unit', async () => {
+it('the local Tsuru keeps what units say, and tells the last lines by number, source and unit', async () => {
   const places: UnitPlace[] = [];
   await withTsuru({ images: talking(places) }, async (_tsuru, admin) => {
     await createApp(admin, 'my-app', 'talking:1', 2);
@@ -37,7 +37,7 @@ it('keeps what units say, and tells the last lines by number, source and unit', 
   });
 });
 
-it('sends each new line to whoever follows the log', async () => {
+it('the local Tsuru sends each new line to whoever follows the log', async () => {
   const places: UnitPlace[] = [];
   await withTsuru({ images: talking(places) }, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'talking:1');

@@ -14,7 +14,7 @@ import { createClient } from './client.ts';
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const UNITS = 3;
 
-it('starts a demo app, says how to reach Tsuru, and leaves nothing behind after Ctrl-C', async (t) => {
+it('the local Tsuru starts a demo app, says how to reach Tsuru, and leaves nothing behind after Ctrl-C', async (t) => {
   const program = start(t, '--port', '0');
   const token = await until('the token', () => exported(program, 'TSURU_TOKEN'));
   const admin = createClient(exported(program, 'TSURU_TARGET') ?? '', token);
@@ -29,7 +29,7 @@ it('starts a demo app, says how to reach Tsuru, and leaves nothing behind after 
   assert.deepEqual(pids.filter(isAlive), []);
 });
 
-it('has the service prometheus: what it says to try makes an instance that scrapes the app', async (t) => {
+it('the local Tsuru has the service prometheus: what it says to try makes an instance that scrapes the app', async (t) => {
   const program = start(t, '--port', '0');
   const token = await until('the token', () => exported(program, 'TSURU_TOKEN'));
   const said = await until('what to try', () => /service-instance-add .+ -t my-team/.exec(program.lines.join('\n')));
@@ -46,7 +46,7 @@ it('has the service prometheus: what it says to try makes an instance that scrap
   assert.match(body, /the agent follows Tsuru/);
 });
 
-it('leaves nothing behind when it is told to end before its app is ready', async (t) => {
+it('the local Tsuru leaves nothing behind when it is told to end before its app is ready', async (t) => {
   const program = start(t, '--port', '0');
   const pids = await unitPids(program, 1);
   program.kill('SIGTERM');
@@ -54,7 +54,7 @@ it('leaves nothing behind when it is told to end before its app is ready', async
   assert.deepEqual(pids.filter(isAlive), []);
 });
 
-it('leaves nothing behind even when it is killed', async (t) => {
+it('the local Tsuru leaves nothing behind even when it is killed', async (t) => {
   const program = start(t, '--port', '0');
   const pids = await unitPids(program, UNITS);
   program.kill('SIGKILL');
@@ -62,7 +62,7 @@ it('leaves nothing behind even when it is killed', async (t) => {
   await until('no units', () => !pids.some(isAlive));
 });
 
-it('ends with one sentence when the port that was asked for is taken', async (t) => {
+it('the local Tsuru ends with one sentence when the port that was asked for is taken', async (t) => {
   const taken = createServer();
   taken.listen(0, '127.0.0.1');
   await once(taken, 'listening');
@@ -88,7 +88,7 @@ for (const [args, sentence] of WRONG_ARGUMENTS) {
   });
 }
 
-it('explains itself', async (t) => {
+it('the local Tsuru prints its help', async (t) => {
   const program = start(t, '--help');
   assert.equal(await program.end, 0);
   assert.match(program.lines.join('\n'), /^npm run local-tsuru .*POST \/local\/faults/s);
@@ -105,7 +105,7 @@ function exported(program: Program, name: string): string | undefined {
   return program.lines.map((line) => pattern.exec(line)?.[1]).find((value) => value !== undefined);
 }
 
-/** The processes of units, once there are so many. */
+/** The processes of units, once there are this many. */
 function unitPids(program: Program, count: number): Promise<number[]> {
   return until(`${count} units`, async () => {
     const { stdout } = await promisify(execFile)('pgrep', ['-P', String(program.pid)]);

@@ -4,7 +4,7 @@ import { createApp, createClient, type Client } from './client.ts';
 import type { LocalTsuru } from './server.ts';
 import { withTsuru } from './worlds.ts';
 
-it('lists exactly the apps that a token may read, whatever the context of its roles', async () => {
+it('the local Tsuru lists exactly the apps that a token may read, whatever the context of its roles', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     await createApp(admin, 'of-shop', 'x:1');
     await createApp(admin, 'of-shop-too', 'x:1');
@@ -23,7 +23,7 @@ it('lists exactly the apps that a token may read, whatever the context of its ro
   });
 });
 
-it('lets a permission cover those under it, and none beside or above it', async () => {
+it('the local Tsuru lets a permission cover those under it, and none beside or above it', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'x:1');
     const permissions = [
@@ -50,7 +50,7 @@ it('lets a permission cover those under it, and none beside or above it', async 
   });
 });
 
-describe('who has no permission is refused', () => {
+describe('a caller without the permission', () => {
   const calls: readonly (readonly [method: string, path: string])[] = [
     ['POST', '/1.0/apps'],
     ['GET', '/1.0/apps/my-app'],
@@ -77,7 +77,7 @@ describe('who has no permission is refused', () => {
   // Enough for every call to get as far as its permission.
   const inputs = { teamOwner: 'shop', team: 'shop', units: 1, image: 'x', description: 'x', 'Envs.0.Name': 'A' };
 
-  it('with 403, and whoever is unknown with 401', async () => {
+  it('is refused with 403, and an unknown caller with 401', async () => {
     await withTsuru({}, async (tsuru, admin) => {
       await createApp(admin, 'my-app', 'x:1');
       const nobody = await createToken(tsuru, admin, 'nobody');
@@ -97,7 +97,7 @@ describe('who has no permission is refused', () => {
   });
 });
 
-it('hides a token from whoever may do less than it', async () => {
+it('the local Tsuru hides a token from whoever may do less than it', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     const lesser = await createToken(tsuru, admin, 'lesser');
     await grant(admin, 'lesser', { role: 'token-reader', type: 'global', permission: 'team.token', value: '' });
@@ -110,7 +110,7 @@ it('hides a token from whoever may do less than it', async () => {
   });
 });
 
-it('refuses to delete a token that made apps, and lets no token in that is too old', async () => {
+it('the local Tsuru refuses to delete a token that made apps, and lets no token in that is too old', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     const maker = await createToken(tsuru, admin, 'maker');
     await grant(admin, 'maker', { role: 'maker', type: 'global', permission: 'app', value: '' });
@@ -128,7 +128,7 @@ it('refuses to delete a token that made apps, and lets no token in that is too o
   });
 });
 
-it('refuses a second grant of a role while one is under way, but not one of another role', async () => {
+it('the local Tsuru refuses a second grant of a role while one is under way, but not one of another role', async () => {
   await withTsuru({ locks: { holdMs: 300 } }, async (tsuru, admin) => {
     for (const name of ['one', 'two']) {
       await createToken(tsuru, admin, `token-${name}`);
@@ -148,7 +148,7 @@ it('refuses a second grant of a role while one is under way, but not one of anot
   });
 });
 
-it('keeps the grant for an app that was removed, which counts for the next app of that name, and takes it back all the same', async () => {
+it('the local Tsuru keeps the grant for an app that was removed, which counts for the next app of that name, and takes it back all the same', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     const create = (teamOwner: string) =>
       admin.call('POST', '/1.0/apps', { json: { name: 'pay', teamOwner, pool: 'dev' } });

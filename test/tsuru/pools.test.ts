@@ -13,7 +13,7 @@ const NARROW: Pool = {
 };
 const POOLS = { pools: [DEV, NARROW] };
 
-it('lists what each pool allows', async () => {
+it('the local Tsuru lists what each pool allows', async () => {
   await withTsuru(POOLS, async (_tsuru, admin) => {
     const pools = JSON.parse((await admin.call('GET', '/1.0/pools')).body) as {
       Name: string;
@@ -47,14 +47,14 @@ for (const [what, json, status, body] of REFUSED) {
   });
 }
 
-it('refuses a router that is none', async () => {
+it('the local Tsuru refuses an unknown router', async () => {
   await withTsuru({}, async (_tsuru, admin) => {
     const reply = await create(admin, { pool: 'dev', router: 'nosuch' });
     assert.equal(reply.body, 'router "nosuch" is not available for pool "dev". Available routers are: "fake"\n');
   });
 });
 
-it('gives an app without a router no address, and refuses plans that its pool does not allow', async () => {
+it('the local Tsuru gives an app without a router no address, and refuses plans that its pool does not allow', async () => {
   await withTsuru(POOLS, async (_tsuru, admin) => {
     const created = await create(admin, { router: 'none', plan: 'c1m1' });
     assert.deepEqual([created.status, JSON.parse(created.body)], [201, { ip: '', status: 'success' }]);
@@ -65,7 +65,7 @@ it('gives an app without a router no address, and refuses plans that its pool do
   });
 });
 
-it('refuses to bind an app of a pool that does not allow the service', async () => {
+it('the local Tsuru refuses to bind an app of a pool that does not allow the service', async () => {
   await withBroker({ tsuru: POOLS }, async ({ tsuru, admin, broker }) => {
     await create(admin, { router: 'none' });
     await addInstance(admin);
@@ -80,7 +80,7 @@ it('refuses to bind an app of a pool that does not allow the service', async () 
   });
 });
 
-it('tells the broker the cluster of an app, and no address where it has none', async () => {
+it('the local Tsuru tells the broker the cluster of an app, and no address where it has none', async () => {
   const cluster = { name: 'north', addresses: ['https://a', 'https://b'] };
   await withBroker({ tsuru: { pools: [{ ...DEV, cluster }] } }, async ({ admin, broker }) => {
     await create(admin, { pool: 'dev', router: 'none' });
@@ -107,7 +107,7 @@ function create(admin: Client, json: Readonly<Record<string, string>>) {
   return admin.call('POST', '/1.0/apps', { json: { name: 'my-app', teamOwner: 'shop', pool: 'narrow', ...json } });
 }
 
-it('puts an app for which no pool is named into the one that is its team’s, and asks which where there are several', async () => {
+it('the local Tsuru puts an app for which no pool is named into the one that is its team’s, and asks which where there are several', async () => {
   const own: Pool = { ...DEV, name: 'own', isDefault: false, allowed: { team: ['shop'] } };
   const other: Pool = { ...own, name: 'other', isPublic: false };
   const json = { name: 'my-app', teamOwner: 'shop' };

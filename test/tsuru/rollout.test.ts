@@ -14,7 +14,7 @@ interface AppJson {
 /** Longer than any test: a delay that ends only when the test sets it to 0. */
 const HELD_MS = 60_000;
 
-it('starts the units of a new version before it ends those of the old one, and keeps their number', async () => {
+it('the local Tsuru starts the units of a new version before it ends those of the old one, and keeps their number', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'shop/my-app:1', 3);
     tsuru.delays.startingMs = HELD_MS;
@@ -32,7 +32,7 @@ it('starts the units of a new version before it ends those of the old one, and k
   });
 });
 
-it('writes the ports of an app last: none in its first deploy, the old ones while another rolls out', async () => {
+it('the local Tsuru writes the ports of an app last: none in its first deploy, the old ones while another rolls out', async () => {
   const images: Images = (name) => ({ exposes: name.endsWith(':2') ? 9100 : 8888, processes: { web: 'nothing' } });
   await withTsuru({ images }, async (tsuru, admin) => {
     tsuru.delays.portsMs = HELD_MS;
@@ -54,7 +54,7 @@ it('writes the ports of an app last: none in its first deploy, the old ones whil
   });
 });
 
-it('never uses the name of a unit again, not even for a new app of the same name', async () => {
+it('the local Tsuru never uses the name of a unit again, not even for a new app of the same name', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     const names = new Set<string>();
     let listed = 0;
@@ -74,7 +74,7 @@ it('never uses the name of a unit again, not even for a new app of the same name
   });
 });
 
-it('keeps the old units when the new ones do not get ready in time, and says so in the stream and in the event', async () => {
+it('the local Tsuru keeps the old units when the new ones do not get ready in time, and says so in the stream and in the event', async () => {
   const images: Images = (name) =>
     name.includes('crash')
       ? { processes: { web: { argv: ['/bin/sh', '-c', 'echo oh no; exit 1'] } } }
@@ -103,7 +103,7 @@ it('keeps the old units when the new ones do not get ready in time, and says so 
   });
 });
 
-it('goes on with a deploy when the client hangs up, and tells in its event how it ended', async () => {
+it('the local Tsuru goes on with a deploy when the client hangs up, and tells in its event how it ended', async () => {
   await withTsuru({ delays: { startingMs: HELD_MS } }, async (tsuru, admin) => {
     await admin.call('POST', '/1.0/apps', { json: { name: 'my-app', teamOwner: 'shop', pool: 'dev' } });
     const hangUp = new AbortController();
@@ -132,7 +132,7 @@ it('goes on with a deploy when the client hangs up, and tells in its event how i
   });
 });
 
-it('runs two versions side by side when asked to, with ports for each', async () => {
+it('the local Tsuru runs two versions side by side when asked to, with ports for each', async () => {
   await withTsuru({}, async (_tsuru, admin) => {
     await createApp(admin, 'my-app', 'shop/my-app:1');
     await deploy(admin, 'shop/my-app:2', { 'new-version': 'true' });
@@ -155,7 +155,7 @@ it('runs two versions side by side when asked to, with ports for each', async ()
   });
 });
 
-it('lets a second change of an app wait for the first one', async () => {
+it('the local Tsuru lets a second change of an app wait for the first one', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'shop/my-app:1');
     tsuru.delays.startingMs = HELD_MS;
@@ -169,7 +169,7 @@ it('lets a second change of an app wait for the first one', async () => {
   });
 });
 
-it('refuses a second change of an app when the first one takes too long', async () => {
+it('the local Tsuru refuses a second change of an app when the first one takes too long', async () => {
   await withTsuru({ locks: { appWaitMs: 50 } }, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'shop/my-app:1');
     tsuru.delays.startingMs = HELD_MS;
@@ -206,7 +206,7 @@ function statuses(units: readonly { readonly version: number; readonly status: s
   return units.map(({ version, status }) => `${version} ${status}`).sort();
 }
 
-it('refuses a deploy whose labels Kubernetes would not take: of tags with one key the last, and not its key alone, counts', async () => {
+it('the local Tsuru refuses a deploy whose labels Kubernetes would not take: of tags with one key the last, and not its key alone, counts', async () => {
   await withTsuru({}, async (_tsuru, admin) => {
     for (const [name, tags, isTaken] of [
       ['a-slash', ['owner=me/you'], false],

@@ -106,7 +106,7 @@ function runCommand(command: Command, place: UnitPlace, storage: UnitStorage): R
   };
 }
 
-/** Where an image is started as in a pod: by a login shell, which sets PATH anew, and as nobody who may do much. */
+/** Where an image is started as in a pod: by a login shell, which sets PATH again, and as nobody who may do much. */
 function asTsuruStarts({ argv, asInPod = false, gid = 0 }: Command): Command['argv'] {
   if (!asInPod) return argv;
   const shell = ['/bin/sh', '-lc', 'exec "$@"', 'sh', ...argv] as const;

@@ -1,4 +1,4 @@
-// A service's broker that writes down what it is asked, and answers as it is told.
+// A service's broker that writes down what it is asked, and answers as it is reported.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { readText } from './http.ts';

@@ -6,7 +6,7 @@ import { createApp, createClient } from './client.ts';
 import { startTsuru } from './server.ts';
 import { demoApp, listedOnly, withTsuru } from './worlds.ts';
 
-it('shares no address with another local Tsuru on the same machine', async () => {
+it('the local Tsuru shares no address with another local Tsuru on the same machine', async () => {
   await withTsuru({}, async (one, admin) => {
     await withTsuru({}, async (two, otherAdmin) => {
       // More than a block of addresses.
@@ -18,7 +18,7 @@ it('shares no address with another local Tsuru on the same machine', async () =>
   });
 });
 
-it('holds a world of thousands of units', async () => {
+it('the local Tsuru holds a world of thousands of units', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'x:1', 3000);
     const start = performance.now();
@@ -30,7 +30,7 @@ it('holds a world of thousands of units', async () => {
   });
 });
 
-it('leaves no process and no server behind when it is closed, however often', async () => {
+it('the local Tsuru leaves no process and no server behind when it is closed, however often', async () => {
   const tsuru = await startTsuru({ images: demoApp() });
   await createApp(createClient(tsuru.url, tsuru.adminToken), 'my-app', 'shop/worker:1', 2);
   const pids = tsuru.units('my-app').map(({ pid }) => pid);
@@ -41,7 +41,7 @@ it('leaves no process and no server behind when it is closed, however often', as
   await assert.rejects(fetch(tsuru.url));
 });
 
-it('can be closed in the middle of a deploy', async () => {
+it('the local Tsuru can be closed in the middle of a deploy', async () => {
   const tsuru = await startTsuru({ images: listedOnly(), delays: { startingMs: 60_000 } });
   const created = createApp(createClient(tsuru.url, tsuru.adminToken), 'my-app', 'x:1').catch(() => 'refused');
   await until('a unit', () => tsuru.units('my-app').length === 1);
@@ -49,7 +49,7 @@ it('can be closed in the middle of a deploy', async () => {
   assert.equal(await created, 'refused');
 });
 
-it('ends what a process of a unit has started, too', async () => {
+it('the local Tsuru ends what a process of a unit has started, too', async () => {
   const images = () => ({
     processes: { web: { argv: ['/bin/sh', '-c', 'sleep 60 & echo $!; wait'] as const } },
   });

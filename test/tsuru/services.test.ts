@@ -27,7 +27,7 @@ for (const [what, form, sentence] of REFUSED) {
   });
 }
 
-it('creates a service once, documents it, and removes it when it has no instances', async () => {
+it('the local Tsuru creates a service once, documents it, and removes it when it has no instances', async () => {
   await withBroker({ service: { name: 'other' } }, async ({ admin, broker }) => {
     const form = { ...GOOD, endpoint: broker.url };
     const created = await admin.call('POST', '/1.0/services', { form });
@@ -48,7 +48,7 @@ it('creates a service once, documents it, and removes it when it has no instance
   });
 });
 
-it('hides a restricted service from teams without access, and refuses them, until they are let in', async () => {
+it('the local Tsuru hides a restricted service from teams without access, and refuses them, until they are let in', async () => {
   await withBroker({ service: { restrictedTo: ['ops'] } }, async ({ tsuru, admin }) => {
     const member = await teamMember(tsuru.url, admin, 'shop', ['service-instance', 'service.read']);
     const add = (name: string) =>
@@ -64,7 +64,7 @@ it('hides a restricted service from teams without access, and refuses them, unti
   });
 });
 
-it('shows a team its own instances only, and those that were shared with it', async () => {
+it('the local Tsuru shows a team its own instances only, and those that were shared with it', async () => {
   await withBroker({}, async ({ tsuru, admin }) => {
     const member = await teamMember(tsuru.url, admin, 'ops', ['service-instance.read']);
     await addInstance(admin, 'one');
@@ -81,7 +81,7 @@ it('shows a team its own instances only, and those that were shared with it', as
   });
 });
 
-it('tells the broker of a multi-cluster service the pool and cluster of each instance, in headers', async () => {
+it('the local Tsuru tells the broker of a multi-cluster service the pool and cluster of each instance, in headers', async () => {
   const cluster = { name: 'north', addresses: ['https://a', 'https://b'], kubeConfig: '{"token": "x"}' };
   const pools = [{ name: 'far', isDefault: true, isPublic: true, provisioner: 'kubernetes', cluster }];
   await withBroker({ tsuru: { pools }, service: { isMultiCluster: true } }, async ({ admin, broker }) => {
@@ -107,7 +107,7 @@ it('tells the broker of a multi-cluster service the pool and cluster of each ins
   });
 });
 
-it('gives an instance of an ordinary service no pool, and refuses one that asks for it', async () => {
+it('the local Tsuru gives an instance of an ordinary service no pool, and refuses one that asks for it', async () => {
   await withBroker({}, async ({ admin, broker }) => {
     const form = { name: 'one', owner: 'shop', pool: 'dev' };
     const refused = await admin.call('POST', '/1.0/services/prometheus/instances', { form });

@@ -19,7 +19,7 @@ export interface Service {
   /** Who may use it, when it is restricted. */
   teams: readonly string[];
   readonly isRestricted: boolean;
-  /** Its instances have a pool, which the broker is told in headers. */
+  /** Its instances have a pool, which the broker is reported in headers. */
   readonly isMultiCluster: boolean;
   doc: string;
 }

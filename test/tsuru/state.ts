@@ -135,7 +135,7 @@ export interface State {
   readonly volumePlans: ReadonlyMap<string, VolumeOptions>;
   readonly webhooks: Map<string, Webhook>;
   readonly blocks: EventBlock[];
-  /** The last number given to a unit of an app of this name: names of units are unique for ever. */
+  /** The last number given to a unit of an app of this name: names of units are unique forever. */
   readonly unitNumbers: Map<string, number>;
 }
 

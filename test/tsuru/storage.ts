@@ -1,6 +1,6 @@
 // What is mounted in units. A unit with volumes gets a mount namespace of its own, held by a process that lives as long as
 // the unit: so its tmpfs outlives a crash, and the kernel frees everything when that process ends, however it ends.
-// Where nothing may be mounted (no root, no Linux), a volume is a plain folder, and the unit is told where.
+// Where nothing may be mounted (no root, no Linux), a volume is a plain folder, and the unit is reported where.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
@@ -91,7 +91,7 @@ interface Holder {
   close(): Promise<void>;
 }
 
-/** Starts the process that holds a unit's mounts; tells why not, where that does not work. */
+/** Starts the process that holds a unit's mounts; says why not, where that does not work. */
 async function hold(
   root: string,
   volumes: readonly Placed[],

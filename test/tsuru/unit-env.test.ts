@@ -7,7 +7,7 @@ import { withTsuru } from './worlds.ts';
 
 const PRINT_ENV = 'env; echo "user $(id -u) $(id -g)"; echo "end"; exec sleep 600';
 
-it("gives a process its app's variables and Tsuru's own", async () => {
+it("the local Tsuru gives a process its app's variables and Tsuru's own", async () => {
   await withTsuru({ images: () => imageThatTells({}) }, async (tsuru, admin) => {
     await admin.call('POST', '/1.0/apps', { json: { name: 'my-app', teamOwner: 'shop', pool: 'dev' } });
     const Envs = [{ Name: 'COLOUR', Value: 'red' }];
@@ -29,7 +29,7 @@ it("gives a process its app's variables and Tsuru's own", async () => {
   });
 });
 
-it('tells a process no PORT when its image EXPOSEs another one only', async () => {
+it('the local Tsuru tells a process no PORT when its image EXPOSEs another one only', async () => {
   await withTsuru({ images: () => imageThatTells({ exposes: 9100 }) }, async (_tsuru, admin) => {
     await createApp(admin, 'my-app', 'x:1');
     const said = await told(admin);
@@ -40,7 +40,7 @@ it('tells a process no PORT when its image EXPOSEs another one only', async () =
   });
 });
 
-it('starts a process as in a pod when asked to: by a login shell, and as user 1000 and group 0 where it may', async () => {
+it('the local Tsuru starts a process as in a pod when asked to: by a login shell, and as user 1000 and group 0 where it may', async () => {
   for (const [gid, group] of [
     [{}, 0],
     // The image's passwd has an entry for user 1000.

@@ -7,7 +7,7 @@ import { createApp, type Client } from './client.ts';
 import type { Images } from './images.ts';
 import { demoApp, withTsuru } from './worlds.ts';
 
-it('runs every unit as a process that answers on an address of its own', async () => {
+it('the local Tsuru runs every unit as a process that answers on an address of its own', async () => {
   await withTsuru({ images: demoApp() }, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'shop/my-app-port9100:1', 3);
     const units = tsuru.units('my-app');
@@ -22,7 +22,7 @@ it('runs every unit as a process that answers on an address of its own', async (
   });
 });
 
-it('starts a killed unit again on its address, and counts the restart', async () => {
+it('the local Tsuru starts a killed unit again on its address, and counts the restart', async () => {
   await withTsuru({ images: demoApp() }, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'shop/my-app:1');
     const [before] = tsuru.units('my-app');
@@ -49,7 +49,7 @@ it('starts a killed unit again on its address, and counts the restart', async ()
   });
 });
 
-it('shows the exit code of a process that ends by itself', async () => {
+it('the local Tsuru shows the exit code of a process that ends by itself', async () => {
   const images: Images = () => ({ processes: { web: { argv: ['/bin/sh', '-c', 'exit 1'] } } });
   await withTsuru({ images, delays: { deployTimeoutMs: 60_000, restartMs: 0 } }, async (tsuru, admin) => {
     const created = createApp(admin, 'my-app', 'crash:1').catch(() => undefined);
@@ -61,7 +61,7 @@ it('shows the exit code of a process that ends by itself', async () => {
   });
 });
 
-it('calls a worker started that listens nowhere, and gives it a port all the same', async () => {
+it('the local Tsuru calls a worker started that listens nowhere, and gives it a port all the same', async () => {
   await withTsuru({ images: demoApp() }, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'shop/worker:1');
     const worker = tsuru.units('my-app').find(({ process }) => process === 'worker');
@@ -70,7 +70,7 @@ it('calls a worker started that listens nowhere, and gives it a port all the sam
   });
 });
 
-it('lists a waiting unit without an address', async () => {
+it('the local Tsuru lists a waiting unit without an address', async () => {
   await withTsuru({ delays: { createdMs: 60_000 } }, async (tsuru, admin) => {
     const created = createApp(admin, 'my-app', 'shop/my-app:1');
     const [waiting] = await until('a unit', async () => {
@@ -87,7 +87,7 @@ it('lists a waiting unit without an address', async () => {
   });
 });
 
-it('runs units inside this process, or on an address of the image such as ::1', async () => {
+it('the local Tsuru runs units inside this process, or on an address of the image such as ::1', async () => {
   const images: Images = () => ({
     address: '::1',
     // Any free port: nobody connects.
@@ -139,7 +139,7 @@ describe('units can be made to look', () => {
   });
 });
 
-it('puts another unit in the place of one that tsuru unit kill ends', async () => {
+it('the local Tsuru replaces a unit that tsuru unit kill ends', async () => {
   await withTsuru({}, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'shop/my-app:1', 2);
     const [victim] = tsuru.units('my-app');
@@ -151,7 +151,7 @@ it('puts another unit in the place of one that tsuru unit kill ends', async () =
   });
 });
 
-it('lists ports as the image says them: several, UDP, or none', async () => {
+it('the local Tsuru lists ports as the image says them: several, UDP, or none', async () => {
   const images: Images = () => ({
     processes: { dns: 'nothing', idle: 'nothing' },
     ports: {

@@ -31,7 +31,7 @@ const volumePlans: Readonly<Record<string, VolumeOptions>> = {
 /** May this test mount anything? If not, it looks at the folders that units are given instead. */
 const canMount = spawnSync('unshare', ['--mount', 'true']).status === 0;
 
-it('gives each unit a tmpfs of its own, no larger than asked for, that outlives a crash but not a deploy', async () => {
+it('the local Tsuru gives each unit a tmpfs of its own, no larger than asked for, that outlives a crash but not a deploy', async () => {
   await withVolume('tmpfs', { sizeLimit: '3Mi' }, async (tsuru, admin) => {
     const [one = '', two = ''] = await folders(tsuru, admin, 2);
     await writeFile(join(one, 'kept'), 'x');
@@ -50,7 +50,7 @@ it('gives each unit a tmpfs of its own, no larger than asked for, that outlives 
   });
 });
 
-it('bounds a tmpfs by the memory of the plan, whatever its capacity says', async () => {
+it('the local Tsuru bounds a tmpfs by the memory of the plan, whatever its capacity says', async () => {
   await withVolume('tmpfs', { capacity: '1Mi' }, async (tsuru, admin) => {
     const [folder = ''] = await folders(tsuru, admin, 1);
     // The default plan has 256 MiB.
@@ -58,7 +58,7 @@ it('bounds a tmpfs by the memory of the plan, whatever its capacity says', async
   });
 });
 
-it('gives each unit a folder of its own on an ephemeral disk, and all units the same one of a persistent volume', async () => {
+it('the local Tsuru gives each unit a folder of its own on an ephemeral disk, and all units the same one of a persistent volume', async () => {
   await withVolume('disk', {}, async (tsuru, admin) => {
     const [one = '', two = ''] = await folders(tsuru, admin, 2);
     await writeFile(join(one, 'mine'), 'x');
@@ -73,7 +73,7 @@ it('gives each unit a folder of its own on an ephemeral disk, and all units the 
   });
 });
 
-it('takes an ephemeral disk only with a capacity, which is that of its plan, and changes none that a unit has', async () => {
+it('the local Tsuru takes an ephemeral disk only with a capacity, which is that of its plan, and changes none that a unit has', async () => {
   await withTsuru({ volumePlans }, async (tsuru, admin) => {
     const volume = (plan: string, more: Readonly<Record<string, string>> = {}) => ({
       form: { Name: plan, Pool: 'dev', TeamOwner: 'shop', 'Plan.Name': plan, ...more },
@@ -94,7 +94,7 @@ it('takes an ephemeral disk only with a capacity, which is that of its plan, and
   });
 });
 
-it('says where a volume is that cannot be mounted at its mount point', async () => {
+it('the local Tsuru says where a volume is that cannot be mounted at its mount point', async () => {
   const mountPoint = '/nosuch-folder/deep/data';
   await withVolume(
     'tmpfs',
@@ -111,7 +111,7 @@ it('says where a volume is that cannot be mounted at its mount point', async () 
   );
 });
 
-it('leaves no mount, no process and no folder behind', async () => {
+it('the local Tsuru leaves no mount, no process and no folder behind', async () => {
   let folder = '';
   let holders: number[] = [];
   await withVolume('disk', {}, async (tsuru, admin) => {
@@ -125,7 +125,7 @@ it('leaves no mount, no process and no folder behind', async () => {
   assert.ok(!existsSync(folder));
 });
 
-it('binds a volume at once, or with a restart of the app, and lets it go with the app', async () => {
+it('the local Tsuru binds a volume at once, or with a restart of the app, and lets it go with the app', async () => {
   await withTsuru({ volumePlans }, async (tsuru, admin) => {
     await createApp(admin, 'my-app', 'x:1');
     await createVolume(admin, 'tmpfs', {});
@@ -208,7 +208,7 @@ async function folders(tsuru: LocalTsuru, admin: Client, units: number): Promise
   });
 }
 
-/** What each unit says that it was told. */
+/** What each unit says that it was reported. */
 async function saidVolumes(tsuru: LocalTsuru, admin: Client, units: number): Promise<Record<string, string>[]> {
   const names = tsuru.units('my-app').map(({ name }) => name);
   return until(`${units} units to say where their volumes are`, async () => {

@@ -5,7 +5,7 @@ import type { OwnSecret } from './own-secret.ts';
 
 /** Prometheus is on this machine: one that does not answer within this time hangs. */
 const REQUEST_TIMEOUT_MS = 5_000;
-/** A reload waits for scrapes in flight, up to their time-out, and goes on when its client has gone. */
+/** A reload waits for scrapes in flight, up to their timeout, and goes on when its client has gone. */
 const RELOAD_TIMEOUT_MS = 60_000;
 /** A look, a reload and a status at once. */
 const CONNECTIONS = 4;
@@ -48,7 +48,7 @@ export interface QueryResult {
 
 /** What the agent asks of the Prometheus beside it. Each call rejects when there is no proper answer in time. */
 export interface PrometheusClient {
-  /** @throws when it is not ready, with its own words. */
+  /** @throws when it is not ready, with its message. */
   readonly ready: () => Promise<void>;
   version(): Promise<string>;
   targets(): Promise<readonly TargetHealth[]>;
@@ -63,7 +63,7 @@ export interface PrometheusClient {
   metrics(): Promise<string>;
   /**
    * `POST /-/reload`. Resolves when Prometheus says that it has reloaded.
-   * @throws {ReloadRefused} with Prometheus' words when it says that it has not; another error when it says nothing.
+   * @throws {ReloadRefused} with Prometheus' message when it says that it has not; another error when it says nothing.
    */
   reload(): Promise<void>;
   close(): Promise<void>;
@@ -101,7 +101,7 @@ export function createPrometheusClient(
 
   /** Prometheus reads what it asks of requests at each of them, so that a file that is gone is missed at once. */
   async function restoreAccess(): Promise<void> {
-    // The next request tells whether that helped.
+    // The next request returns whether that helped.
     await access?.place().catch(() => undefined);
   }
 

@@ -22,7 +22,7 @@ export type Readiness =
 /** What Prometheus says of itself and of its targets, asked when somebody wants to know, and not too often. */
 export interface Health {
   readonly readiness: () => Promise<Readiness>;
-  /** The health of a target by app and unit label; undefined when there are too many targets or Prometheus does not tell. */
+  /** The health of a target by app and unit label; undefined when there are too many targets or Prometheus does not report. */
   targets(count: number): Promise<((app: string, unit: string) => TargetHealth | undefined) | undefined>;
 }
 

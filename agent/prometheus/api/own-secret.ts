@@ -15,7 +15,7 @@ const FOLDER_MODE = 0o700;
 
 /**
  * What the agent's own Prometheus asks of each request. Without it, whoever makes Prometheus send a POST, with `remote_write` for one, could
- * end it by its own lifecycle API. It is made anew at each start of the agent and is in files that only its user reads.
+ * end it by its own lifecycle API. It is made again at each start of the agent and is in files that only its user reads.
  */
 export interface OwnSecret {
   readonly username: string;

@@ -4,7 +4,7 @@ import { PrometheusAnswered, type PrometheusClient } from './client.ts';
 /** How soon another version is noticed that somebody starts in place of the last one: a request for a few hundred bytes. */
 const LOOK_EVERY_MS = 2_000;
 /**
- * How long nobody listens at the address before it may be an older version that cannot load its file: one that starts anew listens within
+ * How long nobody listens at the address before it may be an older version that cannot load its file: one that starts again listens within
  * seconds, also while it replays its log.
  */
 const FORGET_AFTER_MS = 20_000;
@@ -17,7 +17,7 @@ export interface VersionWatchOptions {
 }
 
 /**
- * Follows the version of a Prometheus that somebody else runs, until the signal aborts. One that is too old for its configuration ends before
+ * Follows the version of an external Prometheus, until the signal aborts. One that is too old for its configuration ends before
  * it can say so: all that is seen of it is that nobody listens.
  */
 export async function watchVersion(

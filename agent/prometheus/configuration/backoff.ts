@@ -1,6 +1,6 @@
 /** The waits before something that failed is tried again: doubled from the first to the last. */
 export interface Backoff {
-  /** How long to wait now, as it has failed once more. */
+  /** How long to wait now, as it has failed again. */
   readonly failed: () => number;
   /** How often it has failed in a row. */
   readonly failures: () => number;

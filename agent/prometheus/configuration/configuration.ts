@@ -19,20 +19,20 @@ const LAST_RETRY_MS = 30_000;
 /** The same for a configuration that Prometheus refused: each try has it load two. */
 const FIRST_REFUSED_RETRY_MS = 30_000;
 const LAST_REFUSED_RETRY_MS = 10 * 60_000;
-/** So many failures in a row, which take 7 s, are what a start of Prometheus may take; one more is worth telling. */
+/** This many failures in a row, which take 7 s, are what a start of Prometheus may take; one more is worth telling. */
 const PATIENCE = 4;
 /** The longest a timer can wait, about: 24 days. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 /** The rules of the settings, named as the setting is. Files of the rules' folder end in .yml or .yaml. */
 const SETTINGS_RULES = 'rules';
-/** The two refresh intervals between which a dead file discovery is revived: it begins anew only when its configuration changes. */
+/** The two refresh intervals between which a dead file discovery is revived: it starts again only when its configuration changes. */
 const REFRESH_SECONDS = [30, 31] as const;
 
 /** How the configuration fares; each problem is there as long as it lasts. */
 export interface ConfigurationStatus {
   /** When Prometheus last loaded one from this agent, in milliseconds since 1970. */
   readonly loadedAtMs?: number;
-  /** Why the newest base and rules are not what Prometheus runs: the last good configuration stays. */
+  /** Why the newest base and rules are not what Prometheus runs: keeping the last valid configuration. */
   readonly refused?: string;
   /** There is no good one yet that could stay. */
   readonly isFirst?: true;
@@ -54,7 +54,7 @@ export interface ConfigurationOptions {
   readonly report: (event: ConfigurationEvent) => void;
 }
 
-/** What is told of it. */
+/** Where its events go. */
 export type ConfigurationEvent =
   | { readonly kind: 'configuration'; readonly status: ConfigurationStatus }
   /** promtool was asked. */
@@ -141,7 +141,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   async function removeUnused(): Promise<void> {
     const kept = [await staging.current(), lastGood, running].filter((text) => text !== undefined);
     await staging.removeUnused(kept);
-    // Secrets are read anew for each request. Before the first proof, it may be a configuration of an earlier agent that names them.
+    // Secrets are read again for each request. Before the first proof, it may be a configuration of an earlier agent that names them.
     if (status.loadedAtMs !== undefined) await options.credentials.removeUnused([...kept, ...possible]);
   }
 
@@ -180,7 +180,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       unwritable.reset();
       return text;
     }
-    // It may be a file beside it that is wrong. Without promtool's word, and with nothing to start Prometheus with, it is tried again soon.
+    // It may be a file beside it that is wrong. Without promtool's message, and with nothing to start Prometheus with, it is tried again soon.
     const isUrgent = check.kind === 'failed' || current === undefined;
     refusal = { text, retryAtMs: clock.nowMs() + (isUrgent ? unchecked.failed() : LAST_REFUSED_RETRY_MS) };
     refuse(wordsOf(check), current === undefined);
@@ -244,7 +244,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     for (const backoff of [unchecked, refusedByPrometheus]) backoff.reset();
   }
 
-  /** A disk that is full or read-only, and the like; but a stop, which gives up what is under way, is no trouble. */
+  /** A disk that is full or read-only, and the like; but a stop, which aborts what is under way, is no problem. */
   function failedRound(error: unknown, signal: AbortSignal): number {
     if (signal.aborted) return 0;
     say({ ...status, waiting: `the configuration cannot be written: ${errorText(error)}` });

@@ -35,7 +35,7 @@ export function proxySecrets(environment: Environment): readonly string[] {
   });
 }
 
-/** Why nothing goes through the proxy that there is; undefined where it is used, or there is nothing to send. */
+/** Why nothing goes through the proxy that there is; undefined if it is used, or there is nothing to send. */
 export function proxyProblem(settings: Settings, features: Features, isThere: boolean): string | undefined {
   const isNeeded = settings.remoteWrite.length > 0 || settings.alertmanagers.length > 0;
   if (!isThere || !isNeeded || features.proxyFromEnvironment) return undefined;

@@ -37,12 +37,12 @@ const MOST_BYTES_PER_SAMPLE = 512;
 /** What differs from one place to another in the configuration that Prometheus runs. */
 export interface RenderOptions {
   readonly targetsFile: string;
-  /** Of the file discovery. A change of it begins a dead discovery anew. */
+  /** Of the file discovery. A change of it begins a dead discovery again. */
   readonly refreshSeconds: number;
   readonly settings: Settings;
   /** What the Prometheus that will read it can do. */
   readonly features: Features;
-  /** The most samples that a target can have room for; undefined where targets have no sample limits of their own. */
+  /** The most samples that a target can have room for; undefined if targets have no sample limits of their own. */
   readonly mostSamples: number | undefined;
   /** How much its data may take; undefined for no limit. */
   readonly retentionSizeBytes: number | undefined;
@@ -58,7 +58,7 @@ export interface RenderOptions {
   readonly addresses: { readonly prometheus: string; readonly agent: string };
   /** Whether its environment names a proxy. */
   readonly hasProxy: boolean;
-  /** What Prometheus asks of requests to itself; undefined for one that somebody else runs. */
+  /** What Prometheus asks of requests to itself; undefined for an external one. */
   readonly access: Pick<OwnSecret, 'username' | 'passwordFile'> | undefined;
 }
 

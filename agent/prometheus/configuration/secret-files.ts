@@ -15,7 +15,7 @@ const FOLDER = 'credentials';
 /** A path of one of the files in a configuration. */
 const FILE = new RegExp(`/${FOLDER}/([A-Z0-9_]+)`, 'g');
 
-/** The files with the secrets of remote_write and Alertmanagers: Prometheus reads them anew for each request. */
+/** The files with the secrets of remote_write and Alertmanagers: Prometheus reads them again for each request. */
 export interface Credentials {
   /** Writes the secrets that settings name, and returns the path of each by its variable; one that is not set has none. */
   place(settings: Settings): Promise<ReadonlyMap<string, string>>;

@@ -19,7 +19,7 @@ export interface Watch {
   close(): Promise<void>;
 }
 
-/** What is watched, and who is told. */
+/** What is watched, and who is reported. */
 export interface WatchOptions {
   readonly file: string;
   readonly folder: string;

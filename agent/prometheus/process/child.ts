@@ -6,7 +6,7 @@ import { readLogfmt, type LogLine } from '../api/logfmt.ts';
 
 /** How many of its last lines are kept: enough for the reason and what led to it, of a panic its head. */
 const KEPT_LINES = 20;
-/** A line is cut after so many characters: a panic or a query in a log line can be very long. */
+/** A line is cut after this many characters: a panic or a query in a log line can be very long. */
 const LONGEST_LINE = 4_096;
 /** What it says when it was asked to end, and by whom; what follows may be many lines. */
 export const ENDS_BY_REQUEST = /^Received .*(termination request via web service|SIGTERM|OS signal)/;

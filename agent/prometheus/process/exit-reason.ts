@@ -10,7 +10,7 @@ export interface CrashReport {
   readonly text: string;
 }
 
-/** What Prometheus says when it gives up, and what to do about it: the first that fits. */
+/** What Prometheus says when it aborts, and what to do about it: the first that fits. */
 const REMEDIES: readonly { readonly says: RegExp; readonly remedy: string }[] = [
   {
     says: /no space left on device/i,
@@ -47,7 +47,7 @@ const ORDERLY = 'Prometheus ended in order with exit code 0, though the agent di
 function whoseEnd(words: readonly string[]): string {
   const asked = words.find((line) => ENDS_BY_REQUEST.test(line));
   if (asked === undefined) return 'it does not say why';
-  if (asked.includes('web service')) return 'somebody called its /-/quit with the secret from AGENT_DATA_DIR/web';
+  if (asked.includes('web service')) return 'a client called its /-/quit with the secret from AGENT_DATA_DIR/web';
   return 'another process sent it SIGTERM or SIGINT';
 }
 

@@ -14,7 +14,7 @@ export class FolderInUse extends Error {
 
 export interface OccupyOptions {
   readonly dataFolder: string;
-  /** Undefined when somebody else runs the Prometheus. */
+  /** Undefined with an external Prometheus. */
   readonly storageFolder: string | undefined;
   /** Ends the Prometheus of an agent that was killed. */
   readonly endOrphan: () => Promise<void>;
@@ -41,7 +41,7 @@ export async function occupy({ dataFolder, storageFolder, endOrphan, log }: Occu
       if (outcome.kind === 'taken')
         throw new FolderInUse(`Another agent uses ${folder}: stop it first, or set ${variable} to another folder.`);
       if (outcome.kind === 'locked') releases.push(outcome.release);
-      else log.warn(`whether another agent uses ${folder} cannot be told: ${outcome.reason}`);
+      else log.warn(`whether another agent uses ${folder} is unknown: ${outcome.reason}`);
     }
     if (storageFolder === undefined) return release;
     await endOrphan();

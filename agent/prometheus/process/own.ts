@@ -27,7 +27,7 @@ const PROMETHEUS = 'prometheus';
 /** Has the kernel end Prometheus in order when the agent is killed. It comes with util-linux; without it the next agent ends what is left. */
 const ENDED_WITH_AGENT = ['setpriv', '--pdeathsig', 'TERM', '--'];
 
-/** So many looks in a row at a full volume, which are 5 s apart: its own guard and Prometheus' next block had their chance. */
+/** This many looks in a row at a full volume, which are 5 s apart: its own guard and Prometheus' next block had their chance. */
 const FULL_LOOKS = 3;
 /** Restarts for a full volume come at most so often: each is a gap, and data are deleted. */
 const BETWEEN_FULL_MS = 60_000;
@@ -35,13 +35,13 @@ const BETWEEN_FULL_MS = 60_000;
 /** Both answer at once, unless the machine is starved. */
 const PROBE_TIMEOUT_MS = 5_000;
 
-/** What is found out once, at the start: which Prometheus there is, and what it has. What cannot be found out is told, and taken for unknown. */
+/** What is found out once, at the start: which Prometheus there is, and what it has. What cannot be found out is reported, and taken for unknown. */
 export interface Found {
   readonly features: Features;
   /** With which it locks its data. */
   readonly lockFlags: readonly string[];
   readonly capacity: CapacityFacts;
-  /** Of the volume; undefined where it could not be read. */
+  /** Of the volume; undefined if it could not be read. */
   readonly usedBytes: number | undefined;
   readonly loadFile: LoadFile;
 }
@@ -59,7 +59,7 @@ export async function findOwnPrometheus(
 ): Promise<Found> {
   const help = await askHelp(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
     if (!signal.aborted)
-      log.warn(`the flags of Prometheus are not known, so it is not told to lock its data: ${errorText(error)}`);
+      log.warn(`the flags of Prometheus are unknown, so it runs without a lock on its data: ${errorText(error)}`);
     return '';
   });
   const version = await askVersion(PROMETHEUS, passedOn(environment), signal).catch((error: unknown) => {
@@ -70,7 +70,7 @@ export async function findOwnPrometheus(
     return undefined;
   });
   const { usedBytes, ...volume } = await readVolume(storageFolder).catch((error: unknown): VolumeAtStart => {
-    log.warn(`how large the volume of ${storageFolder} is cannot be told: ${errorText(error)}`);
+    log.warn(`the size of the volume of ${storageFolder} is unknown: ${errorText(error)}`);
     return { kind: 'disk', sizeBytes: undefined, usedBytes: undefined };
   });
   const memory = await readMemoryLimit();
@@ -111,7 +111,7 @@ export interface OwnPrometheusOptions {
   readonly report: (event: OwnPrometheusEvent) => void;
 }
 
-/** What is told of it. */
+/** Where its events go. */
 export type OwnPrometheusEvent =
   | { readonly kind: 'process'; readonly event: SupervisorEvent }
   /** Data were deleted from a full volume. */
@@ -119,7 +119,7 @@ export type OwnPrometheusEvent =
 
 /** The Prometheus that the agent runs itself. */
 export interface OwnPrometheus {
-  /** Takes what it is to be started with; it never blocks, and a running one is started anew only for other flags. */
+  /** Takes what it is to be started with; it never blocks, and a running one is restarted only for other flags. */
   readonly want: (launch: Launch) => void;
   /** Why there is no process of it at present; undefined while there is one. */
   readonly absence: () => string | undefined;

@@ -26,7 +26,7 @@ export interface Starts {
   begin(signal: AbortSignal): Promise<number>;
   /** Notes a start. Whatever happens from now on counts as a kill, until one of the others is called. */
   started(pid: number, killed: number): Promise<void>;
-  /** It became ready, or ended for another reason: the count begins anew. */
+  /** It became ready, or ended for another reason: the count starts again. */
   cleared(pid: number | undefined): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export function createStarts(dataFolder: string, storageFolder: string): Starts 
       const note = JSON.parse(await readFile(path, 'utf8')) as Partial<Note>;
       return { pid: note.pid ?? 0, killed: note.killed ?? 0 };
     } catch {
-      // None, or half a one: the count begins anew.
+      // None, or half a one: the count starts again.
       return { pid: 0, killed: 0 };
     }
   }

@@ -13,17 +13,17 @@ import type { Starts } from './start-attempts.ts';
 /** Waits before it is started again, doubled from the first to the last. */
 const FIRST_RESTART_MS = 1_000;
 const LAST_RESTART_MS = 60_000;
-/** One that ran ready for so long was well: the next crash is the first again. */
+/** One that ran ready for this long was well: the next crash is the first again. */
 const WELL_AFTER_MS = 60_000;
 /** Changes of its flags within this time are one restart. */
 const JOIN_MS = 1_000;
 /** And restarts for that come at most so often: each is a gap of a scrape or two. */
 const BETWEEN_RESTARTS_MS = 30_000;
-/** After so many crashes in a row other flags wait for the next start, too. */
+/** After this many crashes in a row other flags wait for the next start, too. */
 const EAGER_CRASHES = 2;
 /** How often it is asked whether it is ready. */
 const READY_EVERY_MS = 250;
-/** So many starts in a row killed before they were ready: its log does not fit into memory. */
+/** This many starts in a row killed before they were ready: its log does not fit into memory. */
 const KILLED_STARTS = 3;
 /** Lines about damage that are kept of a start: one names every damaged block. */
 const KEPT_DAMAGES = 1_000;
@@ -77,7 +77,7 @@ export interface SupervisorOptions {
 export interface Supervisor {
   /** What it is to be started with from now on; a running one is restarted if that is not what it was started with. */
   readonly want: (launch: Launch) => void;
-  /** Restarts a running one at once, so that it is prepared anew. */
+  /** Restarts a running one at once, so that it is prepared again. */
   readonly restart: (why: string) => void;
   /** Runs it until the signal aborts, and then stops it. Never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;

@@ -1,7 +1,7 @@
 import { shortLine } from '../../shared/text.ts';
 import type { LogLine } from '../api/logfmt.ts';
 
-/** So many are named; more did not run at once on a small instance. */
+/** This many are named; more did not run at once on a small instance. */
 const MOST_NAMED = 3;
 /** A query can be a thousand characters long. */
 const LONGEST_QUERY = 200;

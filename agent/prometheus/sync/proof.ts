@@ -18,7 +18,7 @@ export interface Version {
   readonly targets: number;
 }
 
-/** What Prometheus told at one moment; undefined is what it did not tell. */
+/** What Prometheus reported at one moment; undefined is what it did not tell. */
 export interface Observation {
   /** Of the target file as last read. */
   readonly mtimeSeconds: number | undefined;

@@ -48,12 +48,12 @@ export interface ProverOptions {
   /** What targets without their own are scraped with. */
   readonly scrape: () => ScrapeDefaults;
   readonly clock: Clock;
-  /** The file discovery is dead and has to be begun anew; told once a case. */
+  /** The file discovery is dead and has to be restarted; told once a case. */
   readonly onDead: () => void;
   readonly report: (event: SyncEvent) => void;
 }
 
-/** What is told of it. */
+/** Where its events go. */
 export type SyncEvent =
   /** At each change. */
   | { readonly kind: 'sync'; readonly status: SyncStatus }
@@ -71,7 +71,7 @@ export interface Prover extends Writing {
 export function createProver({ client, targetsFile, scrape, clock, onDead, report }: ProverOptions): Prover {
   let proof: Proof | undefined;
   let groups: readonly TargetGroup[] = [];
-  /** Since when the last version is not in Prometheus, or Prometheus does not tell. */
+  /** Since when the last version is not in Prometheus, or Prometheus does not report. */
   let unsureSinceMs: number | undefined;
   /** Since when a Prometheus that has its configuration has not read any version. */
   let unreadSinceMs: number | undefined;
@@ -102,7 +102,7 @@ export function createProver({ client, targetsFile, scrape, clock, onDead, repor
       metrics = readMetrics(await client.metrics(), targetsFile);
       isReachable = true;
     } catch (error) {
-      // What is in a Prometheus that does not answer is unknown; one that is just being restarted is no trouble yet.
+      // What is in a Prometheus that does not answer is unknown; one that is just being restarted is no problem yet.
       isReachable = false;
       unreadSinceMs = undefined;
       unsureSinceMs ??= clock.nowMs();

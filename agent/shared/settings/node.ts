@@ -24,12 +24,12 @@ export interface MapNode {
 
 export type Json = string | number | readonly Json[] | { readonly [key: string]: Json };
 
-/** So many values at most in one setting: what fits into its largest text is always fewer, unless YAML's aliases multiply it. */
+/** This many values at most in one setting: what fits into its largest text is always fewer, unless YAML's aliases multiply it. */
 export const MOST_NODES = 20_000;
-/** So many lists and maps inside each other at most: no setting has more than 6. */
+/** This many lists and maps inside each other at most: no setting has more than 6. */
 export const DEEPEST = 20;
 
-/** A value as JSON or YAML have it, or what is wrong with it. Its texts together may have so many characters. */
+/** A value as JSON or YAML have it, or what is wrong with it. Its texts together may have this many characters. */
 export function fromJson(value: unknown, mostCharacters: number): Node | string {
   let nodes = 0;
   let characters = 0;

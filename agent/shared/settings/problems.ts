@@ -1,7 +1,7 @@
 import { shortLine } from '../text.ts';
 import type { Node } from './node.ts';
 
-/** What a person reads at once; the rest comes after these are mended. */
+/** What a person reads at once; the rest comes after these are repaired. */
 const MOST_PROBLEMS = 20;
 /** Longer is no sentence: what would be is cut. */
 const LONGEST_PROBLEM = 400;

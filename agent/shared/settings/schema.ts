@@ -40,7 +40,7 @@ export interface Entry<T> {
   readonly kind: Kind<T>;
   /** What it is when nobody gives it, from the settings above it. */
   readonly fallback?: (known: Partial<Settings>) => T | undefined;
-  /** How the fallback is told. */
+  /** How the fallback is reported. */
   readonly default: string;
 }
 

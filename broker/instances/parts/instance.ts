@@ -23,7 +23,7 @@ export const OWNER_ANNOTATION = 'prometheus-service/instance';
 const EARLIER_DEPLOY_ANNOTATION = 'prometheus-service/earlier-deploy';
 /**
  * Which creation has the app in hand: that which has made it, until another one adopts it. Without it, a creation that fails removes what
- * another broker has adopted, and the instance of a user who was told 201 is gone (8 times in 8 tries, test/broker/brokers.test.ts).
+ * another broker has adopted, and the instance of a user who was reported 201 is gone (8 times in 8 tries, test/broker/brokers.test.ts).
  */
 export const MAKER_ANNOTATION = 'prometheus-service/made-by';
 
@@ -95,7 +95,7 @@ export function birthAnnotations({ names }: Operation, earlier: DeployEvent | un
   };
 }
 
-/** The instance's own app; undefined when there is none, or when it is somebody else's. */
+/** The instance's own app; undefined if there is none, or when it is somebody else's. */
 export async function ownApp(operation: Operation): Promise<App | undefined> {
   const app = await operation.api.app(operation.names.part);
   return app !== undefined && isOwn(operation, app) ? app : undefined;
@@ -140,7 +140,7 @@ export function addressOf(template: string, app: App): string {
   return isWhole && URL.canParse(url) ? url : '';
 }
 
-/** A 404 makes Tsuru ask again at the path of old brokers, or take an update for done; a 412 is told in its own words. */
+/** A 404 makes Tsuru ask again at the path of old brokers, or take an update for done; a 412 is reported in its own words. */
 export function appIsGone({ id: { service, instance }, names }: Operation): BrokerError {
   return new BrokerError(
     410,
@@ -158,7 +158,7 @@ function withAddress(template: string, address: string): string {
 
 export function belongsToSomebodyElse(what: string): BrokerError {
   return new BrokerError(
-    // A 409 is told in Tsuru's own words, and the user would not read this sentence.
+    // A 409 is reported in Tsuru's message, and the user would not read this sentence.
     400,
     `There is ${what} already, which belongs to somebody else: choose another name for the instance.`,
   );

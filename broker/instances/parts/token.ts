@@ -4,7 +4,7 @@ import { mayBeThere } from '../../tsuru/failures.ts';
 import type { Made } from './app.ts';
 import { belongsToSomebodyElse, type Operation } from './instance.ts';
 
-/** Makes the instance's token, or takes a leftover of the same instance and team; what is lost of it, or too much, has it made anew. */
+/** Makes the instance's token, or takes a leftover of the same instance and team; what is lost of it, or too much, has it made again. */
 export async function ensureToken(operation: Operation, team: string): Promise<[Made, string]> {
   const { api, id, names, locked } = operation;
   return operation.inTurn([teamTurn(team), tokenTurn(names.part)], async () => {
@@ -46,7 +46,7 @@ export async function removeToken(operation: Operation): Promise<void> {
   );
 }
 
-/** The instance's own token; undefined when there is none, or when it is somebody else's. */
+/** The instance's own token; undefined if there is none, or when it is somebody else's. */
 export async function ownToken(operation: Operation): Promise<Token | undefined> {
   const token = await operation.api.token(operation.names.part);
   return token !== undefined && isOwnToken(operation, token) ? token : undefined;

@@ -5,7 +5,7 @@ import { AUTHORITIES, MANAGED_BY, USERNAME, VARIABLES, type Operation } from './
 const PASSWORD_BYTES = 18;
 
 /**
- * Sets the variables that an instance needs and lacks, without a restart: a password that is there stays. Tells whether anything was changed.
+ * Sets the variables that an instance needs and lacks, without a restart: a password that is there stays. Returns whether anything was changed.
  * @param token Undefined where the broker may not see it: then the variable stays as it is.
  * @param present What the app has.
  */

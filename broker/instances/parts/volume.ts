@@ -89,7 +89,7 @@ function refusedChange(operation: Operation, volume: Volume, { name, storage }: 
   );
 }
 
-/** Tells whether anything was changed that units see. */
+/** Returns whether anything was changed that units see. */
 async function changeVolume(
   operation: Operation,
   before: Volume | undefined,
@@ -119,7 +119,7 @@ async function putBack(operation: Operation, before: Volume): Promise<void> {
   }
 }
 
-/** Tells whether anything was changed that units see. */
+/** Returns whether anything was changed that units see. */
 async function bringBound(operation: Operation, volume: Volume, spec: VolumeSpec): Promise<boolean> {
   const brought = await bringTo(operation, volume, spec);
   if (brought !== 'made anew' && volume.boundTo.includes(operation.names.part)) return brought === 'changed';

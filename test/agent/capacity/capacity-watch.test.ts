@@ -29,7 +29,7 @@ interface Instance extends AsyncDisposable {
   readonly scrape: (series: number, durationMs: number) => Promise<void>;
 }
 
-/** A fresh instance of 1 GiB with a tmpfs of 256 MiB, whose Prometheus tells what it would with so many series. */
+/** A fresh instance of 1 GiB with a tmpfs of 256 MiB, whose Prometheus reports what it would with this many series. */
 async function startInstance(): Promise<Instance> {
   await using stack = new AsyncDisposableStack();
   const { path } = stack.use(await temporaryTmpfs(VOLUME_BYTES));

@@ -4,7 +4,7 @@ import { describeChurn, NO_CHURN, watchChurn, type ChurnState } from '../../../a
 
 const BUDGET = 1_000;
 
-/** A look at so many seconds, at so many series, of which the apps made these. */
+/** A look at this many seconds, at this many series, of which the apps made these. */
 function look(
   state: ChurnState,
   seconds: number,
@@ -28,11 +28,11 @@ describe('the watch over the series in the head', () => {
     assert.deepEqual(paused(look(NO_CHURN, 0, 1_800, { a: 500, b: 400, c: 5 })), ['a', 'b']);
   });
 
-  it('leaves alone who made few beside the worst', () => {
+  it('does not pause apps that made few new series', () => {
     assert.deepEqual(paused(look(NO_CHURN, 0, 3_000, { a: 900, b: 89 })), ['a']);
   });
 
-  it('pauses more when there are ever more series, once the first pause could show', () => {
+  it('pauses more apps when the number of series still grows after the first pause took effect', () => {
     const first = look(NO_CHURN, 0, 1_800, { a: 900, b: 100 });
     assert.equal(look(first, 5, 2_000, { a: 950, b: 150 }), first);
     const settled = look(first, 15, 2_000, { a: 950, b: 150 });
@@ -41,7 +41,7 @@ describe('the watch over the series in the head', () => {
     assert.deepEqual(paused(look(settled, 25, 2_200, { a: 950, b: 350 })), ['a', 'b']);
   });
 
-  it('pauses nobody where nobody makes new series: what is there goes with the next block', () => {
+  it('pauses no app when no app makes new series: the present ones go with the next block', () => {
     assert.equal(look(NO_CHURN, 0, 3_000), NO_CHURN);
     assert.match(
       describeChurn(NO_CHURN, 3_000, BUDGET) ?? '',
@@ -49,19 +49,19 @@ describe('the watch over the series in the head', () => {
     );
   });
 
-  it('pauses nobody for the few series that apps made before they exploded: their scrapes fail, and make no more', () => {
+  it('pauses no app for series from before its scrapes failed, as it makes no more', () => {
     assert.equal(look(NO_CHURN, 0, 3_000, { a: 100, b: 399 }), NO_CHURN);
     assert.deepEqual(paused(look(NO_CHURN, 0, 3_000, { a: 100, b: 400 })), ['a', 'b']);
   });
 
-  it('scrapes all again when the head is cut, but not within five minutes', () => {
+  it('resumes all apps when the head is truncated, but not within five minutes', () => {
     const state = look(NO_CHURN, 0, 1_800, { a: 900 });
     assert.equal(look(state, 299, 500), state);
     assert.equal(look(state, 300, 1_250), state);
     assert.deepEqual(paused(look(state, 300, 1_249)), []);
   });
 
-  it('tells of paused apps until they are scraped again, and what to do', () => {
+  it('reports paused apps, with what to do, until they are scraped again', () => {
     const state = look(NO_CHURN, 0, 1_800, { shop: 900 });
     assert.match(
       describeChurn(state, 900, BUDGET) ?? '',

@@ -20,7 +20,7 @@ function app(name: string, units: number, parts: Parts = {}): KnownApp {
   });
 }
 
-/** So many samples of each unit of an app. */
+/** This many samples of each unit of an app. */
 function samplesOf(name: string, units: number, samples: number): [string, number][] {
   return Array.from({ length: units }, (_, index) => [sampleKey(name, `${name}-${index}`), samples]);
 }
@@ -57,7 +57,7 @@ function held(groups: readonly TargetGroup[], name: string): readonly TargetGrou
   return parseGroups(renderFile(groups.map((group) => JSON.stringify(group)))).get(name) ?? [];
 }
 
-describe('a discovery that is made to fit', () => {
+describe('a discovery that is fitted to the capacity', () => {
   it('labels each target with its sample limit, and changes nothing else where there is room', () => {
     const apps = [app('blog', 2), app('shop', 1)];
     const { discovery } = fitted(apps, [...samplesOf('blog', 2, 200), ...samplesOf('shop', 1, 900)]);
@@ -111,7 +111,7 @@ describe('a discovery that is made to fit', () => {
     assert.deepEqual(given(fitted([hourly], [], { factor: 8 }).discovery.groups), ['1h 2000']);
   });
 
-  it('goes on with the groups of an app whose units are unknown, each with its limit', () => {
+  it('keeps the target groups of an app whose units are unknown, each with its limit', () => {
     const first = fitted([app('blog', 2)], samplesOf('blog', 2, 200));
     const groups = held(first.discovery.groups, 'blog');
     const again = fitted([{ ...app('blog', 0), fromTargetFile: groups }], [], {
@@ -133,7 +133,7 @@ describe('a discovery that is made to fit', () => {
     assert.deepEqual(given(find(next.discovery, 'blog').groups), ['default 2000']);
   });
 
-  it('stretches held groups from the interval that they want, however often they were read from the file', () => {
+  it('stretches groups read from the target file from their desired interval, however often they are read', () => {
     const annotations = { 'prometheus.io/interval': '20s' };
     for (const [parts, wanted] of [
       [{}, '15s'],
@@ -151,7 +151,7 @@ describe('a discovery that is made to fit', () => {
     }
   });
 
-  it('says of held groups that are left out that they are', () => {
+  it('reports groups read from the target file that are left out', () => {
     const { groups } = discover(byName(app('huge', 40)), OPTIONS);
     const { discovery } = fitted([{ ...app('huge', 0), fromTargetFile: groups }], samplesOf('huge', 40, 900));
     assert.equal(find(discovery, 'huge').groups.length, 17);
@@ -161,7 +161,7 @@ describe('a discovery that is made to fit', () => {
     );
   });
 
-  it('leaves a paused app out with the reason, and its room to it', () => {
+  it('leaves a paused app out with the reason, and keeps its capacity reserved', () => {
     const apps = [app('a', 2), app('b', 2)];
     const samples = [...samplesOf('a', 2, 900), ...samplesOf('b', 2, 900)];
     const before = fitted(apps, samples);
@@ -175,7 +175,7 @@ describe('a discovery that is made to fit', () => {
     assert.equal(plan.load, before.plan.load);
   });
 
-  it('begins after a restart with the targets as the target file has them', () => {
+  it('starts with the targets of the target file after a restart', () => {
     const huge = [app('huge', 12)];
     const before = fitted(huge, samplesOf('huge', 12, 900));
     assert.deepEqual(new Set(given(before.discovery.groups)), new Set(['30s 2000']));
@@ -186,7 +186,7 @@ describe('a discovery that is made to fit', () => {
     assert.deepEqual(memoryOf([{ targets: ['10.0.0.1:1'], labels: { [LIMIT]: 'many' } }], 1).scraped, new Map());
   });
 
-  it('still has one of the targets that do not fit measured, which nobody takes for scraped', () => {
+  it('measures one of the targets that do not fit, and does not report it as scraped', () => {
     const { discovery } = fitted([app('giant', 2)], samplesOf('giant', 2, 100_000));
     const { targets, groups, texts, leftOut } = find(discovery, 'giant');
     assert.deepEqual([targets.length, groups.length, texts.length, leftOut.length], [0, 0, 1, 2]);

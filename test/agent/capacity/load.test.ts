@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { createLoadFile, loadBetween } from '../../../agent/capacity/load.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 
-describe('what Prometheus takes in', () => {
+describe('the load of Prometheus', () => {
   it('is measured over a minute and more, and not across a restart', () => {
     const before = { atMs: 0, series: 10, samples: 1_000 };
     assert.deepEqual(loadBetween(before, { atMs: 100_000, series: 20, samples: 6_000 }), {
@@ -37,7 +37,7 @@ describe('what Prometheus takes in', () => {
     '{"series":1}',
     '{"series":"1","samplesPerSecond":1}',
   ]) {
-    it(`is measured anew where the file is ${text === '' ? 'empty' : text}`, async () => {
+    it(`is measured again when the file is ${text === '' ? 'empty' : text}`, async () => {
       await using folder = await temporaryFolder();
       await writeFile(join(folder.path, 'load.json'), text);
       const file = createLoadFile(folder.path);

@@ -99,7 +99,7 @@ describe('the memory limit', () => {
     assert.deepEqual(limit, MACHINE);
   });
 
-  it('is unknown, and says so, where nothing tells it', async () => {
+  it('is unknown, with the reason, when neither a control group nor the machine has it', async () => {
     assert.equal((await readFrom({})).kind, 'unknown');
     const unlimited = await readFrom({
       'proc/self/cgroup': V1_GROUPS,

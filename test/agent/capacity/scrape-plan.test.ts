@@ -75,7 +75,7 @@ function assertWhole(apps: readonly WantedApp[], planned: ScrapePlan): void {
   }
 }
 
-/** So many apps with targets of any size. */
+/** This many apps with targets of any size. */
 function someApps(most: number): fc.Arbitrary<readonly WantedApp[]> {
   const target = fc.record({
     samples: fc.integer({ min: 1, max: most }),
@@ -90,7 +90,7 @@ function someApps(most: number): fc.Arbitrary<readonly WantedApp[]> {
   );
 }
 
-/** The same apps with other measurements, of each target so many times more. */
+/** The same apps with other measurements, of each target this many times more. */
 function changed(apps: readonly WantedApp[], by: (index: number) => number): readonly WantedApp[] {
   let index = 0;
   return apps.map((one) => ({
@@ -100,7 +100,7 @@ function changed(apps: readonly WantedApp[], by: (index: number) => number): rea
 }
 
 describe('the plan of scrapes', () => {
-  it('scrapes everything as wanted when it fits', () => {
+  it('scrapes everything as desired when it fits', () => {
     const apps = [app('blog', 3, 200), app('shop', 2, 2_460, 30_000)];
     const planned = plan(apps);
     assert.equal(given(planned, 'blog'), '3x15s<=2000, 0 out');
@@ -123,7 +123,7 @@ describe('the plan of scrapes', () => {
     }
   });
 
-  it('takes a new unit for what the others of its process expose, and those of a deploy for what the old ones did', () => {
+  it('counts a new unit as what the other units of its process expose, and those of a deploy as what the old ones exposed', () => {
     const [known, ...others] = app('shop', 45, 200).targets;
     assert.ok(known);
     const units = { app: 'shop', targets: [known, ...others.map((one) => ({ ...one, samples: undefined }))] };
@@ -135,7 +135,7 @@ describe('the plan of scrapes', () => {
     assert.deepEqual(after.memory.usual, planned.memory.usual);
   });
 
-  it('does not take a unit for what another process of its app exposes', () => {
+  it('does not count a unit as what another process of its app exposes', () => {
     const web = app('web', 2, 200).targets;
     const worker = app('worker', 1, 50_000).targets.map((one) => ({ ...one, process: 'worker' }));
     const added = app('added', 1, undefined).targets;
@@ -143,7 +143,7 @@ describe('the plan of scrapes', () => {
     assert.equal(given(planned, 'shop'), '1xmeasured<=1, 3x15s<=2000, 1 out');
   });
 
-  it('lets targets of which nothing is known take only what is free, and measures one of each process otherwise', () => {
+  it('gives unmeasured targets only free capacity, and else measures one of each process', () => {
     const known = app('known', 12, 800);
     const planned = plan([known, app('new', 30, undefined)]);
     assert.equal(given(planned, 'known'), '12x15s<=2000, 0 out');
@@ -154,7 +154,7 @@ describe('the plan of scrapes', () => {
     assert.equal(given(plan([known, measured], planned.memory), 'new'), '30x15s<=2000, 0 out');
   });
 
-  it('takes targets that are left out for what the others of their app expose now, so that none of them is preferred', () => {
+  it('counts targets that are left out as what the others of their app expose now, so that none of them is preferred', () => {
     const calm = plan([app('huge', 200, 200)]);
     const keysOf = ({ apps }: ScrapePlan): ReadonlySet<string> =>
       new Set(apps[0]?.targets.filter(({ isProbe }) => !isProbe).map(({ key }) => key));
@@ -191,7 +191,7 @@ describe('the plan of scrapes', () => {
     );
   });
 
-  it('gives to the others what an app with a single huge target cannot use', () => {
+  it('gives the share that an app with a single huge target cannot use to the other apps', () => {
     const planned = plan([app('giant', 1, 100_000), app('shop', 10, 900)]);
     assert.equal(given(planned, 'giant'), '1xmeasured<=1, 1 out');
     assert.equal(given(planned, 'shop'), '10x15s<=2000, 0 out');
@@ -207,7 +207,7 @@ describe('the plan of scrapes', () => {
     assert.ok(kept.every(({ isSmall, of }) => (isSmall ? of >= 1 : of === 0)));
   });
 
-  it('lets an app that explodes fail alone, still measures it, and scrapes it again once it fits', () => {
+  it('lets only the exploding app fail, still measures it, and scrapes it again once it fits', () => {
     const calm = [app('a', 4, 900), app('b', 4, 900)];
     const before = plan(calm);
     const exploded = plan([app('a', 4, 50_000), app('b', 4, 900)], before.memory);
@@ -226,7 +226,7 @@ describe('the plan of scrapes', () => {
     assert.equal(given(plan([measured, app('b', 4, 900)], after.memory), 'a'), '4x15s<=2000, 0 out');
   });
 
-  it('does not touch an app that exploded, nor its interval, as old Prometheus make all its series when its scrapes end', () => {
+  it('keeps an app that exploded, and its interval, as older Prometheus versions create all its series when its scrapes end', () => {
     const before = plan([app('a', 12, 900), app('b', 1, 100)]);
     assert.equal(given(before, 'a'), '12x30s<=2000, 0 out');
     const exploded = plan([app('a', 12, 90_000), app('b', 1, 100)], before.memory);
@@ -246,17 +246,17 @@ describe('the plan of scrapes', () => {
     assert.equal(given(of(400, grown.memory), 'a'), '1x300s<=2000, 0 out');
   });
 
-  it("stretches all by the watchdog's factor, up to 2 minutes and never shorter than wanted", () => {
+  it('stretches all intervals by the factor of the volume guard, up to 2 minutes and never below the desired one', () => {
     const planned = planScrapes({ apps: [app('a', 1, 200), app('b', 1, 200, 300_000)], limits: LIMITS, factor: 16 });
     assert.equal(given(planned, 'a'), '1x120s<=2000, 0 out');
     assert.equal(given(planned, 'b'), '1x300s<=2000, 0 out');
   });
 
-  it('is without limit when the budget is', () => {
+  it('has no limit when the budget has none', () => {
     assert.equal(given(plan([app('a', 1, 900_000)], undefined, []), 'a'), '1x15s<=Infinity, 0 out');
   });
 
-  it('scrapes all that fits as measured, whatever was measured before', () => {
+  it('scrapes all that fits by the present measurements, whatever was measured before', () => {
     fc.assert(
       fc.property(
         someApps(3_000),
@@ -286,7 +286,7 @@ describe('the plan of scrapes', () => {
     );
   });
 
-  it('changes nothing while measurements move by less than the margin, unless all fits now', () => {
+  it('changes nothing while measurements move by less than the margin, unless everything fits now', () => {
     fc.assert(
       fc.property(
         someApps(20_000),
@@ -330,7 +330,7 @@ describe('the plan of scrapes', () => {
     );
   });
 
-  it('goes on as before after a restart until Prometheus tells what targets expose', () => {
+  it('keeps the plan after a restart until Prometheus has measured the targets', () => {
     const memory = {
       samples: new Map(),
       usual: new Map(),

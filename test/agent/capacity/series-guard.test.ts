@@ -7,7 +7,7 @@ import { createTroubles, type Troubles } from '../../../agent/system/troubles.ts
 
 const BUDGET = 1_000;
 
-/** A Prometheus that answers as it is told. */
+/** A Prometheus that answers as it is reported. */
 class Answers {
   metrics = 'prometheus_tsdb_head_series 500\n';
   made: readonly QueryResult[] = [];
@@ -61,7 +61,7 @@ const texts = (troubles: Troubles): string =>
     .join();
 
 describe('the guard against new series', () => {
-  it('says so when five times the series are there and it cannot find out who made them', async () => {
+  it('reports five times the series of the budget when it cannot find out which apps made them', async () => {
     const { answers, paused, troubles, pass } = guarded();
     answers.metrics = 'prometheus_tsdb_head_series 5000\n';
     answers.failsQuery = true;
@@ -93,7 +93,7 @@ describe('the guard against new series', () => {
       assert.match(texts(troubles), /failed to ask Prometheus/);
     });
 
-  it('says nothing while Prometheus is not ready, as that is told of elsewhere', async () => {
+  it('reports nothing while Prometheus is not ready, as that is reported elsewhere', async () => {
     const { answers, troubles, pass } = guarded();
     answers.failsMetrics = true;
     answers.isReady = false;

@@ -11,7 +11,7 @@ import { temporaryFolder } from '../../support/folder.ts';
 const MIB = 2 ** 20;
 
 describe('the guard of the volume', () => {
-  it('tells of a full volume once, whom it concerns and in words, and when there is room again', async () => {
+  it('reports a full volume once, with the apps affected, and its end', async () => {
     await using folder = await temporaryFolder();
     let usedMib = 50;
     let nowMs = 0;

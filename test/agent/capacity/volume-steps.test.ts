@@ -14,13 +14,13 @@ function after(...looks: readonly VolumeLook[]): WatchState {
   return looks.reduce((state, one) => watch(state, one, BUDGET), calm(BUDGET));
 }
 
-describe('the watchdog of the volume', () => {
-  it('does nothing below 85 %', () => {
+describe('the steps of the volume guard', () => {
+  it('are none below 85 %', () => {
     const { steps, retentionSizeBytes, factor } = after(look(0, 84));
     assert.deepEqual({ steps, retentionSizeBytes, factor }, { steps: 0, retentionSizeBytes: BUDGET, factor: 1 });
   });
 
-  it('halves the retention and doubles the intervals at 85 %, and says so', () => {
+  it('halve the retention and double the intervals at 85 %, and are reported', () => {
     const state = after(look(0, 85));
     assert.deepEqual([state.retentionSizeBytes, state.factor], [18 * MIB, 2]);
     assert.equal(
@@ -29,18 +29,18 @@ describe('the watchdog of the volume', () => {
     );
   });
 
-  it('never lowers the retention below WAL and head, and never raises it', () => {
+  it('never lower the retention below WAL and head, and never raise it', () => {
     assert.equal(after(look(0, 90, 20)).retentionSizeBytes, 25 * MIB);
     assert.equal(after(look(0, 90, 60)).retentionSizeBytes, BUDGET);
   });
 
-  it('gives a step time to show before it takes the next, and takes three at most', () => {
+  it('wait until a step took effect before the next, and are three at most', () => {
     assert.equal(after(look(0, 90), look(30, 90)).factor, 2);
     assert.equal(after(look(0, 90), look(90, 90)).factor, 4);
     assert.equal(after(look(0, 90), look(90, 90), look(180, 90), look(999, 95)).factor, 8);
   });
 
-  it('undoes one step after five minutes with room, and the next after five more', () => {
+  it('are undone one by one, each after five minutes with free space', () => {
     const acted = [look(0, 90), look(90, 90), look(180, 60)];
     assert.equal(after(...acted, look(479, 60)).steps, 2);
     assert.equal(after(...acted, look(480, 60)).steps, 1);
@@ -50,7 +50,7 @@ describe('the watchdog of the volume', () => {
     assert.equal(describeWatch(undone, look(780, 60)), undefined);
   });
 
-  it('undoes nothing while a part of the volume is unknown, and acts at 85 % all the same', () => {
+  it('are not undone while a part of the volume is unknown, but taken at 85 % all the same', () => {
     const unknown = (seconds: number, mib: number): VolumeLook => ({ ...look(seconds, mib), problem: 'EACCES' });
     const acted = [look(0, 90), look(90, 60)];
     assert.equal(after(...acted, unknown(200, 60), look(390, 60), unknown(999, 60)).steps, 1);
@@ -58,15 +58,15 @@ describe('the watchdog of the volume', () => {
     assert.equal(after(unknown(0, 85)).steps, 1);
   });
 
-  it('counts the five minutes anew when there was no room in between', () => {
+  it('start the five minutes again when the free space was too little in between', () => {
     assert.equal(after(look(0, 90), look(90, 60), look(300, 75), look(390, 60), look(600, 60)).steps, 1);
   });
 
-  it('takes half of the volume where there is no budget for it', () => {
+  it('use half of the volume when there is no budget', () => {
     assert.equal(watch(calm(Infinity), look(0, 90), Infinity).retentionSizeBytes, 50 * MIB);
   });
 
-  it("takes over the budget's retention while all is well", () => {
+  it('use the retention of the budget while there is free space', () => {
     assert.equal(watch(after(look(0, 10)), look(1, 10), 50 * MIB).retentionSizeBytes, 50 * MIB);
   });
 });

@@ -186,19 +186,19 @@ describe('annotations', () => {
     ['prot', '80', /prometheus.io\/prot is not known here/],
   ];
   for (const [name, value, problem] of senseless) {
-    it(`that make no sense cost nothing and are reported: ${name}=${value}`, () => {
+    it(`that are invalid lose no target and are reported: ${name}=${value}`, () => {
       const { targets, problems } = withAnnotations({ [`prometheus.io/${name}`]: value });
       assert.equal(targets[0]?.address, '10.0.0.1:8888');
       assert.match(problems.join('\n'), problem);
     });
   }
 
-  it('of a process that make no sense leave those of the app in force', () => {
+  it('of a process that are invalid leave those of the app in force', () => {
     const { targets } = withAnnotations({ 'prometheus.io/port': '9100' }, { 'prometheus.io/port': 'abc' });
     assert.equal(targets[0]?.address, '10.0.0.1:9100');
   });
 
-  it('of one process are none of another whose name is that of an object property', () => {
+  it('of one process do not apply to another whose name is that of an object property', () => {
     const { targets } = discoverOne({
       units: [unit('u', { process: 'constructor' })],
       details: { ports: [port(80, { process: 'constructor' })] },
@@ -208,7 +208,7 @@ describe('annotations', () => {
 });
 
 describe('labels', () => {
-  it('tell the app, process, unit, pool, team, version, platform, and the labels of the app', () => {
+  it('name the app, process, unit, pool, team, version, platform, and the labels of the app', () => {
     const { groups } = discoverOne({ app: { labels: { 'cost-center': '42' } } });
     assert.deepEqual(groups, [
       {

@@ -86,7 +86,7 @@ function discoverList(apps: unknown, appDetails: unknown): Discovery {
 describe(`any list of apps that Tsuru might answer (SEED=${SEED})`, () => {
   const lists = fc.sample(list, { numRuns: LISTS, seed: SEED });
 
-  it('gives every unit exactly once: as a target, or left out with a reason', () => {
+  it('has every unit exactly once: as a target, or left out with a reason', () => {
     for (const { apps, details: appDetails } of lists) {
       for (const { known, targets, leftOut } of discoverList(apps, appDetails).apps) {
         assert.equal(targets.length + leftOut.length, known.units.length);

@@ -30,7 +30,7 @@ describe('the sample limit of a target', () => {
     assert.deepEqual(limits, [2_000, 2_000, 16_000, 16_000, Infinity, Infinity]);
   });
 
-  it('stays until samples outgrow it, or are far below', () => {
+  it('stays until the samples exceed it or are far below', () => {
     const stays = [455, 1_819, 14_545].map((samples) => sampleLimitFor(samples, 16_000));
     assert.deepEqual(stays, [16_000, 16_000, 16_000]);
     const changes = [454, 14_546].map((samples) => sampleLimitFor(samples, 16_000));

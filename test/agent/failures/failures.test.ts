@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { cleanError, readError } from '../../../agent/failures/errors.ts';
 import { createFailures, type Failures } from '../../../agent/failures/failures.ts';
-import { createReach, type Reach } from '../../../agent/failures/reach.ts';
+import { createProbe, type Probe } from '../../../agent/failures/probe.ts';
 import { observeLimits, observeRules } from '../../../agent/failures/states.ts';
 import type { RuleHealth, TargetHealth } from '../../../agent/prometheus/api/client.ts';
 import { createLog } from '../../../agent/shared/log.ts';
@@ -32,13 +32,13 @@ interface Scene {
   readonly after: (seconds: number, page: readonly string[]) => Promise<string[]>;
 }
 
-function startScene(reach?: Reach): Scene {
+function startScene(probe?: Probe): Scene {
   let nowMs = 0;
   const troubles = createTroubles(createLog('silent', []), () => nowMs);
   const asked: string[] = [];
   const answers: Scene['answers'] = { alertmanagers: [AM_URL], rules: [], targets: [] };
   const failures = createFailures({
-    reach,
+    probe,
     client: {
       alertmanagers: () => Promise.resolve(answers.alertmanagers),
       rules() {
@@ -86,7 +86,7 @@ describe('a remote_write', () => {
     assert.deepEqual(await after(15, sending({ failed: 200, sent: 91 })), []);
   });
 
-  it('that cannot be reached fails, and one that takes a retry does not', async () => {
+  it('that cannot be reached fails, and one that succeeds at a retry does not', async () => {
     const away = startScene();
     await away.after(0, sending({}));
     await away.after(15, sending({ retried: 4 }));
@@ -97,12 +97,12 @@ describe('a remote_write', () => {
     assert.deepEqual(await slow.after(60, sending({ retried: 8, sent: 76 })), []);
   });
 
-  it('is not blamed for what it counted before the first look', async () => {
+  it('does not fail for what Prometheus counted before the first observation', async () => {
     const { after } = startScene();
     for (const seconds of [0, 60, 60]) assert.deepEqual(await after(seconds, sending({ failed: 9, sent: 1 })), []);
   });
 
-  it('is told with the error that Prometheus logged last, without secrets', async () => {
+  it('is reported with the last error that Prometheus logged, without secrets', async () => {
     const { after, failures } = startScene();
     await after(0, sending({}));
     await after(15, sending({ retried: 4 }));
@@ -160,19 +160,19 @@ describe('an Alertmanager that is sent nothing', () => {
     assert.equal((await after(15, failed(2))).length, 1);
   });
 
-  it('is asked for by a connection', async () => {
+  it('is probed by a connection', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const url = `http://127.0.0.1:${port}`;
-    const reach = createReach(() => [url, 'http://[::1]:1', 'http://no-such-host.invalid']);
-    assert.equal(await reach(`${url}/api/v2/alerts`), undefined);
+    const probe = createProbe(() => [url, 'http://[::1]:1', 'http://no-such-host.invalid']);
+    assert.equal(await probe(`${url}/api/v2/alerts`), undefined);
     server.close();
     await once(server, 'close');
-    assert.match((await reach(`${url}/api/v2/alerts`)) ?? '', /ECONNREFUSED/);
-    assert.equal(await createReach(() => [])(`${url}/api/v2/alerts`), undefined, 'one of the base');
-    assert.notEqual(await reach('http://[::1]:1/'), undefined);
-    assert.notEqual(await reach('http://no-such-host.invalid/'), undefined);
+    assert.match((await probe(`${url}/api/v2/alerts`)) ?? '', /ECONNREFUSED/);
+    assert.equal(await createProbe(() => [])(`${url}/api/v2/alerts`), undefined, 'one of the base');
+    assert.notEqual(await probe('http://[::1]:1/'), undefined);
+    assert.notEqual(await probe('http://no-such-host.invalid/'), undefined);
   });
 });
 
@@ -194,7 +194,7 @@ describe('a rule', () => {
     `prometheus_rule_evaluation_failures_total{rule_group="f;shop"} ${failed}`,
   ];
 
-  it('is asked for only while rules fail, and told once it failed at two evaluations', async () => {
+  it('is queried only while rules fail, and reported after two failed evaluations', async () => {
     const { after, asked, answers } = startScene();
     await after(0, page(0));
     assert.deepEqual(asked, []);
@@ -214,7 +214,7 @@ describe('a rule', () => {
     assert.equal(asked.length, before);
   });
 
-  it('is asked for again when Prometheus did not answer at its only new failure', async () => {
+  it('is queried again when Prometheus did not answer at its only new failure', async () => {
     const { after, asked, answers } = startScene();
     answers.rules = new Error('timeout');
     await after(0, page(1));
@@ -229,7 +229,7 @@ describe('a rule', () => {
     assert.match(observations[0].error ?? '', /no such function/);
   });
 
-  it('is one with another of its name, which fails if one of them does', () => {
+  it('counts as one with another rule of its name, and fails if either does', () => {
     const { observations } = observeRules(
       [{ ...RULE, health: 'ok' }, RULE, { ...RULE, name: 'x', health: 'unknown' }],
       new Map(),
@@ -245,7 +245,7 @@ describe('a rule', () => {
 });
 
 describe('a group of rules', () => {
-  it('that misses evaluations is told', async () => {
+  it('that misses evaluations is reported', async () => {
     const { after } = startScene();
     const page = (missed: number, done: number): string[] => [
       `prometheus_rule_group_iterations_missed_total{rule_group="f;shop"} ${missed}`,
@@ -259,7 +259,7 @@ describe('a group of rules', () => {
 });
 
 describe('a limit', () => {
-  it('that drops the targets of a job is told with its error', async () => {
+  it('that drops the targets of a job is reported with its error', async () => {
     const { after, answers } = startScene();
     const page = ['prometheus_target_scrape_pool_exceeded_target_limit_total 1'];
     const error = 'target_limit exceeded (number of targets: 2, limit: 1)';
@@ -275,7 +275,7 @@ describe('a limit', () => {
     assert.deepEqual(await after(15, page), []);
   });
 
-  it('is each that Prometheus has, but for those of the room of this instance, which units name themselves', () => {
+  it("is any that Prometheus has, except those of the instance's capacity, which units report themselves", () => {
     const ofApp = { ...TARGET, discovered: { __meta_tsuru_app: 'my-app' } };
     const cases: readonly (readonly [target: TargetHealth, error: string, verdict: string])[] = [
       [TARGET, 'sample limit exceeded', 'fails'],
@@ -296,7 +296,7 @@ describe("an error of Prometheus' log", () => {
   const of = (message: string, fields: Readonly<Record<string, unknown>>): string | undefined =>
     readError({ level: 'warn', message, fields: { err: 'EOF', ...fields } })?.kind;
 
-  it('is of a receiver in the words of Prometheus 2.42 and 3.14, and of nothing else', () => {
+  it('belongs to a receiver in the format of Prometheus 2.42 and 3.14, and to nothing else', () => {
     assert.equal(of('Error sending alert', { alertmanager: 'http://a' }), 'alertmanager');
     assert.equal(of('Error sending alerts', { alertmanager: 'http://a' }), 'alertmanager');
     assert.equal(of('Failed to send batch, retrying', { remote_name: 'far' }), 'remote_write');
@@ -318,7 +318,7 @@ describe("an error of Prometheus' log", () => {
 });
 
 describe('queries', () => {
-  it('that a limit stops more than once in a minute or later are told, until 20 minutes have passed without one', async () => {
+  it('that a limit stops repeatedly are reported until 20 minutes have passed without one', async () => {
     const { after, failures } = startScene();
     failures.onStopped('query_max_samples', 'query processing would load too many samples');
     assert.deepEqual(await after(0, []), []);

@@ -44,7 +44,7 @@ describe('what the gateway forwards', { concurrency: 4 }, () => {
     assert.deepEqual(seen.headers, expected);
   });
 
-  it('comes back with safe headers, and without what tells of the server', async () => {
+  it('is answered with safe headers, and without those that describe the server', async () => {
     await using upstream = await startUpstream((_request, response) => {
       response.writeHead(200, {
         'content-type': 'text/html',
@@ -210,7 +210,7 @@ describe('what the gateway forwards', { concurrency: 4 }, () => {
     await cancelled;
   });
 
-  it('is never whole when Prometheus breaks off, not even by its looks', async () => {
+  it('is visibly incomplete when Prometheus breaks off', async () => {
     await using upstream = await startUpstream((_request, response) => {
       response.write('a piece', () => response.destroy());
     });
@@ -256,7 +256,7 @@ describe('what the gateway forwards', { concurrency: 4 }, () => {
     second.body.destroy();
   });
 
-  it('has a moment to end when the gateway closes', async () => {
+  it('has a grace period to end when the gateway closes', async () => {
     const go = Promise.withResolvers<undefined>();
     await using upstream = await startUpstream((_request, response) => {
       void go.promise.then(() => response.end('late'));

@@ -45,7 +45,7 @@ describe('the limits of the gateway', { concurrency: 4 }, () => {
     await until('no query', async () => (await guarded.metric('queries')) === 0);
   });
 
-  it('drip by drip: a head that comes slowly but steadily is given up, too', async () => {
+  it('end a connection whose head arrives byte by byte', async () => {
     await using upstream = await startUpstream(OBEDIENT);
     await using guarded = await guard(upstream.url, { limits: { headersMs: 300 } });
     const socket = connect(guarded.port, '127.0.0.1');
@@ -58,7 +58,7 @@ describe('the limits of the gateway', { concurrency: 4 }, () => {
     assert.equal(upstream.seen.length, 0);
   });
 
-  it('bound those who read slowly: the answer is cut, and Prometheus is free of it', async () => {
+  it('cut the answer of a slow reader, and release Prometheus', async () => {
     await using upstream = await startUpstream(ENDLESS);
     await using guarded = await guard(upstream.url, { limits: { transferMs: 500, queriesAtOnce: 1 } });
     const socket = connect(guarded.port, '127.0.0.1');
@@ -94,7 +94,7 @@ describe('the limits of the gateway', { concurrency: 4 }, () => {
     assert.equal(await guarded.metric('queries_waiting'), 0);
   });
 
-  it('let a query wait for a while only, and not at all when its client has gone', async () => {
+  it('let a query wait for a limited time, and not at all when its client has gone', async () => {
     await using upstream = await startUpstream(() => undefined);
     await using guarded = await guard(upstream.url, { limits: { queriesAtOnce: 1, queryWaitMs: 700 } });
     const [leaveFirst, leaveSecond] = [new AbortController(), new AbortController()];
@@ -112,7 +112,7 @@ describe('the limits of the gateway', { concurrency: 4 }, () => {
     assert.equal(upstream.seen.length, 1);
   });
 
-  it('let a query run while the bodies of many others do not come', async () => {
+  it('let a query run while the bodies of many others are missing', async () => {
     await using upstream = await startUpstream(OBEDIENT);
     await using guarded = await guard(upstream.url, { limits: { queriesAtOnce: 2, queriesWaiting: 2 } });
     const head = `POST /api/v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: ${RIGHT}\r\nContent-Length: 100\r\n\r\n`;
@@ -123,7 +123,7 @@ describe('the limits of the gateway', { concurrency: 4 }, () => {
     slow.forEach(({ socket }) => socket.destroy());
   });
 
-  it('hold only so much of bodies: the oldest that is still arriving gives way', async () => {
+  it('bound the memory of bodies: the oldest incomplete one is dropped', async () => {
     await using upstream = await startUpstream(OBEDIENT);
     await using guarded = await guard(upstream.url, { limits: { bodyBytes: 1_000, bodiesBytes: 2_500 } });
     const part = `POST /api/v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: ${RIGHT}\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n${'x'.repeat(900)}`;
@@ -137,7 +137,7 @@ describe('the limits of the gateway', { concurrency: 4 }, () => {
       assert.equal((await guarded.get('/api/v1/query', { method: 'POST', body: 'x'.repeat(1_000) })).status, 200);
   });
 
-  it('end a query whose client reads nothing: its place is free, and Prometheus is free of it', async () => {
+  it('end a query whose client reads nothing, and release its slot and Prometheus', async () => {
     await using upstream = await startUpstream(ENDLESS);
     await using guarded = await guard(upstream.url, { limits: { stallMs: 500, queriesAtOnce: 1 } });
     const { socket } = await startReading(guarded, '/api/v1/query');
@@ -148,7 +148,7 @@ describe('the limits of the gateway', { concurrency: 4 }, () => {
     socket.destroy();
   });
 
-  it('let those live who read slowly but steadily, and those who wait for an answer that pauses', async () => {
+  it('keep clients that read slowly but steadily, and those that wait for an answer that pauses', async () => {
     await using upstream = await startUpstream((incoming, response) => {
       if (incoming.url === '/api/v1/labels') response.write('then nothing');
       else ENDLESS(incoming, response);
@@ -205,7 +205,7 @@ describe('the limits of the gateway', { concurrency: 4 }, () => {
     [query, ...guesses].forEach(({ socket }) => socket.destroy());
   });
 
-  it('leave room for health checks to whoever has the password and opens many connections', async () => {
+  it('keep connections free for health checks however many a client with the password opens', async () => {
     await using upstream = await startUpstream((incoming, response) => {
       incoming.resume();
       response.write('part');

@@ -10,12 +10,12 @@ describe('the password of the gateway', { concurrency: 4 }, () => {
     ['', ''],
     ['a:b', 'x'],
   ] as const) {
-    it(`must be whole: ${JSON.stringify([username, password])} does not start`, async () => {
+    it(`must be complete: ${JSON.stringify([username, password])} does not start`, async () => {
       await assert.rejects(guard('http://127.0.0.1:1', { credentials: { username, password } }), /user/);
     });
   }
 
-  it('is asked for at once, with the realm, before anything is told or forwarded', async () => {
+  it('is asked for at once, with the realm, before anything is forwarded', async () => {
     await using upstream = await startUpstream(OBEDIENT);
     await using guarded = await guard(upstream.url, { limits: { wrongPasswordMs: 60_000 } });
     for (const path of ['/', '/api/v1/query', '/metrics', '/tsuru/status', '/-/quit', '/unknown']) {
@@ -28,7 +28,7 @@ describe('the password of the gateway', { concurrency: 4 }, () => {
     assert.equal(await guarded.metric('refused_total{reason="no_credentials"}'), 6);
   });
 
-  it('is the whole one, by the scheme Basic in any case', async () => {
+  it('must match completely, with the scheme Basic in upper or lower case', async () => {
     await using upstream = await startUpstream(OBEDIENT);
     await using guarded = await guard(upstream.url, { limits: { wrongPasswordMs: 1 } });
     assert.equal((await guarded.get('/query', { authorization: RIGHT.replace('Basic', 'bAsIc') })).status, 200);
@@ -49,7 +49,7 @@ describe('the password of the gateway', { concurrency: 4 }, () => {
     assert.equal(upstream.seen.length, 1);
   });
 
-  it('when wrong is answered late and counted, each one, and never slows the right one', async () => {
+  it('is answered late and counted when wrong, and never slows the right one', async () => {
     await using upstream = await startUpstream(OBEDIENT);
     await using guarded = await guard(upstream.url, { limits: { wrongPasswordMs: 3_000 } });
     const GUESSES = 200;
@@ -69,7 +69,7 @@ describe('the password of the gateway', { concurrency: 4 }, () => {
     assert.equal(await guarded.metric('refused_total{reason="wrong_credentials"}'), GUESSES);
   });
 
-  it('when wrong is forgotten as soon as its client leaves, and answered at once when the gateway closes', async () => {
+  it('is forgotten when wrong as soon as its client leaves, and answered at once when the gateway closes', async () => {
     await using upstream = await startUpstream(OBEDIENT);
     const guarded = await guard(upstream.url, { limits: { wrongPasswordMs: 60_000 } });
     const guess = `GET /query HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('shop', 'guess')}\r\n\r\n`;
@@ -85,7 +85,7 @@ describe('the password of the gateway', { concurrency: 4 }, () => {
     assert.match(await stays.answer, /^HTTP\/1.1 401 /);
   });
 
-  it('leaves the health open, which says in plain words what is missing', async () => {
+  it('is not needed for the health pages, which say what is missing', async () => {
     const now = { targetsKnown: false, prometheusReady: false };
     await using guarded = await guard('http://127.0.0.1:1', { readiness: () => Promise.resolve({ ...now }) });
     const ready = async (): Promise<unknown[]> => {

@@ -57,7 +57,7 @@ describe('the gateway in front of a real Prometheus', () => {
     assert.equal((await guarded.get('/api/v1/query?query=%7B')).status, 400);
   });
 
-  it('tells which limit stopped a query, however the answer is encoded, and of no other error', async () => {
+  it('names the limit that stopped a query, however the answer is encoded, and of no other error', async () => {
     const seen: string[] = [];
     await using watched = await guard(prometheus.url, { onStopped: (limit, error) => seen.push(`${limit}: ${error}`) });
     for (const encoding of ['identity', 'gzip', 'deflate']) {

@@ -26,13 +26,13 @@ describe('the routes of the gateway', () => {
     ['/tsuru/status', 'agent'],
     ['/-/ready', 'health'],
   ] as const) {
-    it(`has ${path} as ${kind}, with GET and HEAD`, () => {
+    it(`have ${path} as ${kind}, with GET and HEAD`, () => {
       assert.deepEqual(routeOf('GET', path), { found: true, kind });
       assert.deepEqual(routeOf('HEAD', path), { found: true, kind });
     });
   }
 
-  it('takes POST for queries only, and no other method', () => {
+  it('take POST for queries only, and no other method', () => {
     assert.deepEqual(routeOf('POST', '/api/v1/query_range'), { found: true, kind: 'query' });
     assert.deepEqual(routeOf('POST', '/api/v1/series'), { found: true, kind: 'query' });
     assert.deepEqual(routeOf('POST', '/api/v1/targets'), { found: false, allowed: ['GET', 'HEAD'] });
@@ -66,7 +66,7 @@ describe('the routes of the gateway', () => {
     '/unknown',
     'toString',
   ]) {
-    it(`has no ${path}`, () => {
+    it(`have no ${path}`, () => {
       for (const method of ['GET', 'POST', 'PUT', 'HEAD'])
         assert.deepEqual(routeOf(method, path), { found: false, allowed: [] }, method);
     });
@@ -177,7 +177,7 @@ describe('the target of a request', () => {
     });
   }
 
-  it('means the same to whoever reads it: a URL parser changes nothing in what is forwarded', () => {
+  it('is unambiguous: a URL parser changes nothing in what is forwarded', () => {
     const piece = fc.constantFrom(
       ...[
         '/',

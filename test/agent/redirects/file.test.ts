@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { createLearntFile } from '../../../agent/redirects/file.ts';
+import { createLearnedPathsFile } from '../../../agent/redirects/file.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 
-it('learnt paths are read as they were saved, and a file that is none is told and ignored', async () => {
+it('learned paths are read as they were saved, and an invalid file is reported and ignored', async () => {
   await using folder = await temporaryFolder();
-  const file = createLearntFile(folder.path);
+  const file = createLearnedPathsFile(folder.path);
   assert.deepEqual(await file.load(), { paths: new Map() });
   const path = {
     ...{ app: 'shop', process: 'web', from: '/metrics', asked: ['/metrics'] },
@@ -19,6 +19,6 @@ it('learnt paths are read as they were saved, and a file that is none is told an
     await writeFile(join(folder.path, 'redirects.json'), text);
     const { paths, problem } = await file.load();
     assert.equal(paths.size, 0, text);
-    assert.match(problem ?? '', /^the learnt paths cannot be read, so they are learnt anew: /);
+    assert.match(problem ?? '', /^the learned paths cannot be read, so they are learned again: /);
   }
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { discover, type Discovery } from '../../../agent/discovery/discover.ts';
 import type { TargetHealth } from '../../../agent/prometheus/api/client.ts';
-import { withLearntPaths, type LearntPaths } from '../../../agent/redirects/learnt.ts';
+import { withLearnedPaths, type LearnedPaths } from '../../../agent/redirects/learned-paths.ts';
 import { placeOf, placeText, type Destination } from '../../../agent/redirects/place.ts';
 import { createRedirects } from '../../../agent/redirects/redirects.ts';
 import { createLog } from '../../../agent/shared/log.ts';
@@ -38,18 +38,18 @@ interface Scene {
   readonly asked: number[];
   readonly saved: number[];
   problems(): readonly string[];
-  /** The place that Prometheus is told. */
+  /** The place that Prometheus is reported. */
   place(): string;
 }
 
-/** Runs a scene for so many minutes; `each` is called before each look. */
+/** Runs a scene for this many minutes; `each` is called before each look. */
 async function play(
   scene: Partial<Scene>,
   minutes: number,
   each: (scene: Scene) => void = () => undefined,
 ): Promise<Scene> {
   const stop = new AbortController();
-  let learnt: LearntPaths = new Map();
+  let learned: LearnedPaths = new Map();
   const redirects = createRedirects({
     file: {
       load: () => Promise.resolve({ paths: new Map() }),
@@ -77,13 +77,13 @@ async function play(
     scrapeIntervalMs: () => 15_000,
     log: createLog('silent', []),
     discovered: () => discovery(state.version),
-    learnt: () => learnt,
+    learned: () => learned,
     onLearnt(paths) {
-      learnt = paths;
+      learned = paths;
     },
   });
   const labels = (): Readonly<Record<string, string>> =>
-    withLearntPaths(discovery(state.version), learnt).groups[0]?.labels ?? {};
+    withLearnedPaths(discovery(state.version), learned).groups[0]?.labels ?? {};
   const health = (): TargetHealth => {
     const error = state.answers(state.place());
     const discovered = { __metrics_path__: '/metrics', ...labels(), __address__: '10.0.0.1:80' };
@@ -107,7 +107,7 @@ async function play(
 }
 
 describe('the agent', () => {
-  it('asks a process that redirects once, and never again while the learnt path works', async () => {
+  it('asks a process that redirects once, and never again while the learned path works', async () => {
     const scene = await play({ answers: (place) => (place === '/metrics' ? REDIRECT : undefined) }, 60);
     assert.deepEqual([scene.asked, scene.saved, scene.place(), scene.problems()], [[0], [1], '/metrics/', []]);
   });
@@ -127,7 +127,7 @@ describe('the agent', () => {
     assert.match(scene.problems().join(), /\/metrics\/ fails: server returned HTTP status 404/);
   });
 
-  it('has no problem to tell once the process is up', async () => {
+  it('reports no problem once the process is up', async () => {
     const scene = await play({ answers: (place) => (place === '/metrics' ? REDIRECT : MISSING) }, 5, (now) => {
       if (now.nowMs > 4 * MINUTE_MS) now.answers = () => undefined;
     });

@@ -79,7 +79,7 @@ describe('the reporter', () => {
     ],
   ];
   for (const [key, begin, end] of table) {
-    it(`tells the trouble "${key}" once and its end once`, () => {
+    it(`reports the problem "${key}" once and its end once`, () => {
       const { report, lines, troubles } = start();
       report(end);
       assert.deepEqual([lines, troubles()], [[], []], 'an end of nothing is not told');
@@ -90,25 +90,25 @@ describe('the reporter', () => {
     });
   }
 
-  it('keeps what a list that could not be had said of apps that cannot be read', () => {
+  it('keeps the problem of unreadable apps when a later list failed', () => {
     const { report, troubles } = start();
     report(poll('app 3 cannot be read'), FAILED_POLL);
     assert.deepEqual(troubles(), ['list', 'poll']);
   });
 
-  it('does not end the problem that Prometheus is late when another version is only not loaded yet', () => {
+  it('does not end the problem of a late Prometheus when another version is not loaded yet', () => {
     const { report, troubles } = start();
     report({ kind: 'sync', status: { inSync: false, sinceMs: 0, problem: 'late' } });
     report({ kind: 'sync', status: { inSync: false, sinceMs: 0 } });
     assert.deepEqual(troubles(), ['sync']);
   });
 
-  it('tells units that are unknown by app, and that their targets stay, until all are known', () => {
+  it('names the apps whose units are unknown, and that their targets stay, until all are known', () => {
     const { report, lines, troubles } = start();
     const unknown = { ...known('my-app'), unknown: { reason: 'no cluster', sinceMs: 0 } };
     const discovery = discover(byName(unknown, known('other')), OPTIONS);
     report({ kind: 'targets', discovery, changes: [] });
-    assert.deepEqual(lines, ['the units of my-app are unknown, their last targets stay: no cluster']);
+    assert.deepEqual(lines, ['the units of my-app are unknown, keeping their last targets: no cluster']);
     report({ kind: 'targets', discovery: DISCOVERY, changes: [] });
     assert.deepEqual(troubles(), []);
   });
@@ -126,7 +126,7 @@ describe('the reporter', () => {
     assert.equal(lastPollSuccessMs, 1_000);
   });
 
-  it('does not take a file that was as it should be for a write, but ends the problem of one', () => {
+  it('does not count an unchanged file as a write, but ends the problem of a failed one', () => {
     const { report, progress, troubles, at } = start();
     report(NOT_WRITTEN);
     at(9_000);
@@ -141,7 +141,7 @@ describe('the reporter', () => {
     assert.deepEqual(lines, ['Prometheus has loaded the configuration']);
   });
 
-  it('tells settings that are refused and settings that cannot be saved until others are accepted', () => {
+  it('reports refused settings, and settings that cannot be saved, until others are accepted', () => {
     const { report, troubles } = start();
     report({ kind: 'settings', outcome: { kind: 'refused', problems: ['bad'] } });
     report({ kind: 'settings', outcome: { kind: 'not_saved', reason: 'no space' } });
@@ -151,7 +151,7 @@ describe('the reporter', () => {
     assert.deepEqual(troubles(), []);
   });
 
-  it('keeps the first ten losses of data, as they tell how it began', () => {
+  it('keeps the first ten losses of data, as they show the cause', () => {
     const { report, progress, lines } = start();
     for (let number = 1; number <= 12; number += 1) report({ kind: 'lost', text: `block ${number}` });
     const { losses } = progress().supervised;

@@ -39,14 +39,14 @@ describe('the status', () => {
     assert.equal(waiting.versions.prometheus, null);
   });
 
-  it('tells what has not happened yet as null, and not as failed or as 1970', () => {
+  it('has null for what has not happened yet, not a failure or 1970', () => {
     const { lastPoll, lastWrite, sync } = statusOf(INPUT);
     assert.deepEqual(lastPoll, { at: null, ok: null, lastSuccess: null, next: null });
     assert.deepEqual(lastWrite, { at: null, ok: null, file: '/targets.json', targets: 0 });
     assert.deepEqual(sync, { inSync: false, since: null });
   });
 
-  it('tells a loss of data as a problem for a day, and as a loss of the process for ever', () => {
+  it('reports a loss of data as a problem for a day, and as a loss of the process as long as that runs', () => {
     const losses = [{ atMs: 9 * DAY_MS, text: 'a block is lost' }];
     const at = (wallMs: number): ReturnType<typeof statusOf> =>
       statusOf({ ...INPUT, wallMs, progress: { ...INPUT.progress, supervised: { crashes: 0, losses } } });
@@ -56,7 +56,7 @@ describe('the status', () => {
     assert.equal(later.prometheus.process?.losses.length, 1);
   });
 
-  it('tells since when each trouble is there', () => {
+  it('has the start of each problem', () => {
     const { problems } = statusOf({ ...INPUT, troubles: [{ key: 'poll', text: 'no answer', sinceMs: 0 }] });
     assert.deepEqual(problems, ['no answer (since 1970-01-01T00:00:00.000Z)']);
   });
@@ -65,14 +65,14 @@ describe('the status', () => {
     assert.equal(statusOf({ ...INPUT, isSupervised: false }).prometheus.process, undefined);
   });
 
-  it('keeps the units of an app that is unknown, and tells why and since when', () => {
+  it('keeps the units of an app that is unknown, with the reason and the start', () => {
     const app = { ...known('my-app'), unknown: { reason: 'no cluster', sinceMs: 0 } };
     const [status] = statusOf({ ...INPUT, discovery: discover(byName(app), OPTIONS) }).apps;
     assert.deepEqual(status?.unknown, { reason: 'no cluster', since: '1970-01-01T00:00:00.000Z' });
     assert.equal(status.units.length, 1);
   });
 
-  it('shows units of the last target file as unknown while Tsuru has not told them', () => {
+  it('shows units of the last target file as unknown until Tsuru lists them', () => {
     const labels = { __meta_tsuru_app: 'my-app', __meta_tsuru_unit: 'my-app-1', __meta_tsuru_process: 'web' };
     const app = {
       ...known('my-app', { units: [] }),
@@ -85,7 +85,7 @@ describe('the status', () => {
     ]);
   });
 
-  it('tells nothing of the health of a target that Prometheus does not tell, and no last scrape before the first', () => {
+  it('has no health for a target that Prometheus does not list, and no last scrape before the first', () => {
     const app = known('my-app', { units: [unit('a'), unit('b', { internalIp: '10.0.0.2' })] });
     const [status] = statusOf({
       ...INPUT,
@@ -110,7 +110,7 @@ describe('the status', () => {
     assert.deepEqual(problems(health({ health: 'up', lastError })), []);
   });
 
-  it('tells what else is wrong with an app beside that app only', () => {
+  it('shows further problems of an app beside that app only', () => {
     const { apps } = statusOf({
       ...INPUT,
       discovery: discover(byName(known('a'), known('b')), OPTIONS),

@@ -86,7 +86,7 @@ describe('a line of Prometheus about samples that were not stored', () => {
 });
 
 describe('samples that are refused', () => {
-  it('are told with their app, their number and since when, for five minutes after the last', () => {
+  it('are reported with their app, number and start until five minutes after the last', () => {
     const { refusals, counted, time } = startScene();
     time.nowMs = MINUTE_MS;
     const refuse = (target: string): void => {
@@ -132,7 +132,7 @@ describe('samples that are refused', () => {
     refusals.onMetrics(page(7));
     assert.deepEqual([counted, troubles.current()], [[], []]);
     refusals.onMetrics(page(10));
-    // Started anew.
+    // Started again.
     refusals.onMetrics(page(2));
     assert.deepEqual(counted, [' out_of_bounds 3', ' out_of_bounds 2']);
     assert.match(troubles.current()[0]?.text ?? '', /^Prometheus refused 5 samples for their timestamps/);

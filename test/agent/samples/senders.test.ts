@@ -30,7 +30,7 @@ function pageOf({ pending, sentSeconds, newestSeconds, name = 'far' }: Sending, 
   ].join('\n');
 }
 
-/** Looks at what `of` says each 15 s for some time, and returns the texts of the troubles at each look. */
+/** Looks at what `of` says each 15 s for some time, and returns the texts of the problems at each look. */
 function look(seconds: number, of: (atSeconds: number) => Sending | undefined): string[][] {
   let nowMs = 0;
   const troubles = createTroubles(createLog('silent', []), () => nowMs);
@@ -46,7 +46,7 @@ function look(seconds: number, of: (atSeconds: number) => Sending | undefined): 
 }
 
 describe('a sender of remote_write', () => {
-  it('that keeps up, or has nothing to send, is no trouble', () => {
+  it('that keeps up, or has nothing to send, is no problem', () => {
     const cases: readonly ((at: number) => Sending)[] = [
       (at) => ({ pending: 500, sentSeconds: at - 5, newestSeconds: at }),
       // It drops all samples.
@@ -59,7 +59,7 @@ describe('a sender of remote_write', () => {
     for (const of of cases) assert.deepEqual(look(3_600, of).flat(), []);
   });
 
-  it('whose receiver is away is told long before the first sample is lost, and until it has caught up', () => {
+  it('whose receiver is away is reported long before the first sample is lost, and until it has caught up', () => {
     const { leastMs } = outageBridged({ ...WAL, samplesPerSecond: 1_000 });
     const backAt = 1_200;
     const told = look(1_500, (at) => ({
@@ -79,18 +79,18 @@ describe('a sender of remote_write', () => {
     assert.ok(told.slice(first, backAt / 15).every((texts) => texts.length === 1));
   });
 
-  it('that is slower than what comes in is told as well', () => {
+  it('that is slower than the load is reported as well', () => {
     const told = look(1_200, (at) => ({ pending: 500, sentSeconds: at / 2, newestSeconds: at }));
     assert.match(told.at(-1)?.join() ?? '', /is 10m behind/);
   });
 
-  it('is no trouble any more once it is removed', () => {
+  it('is no problem any more once it is removed', () => {
     const told = look(900, (at) => (at > 600 ? undefined : { pending: 5, sentSeconds: 0, newestSeconds: at }));
     assert.equal(told.at(40)?.length, 1);
     assert.deepEqual(told.at(-1), []);
   });
 
-  it('says what is lost once it is', () => {
+  it('reports lost samples once there are some', () => {
     const sender = { key: '', name: '0a1b2c', url: URL_WITH_SECRET, pending: 1, sentSeconds: 0 };
     const outage = { leastMs: 30 * MINUTE_MS, mostMs: 60 * MINUTE_MS };
     assert.equal(

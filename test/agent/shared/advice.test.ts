@@ -42,20 +42,20 @@ describe("a redirect of Tsuru's", () => {
     [
       'https://a.example.com',
       `http://a.example.com${LIST}`,
-      'it leads from https:// to http://a.example.com/1.0/apps, which would tell the token to everybody on the way: have its proxy corrected',
+      'it leads from https:// to http://a.example.com/1.0/apps, which would show the token to everybody on the way: correct its proxy',
     ],
     ['http://a.example.com', 'ftp://a.example.com/', OTHERS],
     ['http://a.example.com', 'http://', OTHERS],
     ['http://a.example.com', undefined, OTHERS],
   ] as const) {
-    it(`from ${tsuru} to ${String(location)} is told with what to do`, () => {
+    it(`from ${tsuru} to ${String(location)} is reported with what to do`, () => {
       assert.equal(redirectAdvice(new URL(tsuru), LIST, location), advice);
     });
   }
 });
 
 describe('a connection to Tsuru that does not fit', () => {
-  it('is told with the address that does', () => {
+  it('is reported with the address that fits', () => {
     const http = new URL('http://tsuru.example.com:8443/api/');
     const advice = 'set TSURU_HOST to https://tsuru.example.com:8443/api';
     assert.equal(plainAdvice(http, 400, 'Client sent an HTTP request to an HTTPS server.'), advice);

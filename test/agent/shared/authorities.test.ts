@@ -69,7 +69,7 @@ describe('the private CAs', () => {
     );
   });
 
-  it('are used though one has expired, which is told', async () => {
+  it('are used though one has expired, which is reported', async () => {
     await using expired = await makeAuthority('Old CA', true);
     const result = read(`${authority.pem}${expired.pem}`);
     assert.ok(result.ok, JSON.stringify(result));

@@ -15,7 +15,7 @@ function budget(memoryMib: number | undefined, volumeMib: number | undefined, mo
 }
 
 describe('the budget of an instance', () => {
-  it('leaves GOMEMLIMIT what tmpfs and agent do not take, less a tenth', () => {
+  it('gives GOMEMLIMIT what tmpfs and agent leave, less a tenth', () => {
     assert.equal(budget(512, 64).goMemLimitBytes, Math.floor((512 - 128 - 64) * MIB * 0.9));
     const disk = budget(512, 4096, { volume: { kind: 'disk', sizeBytes: 4096 * MIB } });
     assert.equal(disk.goMemLimitBytes, Math.floor((512 - 128) * MIB * 0.9));
@@ -56,7 +56,7 @@ describe('the budget of an instance', () => {
     assert.ok(seriesAt(limits, 1_000) < 3_000);
   });
 
-  it('says with the sum what is tight, and then uses half of what there is for the data', () => {
+  it('shows the sum when it is tight, and then uses half of the space for the data', () => {
     const { problems, retentionSizeBytes, refusal } = budget(230, 64);
     assert.deepEqual(problems, [
       '230 MiB of memory are too few: the agent takes 128 MiB, Prometheus at least 59 MiB, the tmpfs with the data 64 MiB, together 251 MiB; choose a plan with more memory',
@@ -109,7 +109,7 @@ describe('the budget of an instance', () => {
     assert.ok(memory(3) < memory(0) / 1.75);
   });
 
-  it('sets nothing for what is not known', () => {
+  it('sets nothing for unknown sizes', () => {
     assert.deepEqual(budget(undefined, undefined), {
       goMemLimitBytes: undefined,
       retentionSizeBytes: undefined,
@@ -124,7 +124,7 @@ describe('the budget of an instance', () => {
     assert.equal(budget(512, undefined, { ...disk, retentionSizeBytes: 7 }).retentionSizeBytes, 7);
   });
 
-  it('leaves blocks alone that were just made for a load, at any load: else Prometheus would be restarted again and again', () => {
+  it('keeps a block duration that was just chosen, at any load: else Prometheus would be restarted again and again', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 30, max: 32_768 }),

@@ -33,7 +33,7 @@ describe('promtool', () => {
     assert.match(check.text, /^rules: line 5: field exp not found in type rulefmt\.\w+$/);
   });
 
-  it('is missing: nothing is known of the file', async () => {
+  it('is missing: the check is unknown', async () => {
     const missing = createPromtool({ PATH: '/nowhere' });
     assert.deepEqual(await missing('rules', '/dev/null', AbortSignal.timeout(60_000)), {
       kind: 'failed',
@@ -41,7 +41,7 @@ describe('promtool', () => {
     });
   });
 
-  it('tells each failure once, also of several files, beside warnings', () => {
+  it('reports each failure once, also of several files, beside warnings', () => {
     const output = [
       'Checking /data/config/candidate.yml',
       '  SUCCESS: 3 rule files found',

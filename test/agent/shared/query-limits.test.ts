@@ -45,7 +45,7 @@ describe('the limits of queries', () => {
     assert.ok(document.includes(`${told.join(', ')}. One of them is for the rules`), told.join(', '));
   });
 
-  it('are only lowered by what the owner wants, and are what the owner wants where the memory has no limit', () => {
+  it("are only lowered by the owner's values, and equal those where the memory has no limit", () => {
     const most = queryLimitsOf(576 * MIB, UNLIMITED);
     assert.deepEqual(queryLimitsOf(576 * MIB, 1_000), { ...most, maxSamples: 1_000 });
     assert.deepEqual(queryLimitsOf(576 * MIB, most.maxSamples + 1), most);

@@ -5,7 +5,7 @@ import { outageBridged, WAL_BYTES_PER_SAMPLE, walRanges, type Wal } from '../../
 const HOUR_MS = 3_600_000;
 const SEGMENT_BYTES = 10 * 2 ** 20;
 
-/** A log of blocks of an hour, with so many segments in each. */
+/** A log of blocks of an hour, with this many segments in each. */
 function walOf(segmentsPerRange: number): Wal {
   const samplesPerSecond = (segmentsPerRange * SEGMENT_BYTES) / WAL_BYTES_PER_SAMPLE / 3600;
   return { rangeMs: HOUR_MS, segmentBytes: SEGMENT_BYTES, samplesPerSecond };

@@ -41,7 +41,7 @@ describe('a volume', () => {
     ['with room for 1,000 of 10,000 files', space(64 * MIB, 60 * MIB, 10_000, 1_000), false, true],
   ];
   for (const [title, seen, full, room] of TABLE)
-    it(`${title} is ${full ? 'full' : room ? 'well' : 'not full, but not well either'}`, () => {
+    it(`${title} is ${full ? 'full' : room ? 'free' : 'neither full nor free'}`, () => {
       assert.deepEqual([isFull(seen), hasRoom(seen)], [full, room]);
     });
 
@@ -71,12 +71,12 @@ describe('the order in which data go', () => {
     assert.deepEqual(order.join(' '), 't a1 a2 unreadable old new wal/2 wal/1 h1 h2 wbl/1 wbl/0 wal');
   });
 
-  it('has nothing where there is nothing', () => {
+  it('is empty where there are no data', () => {
     assert.deepEqual(removalOrder(NOTHING), []);
   });
 });
 
-describe('what is told of it', () => {
+describe('the report of a removal', () => {
   const before = space(64 * MIB, 0);
   it('names what was lost, with the times of its samples', () => {
     const order = removalOrder({
@@ -93,7 +93,7 @@ describe('what is told of it', () => {
     );
   });
 
-  it('is nothing when only temporary files went', () => {
+  it('is empty when only temporary files were deleted', () => {
     assert.equal(describeRemoved([{ kind: 'temporary', path: 't' }], '/data', before), undefined);
   });
 });

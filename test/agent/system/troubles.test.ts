@@ -40,8 +40,8 @@ function start(): Scene {
   };
 }
 
-describe('troubles', () => {
-  it('log a trouble once however often it is seen, and its end once with how long it lasted', () => {
+describe('problems', () => {
+  it('are logged once however often they are seen, and their end once with how long they lasted', () => {
     const { troubles, lines, at } = start();
     troubles.begin('disk', 'the disk is full');
     at(30_000);
@@ -53,7 +53,7 @@ describe('troubles', () => {
     assert.deepEqual(troubles.current(), []);
   });
 
-  it('keep when a trouble began, but tell its newest text', () => {
+  it('keep their start, but have their newest text', () => {
     const { troubles, lines, at } = start();
     at(1_000);
     troubles.begin('poll', 'no route');
@@ -63,7 +63,7 @@ describe('troubles', () => {
     assert.deepEqual(lines, ['warn: no route']);
   });
 
-  it('log a trouble anew when it returns after its end', () => {
+  it('are logged again when they return after their end', () => {
     const { troubles, lines, at } = start();
     troubles.begin('disk', 'full');
     troubles.end('disk', 'room');
@@ -73,7 +73,7 @@ describe('troubles', () => {
     assert.equal(lines.length, 3);
   });
 
-  it('count from an earlier beginning where one is told, and never a negative time when the clock jumps back', () => {
+  it('count from an earlier start where one is given, and never a negative time when the clock jumps back', () => {
     const { troubles, lines, at } = start();
     at(60_000);
     troubles.begin('crash', 'it crashed', {}, 10_000);
@@ -83,7 +83,7 @@ describe('troubles', () => {
     assert.equal(lines[1], 'info: it runs (after 0s)');
   });
 
-  it('end one trouble and leave the others', () => {
+  it('end one by one', () => {
     const { troubles } = start();
     troubles.begin('a', 'one');
     troubles.begin('b', 'two');
@@ -94,7 +94,7 @@ describe('troubles', () => {
     );
   });
 
-  it('begin none while the agent stops, but still end those that are there', () => {
+  it('do not begin while the agent stops, but can end', () => {
     const { troubles, lines, stop } = start();
     troubles.begin('a', 'one');
     stop();

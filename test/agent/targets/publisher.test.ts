@@ -16,11 +16,11 @@ const WHY = 'it was unbound';
 interface Scene {
   readonly publisher: Publisher;
   readonly told: string[];
-  /** Has an app's targets published as they would be discovered anew. */
+  /** Has an app's targets published as they would be discovered again. */
   readonly publish: (known: KnownApps) => Promise<void>;
 }
 
-/** A publisher in a folder, and what it tells. */
+/** A publisher in a folder, and what it reports. */
 function start(folder: string): Scene {
   const told: string[] = [];
   const publisher = createPublisher({
@@ -43,7 +43,7 @@ function start(folder: string): Scene {
 }
 
 describe('why an app is gone', () => {
-  it('is told with the publish that lacks it, whatever is published in between', async () => {
+  it('is reported with the publish that lacks it, whatever is published in between', async () => {
     await using folder = await temporaryFolder();
     const { publisher, told, publish } = start(folder.path);
     await publish(BOTH);
@@ -56,7 +56,7 @@ describe('why an app is gone', () => {
     assert.deepEqual(told, [`my-app: ${WHY}: 1 unit removed, 0 scraped`]);
   });
 
-  it('is told also when another publish is under way, and again once the app has returned and goes for another reason', async () => {
+  it('is reported also when another publish is under way, and again once the app has returned and goes for another reason', async () => {
     await using folder = await temporaryFolder();
     const { publisher, told, publish } = start(folder.path);
     await publish(BOTH);

@@ -32,7 +32,7 @@ describe('the target file', () => {
     assert.equal((await stat(file.path)).ino, before.ino);
   });
 
-  it('gets a second of its own for each version, also when the clock stands or jumps back', async () => {
+  it('gets a distinct second for each version, also when the clock stands still or jumps back', async () => {
     await using folder = await temporaryFolder();
     let wallMs = 1_000_000_900;
     const file = createTargetFile(folder.path, () => wallMs);
@@ -83,7 +83,7 @@ describe('target groups', () => {
     assert.deepEqual([...parseGroups(renderFile(groups.map(renderGroup))).values()].flat(), groups);
   });
 
-  it('that are none are one empty group', () => {
+  it('are one empty group when there are none', () => {
     assert.equal(renderFile([]), '[{"targets": []}]\n');
     assert.equal(parseGroups(renderFile([])).size, 0);
   });

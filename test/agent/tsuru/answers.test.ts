@@ -116,7 +116,7 @@ describe("Tsuru's list of apps", () => {
     });
   }
 
-  it('is read without the entries that have no name or a second app of a name, which are reported', () => {
+  it('is read without entries that have no name or a duplicate one, which are reported', () => {
     const { apps, problems } = readAppList([null, { units: [] }, { name: 'a', units: [] }, { name: 'a', units: [{}] }]);
     assert.deepEqual([...apps.keys()], ['a']);
     assert.deepEqual(apps.get('a')?.units, { kind: 'known', units: [] });
@@ -204,7 +204,7 @@ describe('the details of an app', () => {
     assert.deepEqual(readAppDetails({ name: 'a', units: [], error: 'boom' }, 'a').ports, []);
   });
 
-  it('of an app without a deploy are no trouble, whatever the error', () => {
+  it('of an app without a deploy are no problem, whatever the error', () => {
     assert.deepEqual(readAppDetails({ name: 'a', deploys: 0, units: [], error: UNITS }, 'a').ports, []);
   });
 
@@ -249,7 +249,7 @@ describe('the permissions of a token', () => {
     assert.equal(mayRead([{ name: 'app.read.env', contextType: 'app', contextValue: 'my-app' }], 'my-app'), false);
   });
 
-  it('are none only if the answer says so', () => {
+  it('are empty only if the answer says so', () => {
     assert.deepEqual(readPermissions({ Email: 'x', Permissions: null }), []);
     for (const body of [{}, { Email: 'x' }, null, [], { Permissions: 'x' }]) assert.throws(() => readPermissions(body));
   });

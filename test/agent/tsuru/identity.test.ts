@@ -78,7 +78,7 @@ describe('an app of a name that is known', () => {
     });
   }
 
-  it('is none any more once its app is former: only the team is kept, also when it becomes former again', () => {
+  it('is dropped once its app is former: only the team is kept, also when it becomes former again', () => {
     assert.deepEqual(FORMER, {
       app: { name: 'pay', pool: '', team: '', annotations: {}, labels: {} },
       units: [],
@@ -88,7 +88,7 @@ describe('an app of a name that is known', () => {
     assert.equal(makeFormer(former, ['pay', 'other']), former);
   });
 
-  it('waits with a problem that says whose it is and what to do', () => {
+  it('waits with a problem that names its team and what to do', () => {
     const { strangers, problems } = identify(byName(OLD), new Map([['pay', listed('b')]]), own('[]'));
     assert.deepEqual([...strangers.values()], ['it is another app now, of team b']);
     assert.deepEqual(problems, [

@@ -82,7 +82,7 @@ describe('the settings of an instance', () => {
     assert.deepEqual(next.told, [], 'what was restored is no news');
   });
 
-  it('stay when the annotation is gone, as that is not the defaults', async () => {
+  it('stay when the annotation is gone, as that does not mean the defaults', async () => {
     await using folder = await temporaryFolder();
     const { settings, told, days } = start(folder.path);
     await settings.offer(undefined);
@@ -97,7 +97,7 @@ describe('the settings of an instance', () => {
     assert.equal(told[2], 'accepted', 'the end of the problem is told');
   });
 
-  it('stay when the new ones are none, or no configuration can be made of them, which is tried again after a minute', async () => {
+  it('stay when the new ones are invalid or cannot be rendered, which is retried after a minute', async () => {
     await using folder = await temporaryFolder();
     const { settings, told, checked, days, saved, setCheck, clock } = start(folder.path);
     await settings.offer(RETENTION_3D);
@@ -138,7 +138,7 @@ describe('the settings of an instance', () => {
     assert.equal(days(), 5);
   });
 
-  it('say nothing of a check that is given up as the agent stops', async () => {
+  it('report nothing of a check that is aborted as the agent stops', async () => {
     await using folder = await temporaryFolder();
     const { settings, told, days, setCheck, stop } = start(folder.path);
     setCheck(() => {
@@ -163,7 +163,7 @@ describe('the settings of an instance', () => {
     assert.deepEqual(checked, [3]);
   });
 
-  it('are the defaults when the saved ones cannot be used, which is told', async () => {
+  it('are the defaults when the saved ones cannot be used, which is reported', async () => {
     await using folder = await temporaryFolder();
     await writeFile(join(folder.path, 'settings.json'), '{"retention":');
     const { settings, days } = start(folder.path);

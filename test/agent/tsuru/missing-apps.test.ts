@@ -138,7 +138,7 @@ describe('an app that is missing from the list', () => {
     assert.equal((await confirm('my-app')).get('my-app')?.kind, 'unbound');
   });
 
-  it('begins anew with the shortest wait once it was back in the list', async () => {
+  it('starts with the shortest wait again once it was back in the list', async () => {
     const { confirm, states, asked } = start({ granted: ['my-app', 'other'] });
     await confirm('my-app', 'other');
     await confirm('other');

@@ -66,7 +66,7 @@ describe('the order of the lists in an answer of Tsuru does not matter', () => {
     );
   });
 
-  it('so that the same apps are the same knowledge, the very same object, and the same targets', () => {
+  it('so that the same apps are the same object, and the same targets', () => {
     fc.assert(
       fc.property(fc.array(app, { maxLength: 5 }), details, (list, answer) => {
         fc.pre(!outcome(() => readAppDetails(answer, 'a')).includes('Error'));

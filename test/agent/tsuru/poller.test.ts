@@ -127,7 +127,7 @@ function confirmed(binds: Readonly<Record<string, string>>): object {
 }
 
 describe('a poll', () => {
-  it('tells of the own app each time, also when nothing changed: refused settings are tried again then', async () => {
+  it("reports the instance's app each time, also when nothing changed, so that refused settings are retried", async () => {
     const { polls } = await run([{ list: [OWN] }, { list: [OWN] }, { list: [OWN] }]);
     assert.deepEqual(
       polls.map(({ ownAddress }) => ownAddress),
@@ -135,7 +135,7 @@ describe('a poll', () => {
     );
   });
 
-  it('publishes the very same knowledge when only the order of the list changed', async () => {
+  it('publishes the same object when only the order of the list changed', async () => {
     const list = [OWN, app('a', 'x', '1', '2', '3', '4'), app('b', 'x', '5', '6', '7', '8')];
     const { known } = await run([{ list }, { list }]);
     const { known: later } = await run([{ list }, { list }, { list }], known);
@@ -146,7 +146,7 @@ describe('a poll', () => {
 describe('polls are quick', () => {
   const without = { ...OWN, ip: '' };
 
-  it('until Tsuru tells the address of the own app', async () => {
+  it("until Tsuru lists the address of the instance's app", async () => {
     const { polls } = await run([{ list: [] }, { list: [without] }, { list: [without] }, { list: [OWN] }]);
     assert.deepEqual(
       polls.map(({ waitMs }) => waitMs),
@@ -188,7 +188,7 @@ describe('an app that returns with another team', () => {
     assert.equal(ran.polls[1]?.gone.get('pay'), 'the app was removed');
   });
 
-  it('after polls in which nothing could be found out is dropped', async () => {
+  it('after polls that could not find out anything is dropped', async () => {
     const ran = await run([OLD, { ...REMOVED, isFailing: true }, NEW]);
     assert.deepEqual(scrapedIn(ran), [true, true, false]);
   });

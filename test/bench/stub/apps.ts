@@ -43,7 +43,7 @@ export async function createApps(units: number, unitsPerApp: number): Promise<Ap
     born++;
     const ip = `127.${FIRST_BLOCK + (born >> 16)}.${(born >> 8) & 255}.${born & 255}`;
     const name = `${app}-web-5d8c7f9b6d-${born.toString(36).padStart(5, '0')}`;
-    // As pods of Kubernetes are told.
+    // As pods of Kubernetes are reported.
     const address = { Address: null, HostAddr: '', HostPort: '', InternalIP: ip, IP: NODE_ADDRESS };
     return { name, text: JSON.stringify({ ...templates.unit, ID: name, Name: name, AppName: app, ...address }) };
   }

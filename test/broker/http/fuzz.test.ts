@@ -56,7 +56,7 @@ describe('every route', () => {
     return { status: response.status, type: contentType, text: await response.text() };
   }
 
-  it('survives whatever comes: no 5xx, no hang, one plain sentence, no secret in answers or log', async () => {
+  it('survives any input: no 5xx, no hang, one plain sentence, no secret in answers or log', async () => {
     const secrets = await secretsOf(stage);
     const before = await everything(stage);
     /** How often each route gave an answer that is no error, or got past its schema. */

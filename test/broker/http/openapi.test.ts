@@ -18,7 +18,7 @@ interface Document {
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
 describe('the OpenAPI document', () => {
-  it('tells of every route that is there, and of no other', async () => {
+  it('describes every route, and no other', async () => {
     const registry = new Registry();
     const context = { log: createLog('silent', []), metrics: createMetrics(registry) } as unknown as Context;
     const server = await createServer({ context, auth: AUTH, registry });
@@ -29,7 +29,7 @@ describe('the OpenAPI document', () => {
     await server.close();
   });
 
-  it('tells of the status and kind of every answer in the life of an instance', async () => {
+  it('describes the status and type of every answer in the life of an instance', async () => {
     await using stage = await startStage();
     await stage.createApp('my-app');
     const { paths } = JSON.parse((await stage.ask('GET', '/openapi.json')).body) as Document;

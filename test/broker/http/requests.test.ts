@@ -16,7 +16,7 @@ describe('every route', () => {
   });
   after(() => stage[Symbol.asyncDispose]());
 
-  it('but the two for health asks for user and password', async () => {
+  it('except the two for health asks for user and password', async () => {
     const pages = [
       ...ROUTES,
       { method: 'GET', path: '/metrics' },
@@ -88,13 +88,13 @@ describe('every route', () => {
     }
   });
 
-  it('has no place for an instance called plans', async () => {
+  it('refuses an instance called plans', async () => {
     const body = 'name=plans&team=shop';
     const answer = await stage.ask('POST', '/resources', { body, headers: { 'content-type': FORM } });
     assert.deepEqual([answer.status, answer.body], [400, 'No instance can be called plans: choose another name.']);
   });
 
-  it('refuses more than 1 MiB, what is neither form nor JSON, and what is no JSON', async () => {
+  it('refuses more than 1 MiB, other types than form and JSON, and invalid JSON', async () => {
     for (const [type, body, status, words] of [
       [FORM, `name=${'x'.repeat(1024 ** 2)}`, 413, 'The request is larger than 1 MiB.'],
       [JSON_TYPE, `{"name": "${'x'.repeat(1024 ** 2)}"}`, 413, 'The request is larger than 1 MiB.'],

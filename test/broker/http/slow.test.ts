@@ -34,7 +34,7 @@ interface Idle extends AsyncDisposable {
   send(start: string): Socket;
 }
 
-/** A broker's server that never gets as far as Tsuru, and so many times less patient than usual. */
+/** A broker's server that never gets as far as Tsuru, and this many times less patient than usual. */
 async function startIdle(speed = 1): Promise<Idle> {
   await using stack = new AsyncDisposableStack();
   const tsuru = createTsuruClient({ url: new URL('http://127.0.0.1:9'), token: 'a-token' });
@@ -86,7 +86,7 @@ async function assertWell({ url }: Idle): Promise<void> {
 }
 
 describe('a request that is slow to arrive', { concurrency: true }, () => {
-  it('has 30 s', async () => {
+  it('is waited for 30 s', async () => {
     await using idle = await startIdle();
     assert.deepEqual([idle.http.requestTimeout, idle.http.headersTimeout], [30_000, 30_000]);
   });
@@ -116,7 +116,7 @@ describe('a request that is slow to arrive', { concurrency: true }, () => {
     });
   }
 
-  it('has no longer for its body than for its headers', async () => {
+  it('is not waited for longer after its headers', async () => {
     // Node's own limit of the headers would be 6 s here, and the server looks once between that and the 3 s of the whole.
     await using idle = await startIdle(10);
     const body = text(idle.send(BODY));
@@ -131,7 +131,7 @@ describe('a request that is cut off', () => {
     ['in its body', BODY],
     ['between chunks', `${CHUNKED}5\r\nname=\r\n`],
   ] as const) {
-    it(`${what} is answered while somebody listens, and leaves the server well`, async () => {
+    it(`${what} is answered while the client listens, and the server goes on`, async () => {
       await using idle = await startIdle();
       const connected = once(idle.http, 'connection');
       const socket = idle.send(start);
@@ -146,7 +146,7 @@ describe('a request that is cut off', () => {
       ['closes', (socket: Socket) => socket.destroy()],
       ['breaks', (socket: Socket) => socket.resetAndDestroy()],
     ] as const) {
-      it(`${what} by who ${how} the connection leaves the server well`, async () => {
+      it(`${what} by a client that ${how} the connection does not disturb the server`, async () => {
         await using idle = await startIdle();
         const connected = once(idle.http, 'connection');
         const socket = idle.send(start);

@@ -108,12 +108,12 @@ describe('an agent', () => {
     assert.equal((await askAgent(agent.url, CREDENTIALS, NEVER)).kind, 'silent');
   });
 
-  it('may say as much as 16 MiB', async () => {
+  it('may answer up to 16 MiB', async () => {
     await using agent = await startAgent(saying('{"ready": true}'.padEnd(LARGEST)));
     assert.equal((await askAgent(agent.url, CREDENTIALS, NEVER)).kind, 'answered');
   });
 
-  it('that says more than 16 MiB is given up', async () => {
+  it('that answers more than 16 MiB is given up', async () => {
     await using agent = await startAgent(saying('{"ready": true}'.padEnd(LARGEST + 1)));
     const reason = 'its answer is too large';
     assert.deepEqual(await askAgent(agent.url, CREDENTIALS, NEVER), { kind: 'silent', reason });
@@ -211,14 +211,14 @@ describe('the status of an agent', () => {
     });
   });
 
-  it('may name a health of a later version, which counts as not told', async () => {
+  it('may name a health of a later version, which counts as unknown', async () => {
     const answer = await readBack({ apps: [{ name: 'a', units: [{ unit: 'u1', health: 'so-so' }] }] });
     const [app] = answer.kind === 'answered' ? answer.status.apps : [];
     assert.deepEqual(app?.units, [{ unit: 'u1' }]);
   });
 
   for (const reason of LEFT_OUT_REASONS) {
-    it(`tells of a unit left out for "${reason}" as the agent does`, async () => {
+    it(`describes a unit left out for "${reason}" as the agent does`, async () => {
       const unit = { unit: 'u1', leftOut: 'so be it', reason };
       const answer = await readBack({ apps: [{ name: 'a', units: [unit] }] });
       const [app] = answer.kind === 'answered' ? answer.status.apps : [];

@@ -59,7 +59,7 @@ const TABLE: readonly (readonly [what: string, facts: Facts, read: string])[] = 
   [
     'Tsuru cannot list its units, and the agent answers',
     withApp({ units: [], unitsError: 'unable to list app units: timeout' }),
-    'degraded: Tsuru cannot list its units (unable to list app units: timeout), scraping goes on; it is up',
+    'degraded: Tsuru cannot list its units (unable to list app units: timeout), scraping continues; it is up',
   ],
   [
     'Tsuru cannot list its units, and nobody answers',
@@ -80,7 +80,7 @@ const TABLE: readonly (readonly [what: string, facts: Facts, read: string])[] = 
   [
     'a later deploy failed',
     { ...WELL, deploy: failed },
-    'degraded: the last deploy failed, and the version before runs on (no room for it); it is up',
+    'degraded: the last deploy failed, and the version before keeps running (no room for it); it is up',
   ],
   ['it has no units', withApp({ units: [] }), 'stopped: run "tsuru app-start -a prometheus-x"'],
   [

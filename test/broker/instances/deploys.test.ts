@@ -148,7 +148,7 @@ async function startLocked(...apps: readonly string[]): Promise<Looked & { reado
 }
 
 describe('a deploy that is forgotten', () => {
-  it('is at once no longer looked after, and can be begun again', async () => {
+  it('is at once no longer followed, and can be begun again', async () => {
     await using locked = await startLocked('my-app');
     const { deploys, unlock } = locked;
     await deploys.start('my-app', 'the first');
@@ -168,7 +168,7 @@ describe('a deploy that is forgotten', () => {
     assert.equal(deploys.isRunning('my-app'), false);
   });
 
-  it('is the only one: others go on', async () => {
+  it('does not affect other deploys', async () => {
     await using locked = await startLocked('my-app', 'other');
     const { deploys, unlock } = locked;
     await Promise.all(['my-app', 'other'].map((app) => deploys.start(app, 'both')));
@@ -187,7 +187,7 @@ describe('a deploy that is forgotten', () => {
 });
 
 describe('deploys that have not begun', () => {
-  it('do not keep the broker from ending, and none is begun after it', async () => {
+  it("do not delay the broker's end, and none is begun after it", async () => {
     await using locked = await startLocked('my-app', 'other');
     const { deploys, unlock } = locked;
     await Promise.all(['my-app', 'other'].map((app) => deploys.start(app, 'both')));

@@ -15,7 +15,7 @@ interface Label {
 
 interface Told extends AsyncDisposable {
   readonly stage: Stage;
-  /** What the broker answers while the instance's agent tells this. */
+  /** What the broker answers while the instance's agent reports this. */
   readonly labelsOf: (status: unknown) => Promise<readonly Label[]>;
   /** The value of one label; '' where it is left out. */
   readonly valueOf: (label: string, status: unknown) => Promise<string>;
@@ -59,7 +59,7 @@ const appOf = (name: string, units: readonly unknown[], problems: readonly strin
 });
 
 describe('the info of an instance', () => {
-  it('has seven labels at most, in the order of the alphabet, each with something to say', async () => {
+  it('has at most seven labels, in alphabetical order, each with a value', async () => {
     await using told = await startTold('my-app');
     const labels = await told.labelsOf({ ...WELL, problems: ['one'], apps: [appOf('my-app', [up('u1')])] });
     const names = ['Address', 'App', 'In force', 'Problems', 'Units up', 'User and Password'];
@@ -95,7 +95,7 @@ describe('the info of an instance', () => {
     assert.equal(await told.valueOf('Units up', WELL), names.slice(0, 10).join(', '));
   });
 
-  it('names ten of the apps that the agent tells, too, while Tsuru tells neither binds nor grants', async () => {
+  it("names ten of the agent's apps, too, while Tsuru lists neither binds nor grants", async () => {
     await using told = await startTold();
     for (const path of [`/tokens/${APP}`, '/services/instances'])
       told.stage.tsuru.faults.add({ kind: 'status', status: 500, method: 'GET', path });
@@ -104,7 +104,7 @@ describe('the info of an instance', () => {
     assert.equal(await told.valueOf('Units up', { ...WELL, apps }), `${ten.join(', ')} and 3 more`);
   });
 
-  it('tells what Tsuru stores and is not in force, and the command that ends it', async () => {
+  it('names what Tsuru stores but is not in force, and the command that ends that', async () => {
     await using told = await startTold();
     const { stage } = told;
     assert.equal(await told.valueOf('Not in force', WELL), '');
@@ -123,7 +123,7 @@ describe('the info of an instance', () => {
     assert.equal(await told.valueOf('Not in force', WELL), '');
   });
 
-  it('tells of a grant that was taken away, and keeps the app in its list', async () => {
+  it('reports a revoked grant, and keeps the app in its list', async () => {
     await using told = await startTold('my-app');
     const path = `/1.6/roles/prometheus-reader/token/${APP}?context=my-app`;
     await expect(told.stage.admin.call('DELETE', path), 200);
@@ -134,7 +134,7 @@ describe('the info of an instance', () => {
     assert.equal(await told.valueOf('Units up', WELL), 'my-app');
   });
 
-  it('tells three problems, its own first, and counts the others', async () => {
+  it('lists three problems, its own first, and counts the others', async () => {
     await using told = await startTold('my-app');
     const units = [down('u1', 'refused'), down('u2'), { unit: 'u3', leftOut: 'it is full', reason: 'no_capacity' }];
     const apps = [appOf('my-app', units, ['the last one'])];
@@ -151,7 +151,7 @@ describe('the info of an instance', () => {
     );
   });
 
-  it('tells of a unit that is left out for a reason which this broker does not know', async () => {
+  it('shows a unit that is left out for a reason which this broker does not know', async () => {
     await using told = await startTold('my-app');
     const left = (reason: string) => appOf('my-app', [up('u1'), { unit: 'u2', leftOut: 'so be it', reason }]);
     const later = { ...WELL, apps: [left('a_later_one')] };
@@ -172,7 +172,7 @@ describe('the info of an instance', () => {
     assert.equal(await told.valueOf('Units up', WELL), `${long.join(', ').slice(0, LONGEST - 1)}…`);
   });
 
-  it("has blanks for the line breaks of an agent's texts", async () => {
+  it("has spaces for the line breaks of an agent's texts", async () => {
     await using told = await startTold('my-app');
     const apps = [appOf('my-app', [down('u1', '\r\n  a\n\n\tb\u2028c')], ['d\ne'])];
     assert.equal(await told.valueOf('Problems', { ...WELL, apps }), 'u1: a b c; d e');
@@ -185,7 +185,7 @@ describe('the info of an instance', () => {
     assert.ok(Object.values(info).every((value) => !value.includes('\n')));
   });
 
-  it('is JSON of few short lines, whatever an agent tells', async () => {
+  it('is JSON of few short lines, whatever an agent answers', async () => {
     await using told = await startTold('my-app');
     const text = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 300 }),

@@ -28,7 +28,7 @@ describe('a running unit', () => {
     });
   }
 
-  it('tells a fingerprint that is nothing of the token', () => {
+  it('shows a fingerprint that reveals nothing of the token', () => {
     assert.match(fingerprintOf('the-token'), /^[0-9a-f]{8}$/);
     assert.notEqual(fingerprintOf('the-token'), fingerprintOf('the-token2'));
   });

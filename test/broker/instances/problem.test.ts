@@ -15,7 +15,7 @@ describe('a problem of an instance', () => {
     assert.equal(shortProblem('x'.repeat(20), 10), `${'x'.repeat(9)}…`);
   });
 
-  it('hides no other where several are listed', () => {
+  it('does not hide others where several are listed', () => {
     const listed = listProblems([FAILS, 'rule x fails', FAILS, FAILS], 3, 200);
     assert.ok(listed.length <= 200, listed);
     assert.match(listed, /^remote_write to far.*…\s\(since \S+Z\); rule x fails; remote_write.*\) and 1 more$/);

@@ -52,7 +52,7 @@ describe('the plans', () => {
     }
   });
 
-  it("have an administrator's own words first, and alone where both do not fit into 80 characters", () => {
+  it("have the administrator's description first, and alone where both do not fit into 80 characters", () => {
     const descriptionOf = (description: string): string => {
       const result = readPlans(JSON.stringify({ plans: [{ ...GOOD, description }] }));
       assert.ok(result.ok);
@@ -96,7 +96,7 @@ describe('the plans', () => {
       { ...GOOD, settings: { storage: 'tmpfs' } },
       "plan small: storage belongs into the plan's storage.",
     ],
-    ['no default', { ...GOOD, default: false }, 'one plan must be the default, for who names none: none is.'],
+    ['no default', { ...GOOD, default: false }, 'one plan must be the default: none is.'],
     ['no map', 'small', 'plans[0] must be a map.'],
   ] as const) {
     it(`refuse ${what}`, () => {
@@ -104,10 +104,10 @@ describe('the plans', () => {
     });
   }
 
-  it('are all looked at, and all problems told', () => {
+  it('are all checked, and all problems reported', () => {
     assert.deepEqual(problemsOf(GOOD, { ...GOOD }), [
       'plan small is there more than once.',
-      'one plan must be the default, for who names none: small, small are.',
+      'one plan must be the default: small, small are.',
     ]);
     assert.equal(
       problemsOf({ ...GOOD, memory: 1 }, { ...GOOD, name: 'other', default: false, tsuru_plan: 3 }).length,
@@ -115,7 +115,7 @@ describe('the plans', () => {
     );
   });
 
-  it('have all their problems told at once, those of the platform’s defaults once', () => {
+  it('have all their problems reported at once, those of the platform’s defaults once', () => {
     const plan = {
       ...{ ...GOOD, name: 'a b', default: false, memry: 1, memory: '200MB' },
       ...{ settings: { nope: 1 }, ceilings: { rules: 'x' } },
@@ -129,7 +129,7 @@ describe('the plans', () => {
       );
     }
     assert.equal(problems.filter((problem) => problem.includes('foo')).length, 1);
-    assert.ok(problems.includes('one plan must be the default, for who names none: none is.'));
+    assert.ok(problems.includes('one plan must be the default: none is.'));
   });
 
   it('take the platform’s defaults where a plan has none of its own', () => {

@@ -159,7 +159,7 @@ describe('a round of the reconciler', () => {
     );
   });
 
-  it('begins the grace anew when a creation takes the parts in hand, or Tsuru lists the instance meanwhile', () => {
+  it('starts the grace period again when a creation adopts the parts, or Tsuru lists the instance meanwhile', () => {
     const other = new Map([['other', { apps: [], plan: '', parameters: {} }]]);
     const leftover = (maker: string): RoundFacts =>
       facts({ instances: other, part: parts([OWN], { app: app({ [MAKER_ANNOTATION]: maker }) }) });
@@ -171,7 +171,7 @@ describe('a round of the reconciler', () => {
     assert.deepEqual(decide(leftover('a'), listed.memory, SERVICE, GRACE_MS).acts, []);
   });
 
-  it('removes a few parts a round, and tells how many wait', () => {
+  it('removes a few parts a round, and reports how many wait', () => {
     const names = ['a', 'b', 'c'];
     const many: RoundFacts = {
       instances: new Map([['other', { apps: [], plan: '', parameters: {} }]]),
@@ -184,7 +184,7 @@ describe('a round of the reconciler', () => {
     assert.deepEqual([due.length, postponed], [MOST_REMOVALS, 9 - MOST_REMOVALS]);
   });
 
-  it('tries all leftovers in turn, so that those which cannot be removed keep no other there', () => {
+  it('tries all leftovers in turn, so that those which cannot be removed block no other', () => {
     const only = parts([], { token: undefined, hasVolume: false });
     const many: RoundFacts = {
       instances: new Map([['other', { apps: [], plan: '', parameters: {} }]]),

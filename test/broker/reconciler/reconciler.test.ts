@@ -71,7 +71,7 @@ async function scriptedBroker(): Promise<ScriptedBroker & AsyncDisposable> {
 }
 
 describe('the reconciler', { concurrency: 2 }, () => {
-  it('takes an app back that was removed while the broker refused the unbind, and that another team made anew', async () => {
+  it('revokes the grant of an app that was removed while the broker refused the unbind, and that another team created again', async () => {
     await using stage = await startUp();
     assert.equal(await annotationOf(stage, BINDS_ANNOTATION), '{"my-app":"shop"}');
     stage.tsuru.faults.add({ kind: 'status', status: 500, body: 'no', to: 'broker', method: 'DELETE' });
@@ -143,7 +143,7 @@ describe('the reconciler', { concurrency: 2 }, () => {
     assert.equal((await stage.admin.call('GET', '/1.0/apps/prometheus-other')).status, 200);
   });
 
-  it('removes nothing without Tsuru’s word that the instance is gone', async () => {
+  it('removes nothing without Tsuru’s answer that the instance is gone', async () => {
     await using stage = await startStage({ clock: HASTY });
     await expect(stage.add('other'), 201);
     await expect(stage.ask('POST', '/resources', { body: 'name=my-instance&team=shop', headers: FORM }), 201);
@@ -213,7 +213,7 @@ describe('the reconciler', { concurrency: 2 }, () => {
     assert.ok((await grantsOf(stage)).includes('prometheus-reader another'));
   });
 
-  it('removes nothing that a creation through another broker has taken in hand meanwhile', async () => {
+  it('removes nothing that a creation through another broker has adopted meanwhile', async () => {
     await using stage = await startStage({ clock: HASTY });
     await expect(stage.ask('POST', '/resources', { body: 'name=my-instance&team=shop', headers: FORM }), 201);
     const path = '/services/prometheus/instances/my-instance';

@@ -6,7 +6,7 @@ import { createApi } from '../../../broker/tsuru/api.ts';
 /** Tsuru writes "please wait..." to the stream of a deploy every 30 s (its sources, api/deploy.go). */
 const SAYS_SOMETHING_EVERY_MS = 30_000;
 
-it('a deploy may take long, but not in silence: Tsuru would say something', async () => {
+it('a deploy may take long, but is given up when Tsuru falls silent', async () => {
   const asked: TsuruRequest[] = [];
   const answer = { status: 200, chunks: [Buffer.from('\nOK\n')], requestId: '' };
   const tsuru: TsuruWriter = {

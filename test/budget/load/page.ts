@@ -17,7 +17,7 @@ const SERIES_PER_METRIC = 50;
 const BUCKETS = 10;
 
 /**
- * A page of metrics with so many series, anew at each call: half of them counters that grow, a fifth gauges with values that compress
+ * A page of metrics with this many series, again at each call: half of them counters that grow, a fifth gauges with values that compress
  * badly, the rest constant. Deterministic, so that two Prometheus measured get the same.
  */
 export function createPage(seed: number): (series: number) => string {

@@ -156,7 +156,7 @@ function changeJob(
   };
 }
 
-/** With the error of a bind Tsuru tells how the instance is. */
+/** With the error of a bind Tsuru reports how the instance is. */
 async function withStatus<T>({ calls }: World, call: Call, instance: Instance, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -4,7 +4,7 @@ import { flag, text } from '../input.ts';
 import type { App } from '../state.ts';
 import { assertOnApp, findApp, lockApp, teller, type World } from '../world.ts';
 
-/** So many last lines of the app's log are shown with the error of a deploy. */
+/** This many last lines of the app's log are shown with the error of a deploy. */
 const ERROR_LINES = 10;
 
 export function deployRoutes(world: World): Route[] {

@@ -155,7 +155,7 @@ function newInstance(service: Service, tree: Tree, teams: readonly string[]): In
   };
 }
 
-/** Carries the whole new state. What the broker then refuses is kept here all the same. */
+/** Carries the whole new state. What the broker then refuses is kept here anyway. */
 async function updateInstance(world: World, call: Call, found: Instance): Promise<Answer> {
   const { tree } = call.body;
   const tags = tagsOf(tree);

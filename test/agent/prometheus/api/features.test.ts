@@ -28,7 +28,7 @@ describe('what a version of Prometheus can do', () => {
     }
   });
 
-  it('is asked of the program itself', async () => {
+  it('is found out by running the program', async () => {
     const ask = (program: string): Promise<string> =>
       askVersion(program, { PATH: process.env['PATH'] ?? '' }, new AbortController().signal);
     assert.match(await ask('prometheus'), /^\d+\.\d+\.\d+/);

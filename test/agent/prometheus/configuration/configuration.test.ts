@@ -244,7 +244,7 @@ describe('a reload that failed', () => {
     );
   });
 
-  it('begins anew with another configuration: that promtool did not check one says nothing of the next', async () => {
+  it('starts again with another configuration, even if promtool did not check the one before', async () => {
     await using folder = await temporaryFolder();
     const waits: number[] = [];
     const impatient: Clock = {

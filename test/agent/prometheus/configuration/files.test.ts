@@ -76,7 +76,7 @@ describe('the folder of the configuration', () => {
 });
 
 describe('the rules of a folder', () => {
-  it('are none where there is no folder', async () => {
+  it('are empty where there is no folder', async () => {
     await using folder = await temporaryFolder();
     assert.deepEqual(await readRules(join(folder.path, 'missing')), []);
   });

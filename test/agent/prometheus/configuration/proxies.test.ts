@@ -120,7 +120,7 @@ describe('the proxy of the environment', () => {
     assert.deepEqual(proxySecrets({ HTTP_PROXY: 'http://proxy:3128/a@b', NO_PROXY: 'a@b' }), []);
   });
 
-  it('is told to have no effect on an older version, once there is something to send', () => {
+  it('is reported as ineffective on an older version once there is something to send', () => {
     const [old, unknown, present] = ['2.42.0+ds', undefined, '2.43.0'].map(featuresOf);
     assert.ok(old !== undefined && unknown !== undefined && present !== undefined);
     assert.match(

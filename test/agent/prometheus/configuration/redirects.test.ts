@@ -57,7 +57,7 @@ describe('a configuration without redirects', () => {
       assert.deepEqual(withoutRedirects(config), config);
   });
 
-  it('is not made of one with jobs in other files, or with lists that are none', () => {
+  it('cannot be made from one with jobs in other files or with malformed lists', () => {
     assert.throws(() => withoutRedirects({ scrape_config_files: ['*.yml'] }), /write these jobs into scrape_configs/);
     assert.throws(() => withoutRedirects({ remote_write: {} }), /remote_write is an object, not a list/);
     assert.throws(() => withoutRedirects({ scrape_configs: ['a'] }), /scrape_configs\[0\] is a string, not an object/);

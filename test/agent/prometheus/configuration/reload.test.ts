@@ -17,7 +17,7 @@ function page(seconds: number, successful = 1): string {
 interface Prometheus {
   readonly ready?: () => Promise<void>;
   readonly reload?: () => Promise<void>;
-  /** What it tells at each look, the last one for ever; an error is thrown. */
+  /** What it reports at each look, the last one forever; an error is thrown. */
   readonly pages: readonly (string | Error)[];
 }
 
@@ -73,7 +73,7 @@ describe('a reload', () => {
     assert.equal(asked, 0);
   });
 
-  it('is not asked for while Prometheus does not tell when it loaded last, as nothing could prove it', async () => {
+  it('is not asked for while Prometheus does not report its last load, as nothing could prove it', async () => {
     const { outcome, asked } = await run({ pages: [new Error('no answer')] });
     assert.equal(outcome.kind, 'not_ready');
     assert.equal(asked, 0);
@@ -90,7 +90,7 @@ describe('a reload', () => {
     assert.equal((await run({ pages: [page(100), page(40)] })).outcome.kind, 'loaded');
   });
 
-  it('is done when a look fails before the one that shows it', async () => {
+  it('is done when an observation fails before the one that shows it', async () => {
     assert.equal((await run({ pages: [page(1), new Error('busy'), page(2)] })).outcome.kind, 'loaded');
   });
 
@@ -108,7 +108,7 @@ describe('a reload', () => {
     assert.equal((await run({ pages: [page(1), page(2, 0)] })).outcome.kind, 'unknown');
   });
 
-  it('is refused when Prometheus says so, with its words, and unknown when it says nothing', async () => {
+  it('is refused when Prometheus refuses it, with its message, and unknown without an answer', async () => {
     const refused = await run({
       reload: () => Promise.reject(new ReloadRefused('bad scrape_interval')),
       pages: [page(1)],

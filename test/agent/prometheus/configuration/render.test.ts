@@ -135,7 +135,7 @@ describe('the rendered configuration', () => {
     ]);
   });
 
-  it('sends nothing to where the secret is missing', async () => {
+  it('sends nothing to a receiver whose secret is missing', async () => {
     const config = await rendered({ settings: ALL });
     assert.deepEqual(config.alerting.alertmanagers, []);
     assert.equal(config.remote_write, undefined);
@@ -172,12 +172,12 @@ describe('the rendered configuration', () => {
     assert.deepEqual([...variablesOf(sending)], ['HONEYCOMB_KEY']);
   });
 
-  it('takes the label away from alerts by which two units of an instance differ', async () => {
+  it('removes from alerts the label by which two units of an instance differ', async () => {
     const { alerting } = await rendered();
     assert.deepEqual(alerting.alert_relabel_configs, [{ action: 'labeldrop', regex: 'prometheus_replica' }]);
   });
 
-  it('has what only newer versions of Prometheus know just for those', async () => {
+  it('uses features of newer Prometheus versions only for those', async () => {
     const retentionSizeBytes = 512 * 1024 ** 2;
     const halfHour = 30 * 60_000;
     const table = [
@@ -236,7 +236,7 @@ describe('the rendered configuration', () => {
     assert.match(JSON.stringify(await check()), /"refused".*parse error/);
   });
 
-  it('is not made of a base that is none', () => {
+  it('cannot be made from an invalid base', () => {
     for (const base of [
       '',
       'x',

@@ -18,7 +18,7 @@ function start(script: string): { child: Child; lines: LogLine[] } {
 }
 
 describe('a process whose log is read', () => {
-  it('has its lines told as those of Prometheus 2 and 3, and others as they are', async () => {
+  it('has its lines parsed as those of Prometheus 2 and 3, and others kept as they are', async () => {
     const { child, lines } = start(`
       echo 'ts=x caller=main.go:1 level=warn msg=two err="why so"' >&2
       echo 'time=x level=INFO source=main.go:1 msg=three component=web' >&2
@@ -47,7 +47,7 @@ describe('a process whose log is read', () => {
     );
   });
 
-  it('may write a line without end, of which only the beginning is kept', async () => {
+  it('may write an endless line, of which only the beginning is kept', async () => {
     const { child, lines } = start("head -c 20000000 /dev/zero | tr '\\\\0' x; echo; echo after");
     await child.ended;
     assert.deepEqual(
@@ -90,7 +90,7 @@ describe('a process whose log is read', () => {
     assert.deepEqual(await child.stop(10), await child.ended);
   });
 
-  it('that does not hear SIGTERM is killed', async () => {
+  it('that ignores SIGTERM is killed', async () => {
     const { child, lines } = start('trap "" TERM; echo here; while :; do sleep 0.05; done');
     while (lines.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     assert.equal((await child.stop(200)).signal, 'SIGKILL');
@@ -150,7 +150,7 @@ describe('how Prometheus ended', () => {
     { says: [line('See you!', 'info')], code: 0, text: /exit code 0, .*: it does not say why$/ },
   ];
   for (const { says, code = 1, signal, text } of table) {
-    it(`is told with its reason and the remedy: ${text.source}`, () => {
+    it(`is reported with its reason and the remedy: ${text.source}`, () => {
       const ending = { code: signal === undefined ? code : null, signal: signal ?? null, lines: says };
       assert.match(describeEnding(ending).text, text);
     });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { applied, beginProof, observe, type Observation, type Proof } from '../../../../agent/prometheus/sync/proof.ts';
 
-/** What Prometheus tells while it has a version of 10 targets, of second 100, applied with its third sync. */
+/** What Prometheus reports while it has a version of 10 targets, of second 100, applied with its third sync. */
 const OLD: Observation = { mtimeSeconds: 100, syncs: 3, poolTargets: 10, startSeconds: 1 };
 
 /** The proof of a version of second 101, after one of 10 targets that was applied. */
@@ -21,7 +21,7 @@ function progress(proof: Proof, ...observations: readonly Partial<Observation>[]
 }
 
 describe('a version of the target file', () => {
-  it('is not read as long as Prometheus tells the second of another, or of none', () => {
+  it('is not read while Prometheus reports the timestamp of another, or none', () => {
     assert.deepEqual(progress(begin(12), OLD, { mtimeSeconds: undefined }, { mtimeSeconds: 102 }), [
       'not_read',
       'not_read',

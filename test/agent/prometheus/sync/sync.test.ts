@@ -10,7 +10,7 @@ const FILE = '/data/agent/targets/targets.json';
 const GROUP: TargetGroup = { targets: ['10.0.0.1:8888'], labels: { __meta_tsuru_app: 'my-app' } };
 const OTHER: TargetGroup = { targets: ['10.0.0.2:8888'], labels: { __meta_tsuru_app: 'other' } };
 
-/** What Prometheus tells; what is undefined is not in its page. */
+/** What Prometheus reports; what is undefined is not in its page. */
 interface Told {
   /** The file's second that it has read. */
   readonly mtime?: number | undefined;
@@ -54,7 +54,7 @@ function health(address: string, app: string): TargetHealth {
 interface Scene extends AsyncDisposable {
   readonly prover: Prover;
   readonly clock: ManualClock;
-  /** What Prometheus tells from now on; an error is thrown. */
+  /** What Prometheus reports from now on; an error is thrown. */
   readonly tell: (told: Told | Error) => void;
   readonly setTargets: (targets: readonly TargetHealth[] | Error) => void;
   /** The events without those of the status. */
@@ -127,14 +127,14 @@ async function start(): Promise<Scene> {
 }
 
 describe('the prover', () => {
-  it('says nothing before a version was written', async () => {
+  it('reports nothing before a version was written', async () => {
     await using scene = await start();
     await scene.clock.forward(60_000, 10_000);
     assert.equal(scene.prover.status(), undefined);
     assert.deepEqual(scene.statuses, []);
   });
 
-  it('takes a version as loaded only after two syncs that came after it was read, and tells that once', async () => {
+  it('counts a version as loaded only after two syncs that follow its read, and reports that once', async () => {
     await using scene = await start();
     scene.setTargets(new Error('cannot be compared'));
     scene.tell({ mtime: 4, syncs: 7 });
@@ -186,7 +186,7 @@ describe('the prover', () => {
     assert.equal(scene.prover.status()?.inSync, true);
   });
 
-  it('tells a version that is not read as a problem after 15 s, once, and its end', async () => {
+  it('reports a version that is not read after 15 s, once, and its end', async () => {
     await using scene = await start();
     scene.tell({ mtime: 4 });
     scene.write(5, GROUP);
@@ -204,7 +204,7 @@ describe('the prover', () => {
     assert.equal(scene.statuses.filter((status) => status === 'in sync').length, 1);
   });
 
-  it('does not know what is in a Prometheus that does not answer, and tells that as a problem after 15 s', async () => {
+  it('knows nothing of a Prometheus that does not answer, and reports that after 15 s', async () => {
     await using scene = await start();
     scene.setTargets([health('10.0.0.1:8888', 'my-app')]);
     scene.tell({ mtime: 5 });
@@ -227,7 +227,7 @@ describe('the prover', () => {
     assert.equal(scene.events.length, 1, 'nothing changed, so nothing was loaded');
   });
 
-  it('is not sure from the moment the file is about to be replaced, and looks again when it was not', async () => {
+  it('is unsure from the moment the file is about to be replaced, and observes again when it was not', async () => {
     await using scene = await start();
     scene.setTargets([health('10.0.0.1:8888', 'my-app')]);
     scene.tell({ mtime: 5 });

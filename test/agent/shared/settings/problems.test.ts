@@ -41,7 +41,7 @@ function check(name: string, table: Table): void {
 }
 
 describe('what is wrong with a setting', () => {
-  it('is told of a duration, with what was probably meant', () => {
+  it('is reported of a duration, with a suggestion', () => {
     check('retention', [
       ['15', `=15 cannot be used: it has no unit: write 15s, 15m, 15h or 15d. It ${DURATION}`],
       [15, `=15 cannot be used: it has no unit: write 15s, 15m, 15h or 15d. It ${DURATION}`],
@@ -65,7 +65,7 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
-  it('is told of a size', () => {
+  it('is reported of a size', () => {
     const units = "(Prometheus' units are powers of two)";
     check('retention_size', [
       ['512mb', `=512mb cannot be used: write 512MB ${units}. It ${SIZE}`],
@@ -80,7 +80,7 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
-  it('is told of a number and of a word', () => {
+  it('is reported of a number and of a word', () => {
     check('targets_per_app', [
       ['10_000', `=10_000 cannot be used: write 10000. It ${NUMBER}`],
       ['10,000', `=10,000 cannot be used: write 10000. It ${NUMBER}`],
@@ -95,7 +95,7 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
-  it('is told of external labels', () => {
+  it('is reported of external labels', () => {
     check('external_labels', [
       ['a=b,a=c', ' has a twice: give it once.'],
       ['a: b\na: c', ' (line 2) has a twice: give it once.'],
@@ -123,7 +123,7 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
-  it('is told of rules where they are something else; promtool judges the rest', () => {
+  it('is reported of rules that are no rules; promtool checks the rest', () => {
     check('rules', [
       [
         'rules.yml',
@@ -144,7 +144,7 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
-  it('is told of a query that may hold a secret, which is not quoted', () => {
+  it('is reported of a query that may hold a secret, without quoting it', () => {
     check('remote_write', [
       ...[
         ['api_key=hunter2', 'api_key'],
@@ -169,7 +169,7 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
-  it('is told of a credential that is a variable of somebody else', () => {
+  it('is reported of a credential that names a reserved variable', () => {
     const own = [
       ...VARIABLES.map(({ name }) => name),
       ...Object.keys(passedOn(new Proxy({}, { get: () => 'set' }))).filter((name) => /^[A-Z]/.test(name)),
@@ -196,7 +196,7 @@ describe('what is wrong with a setting', () => {
       assert.deepEqual(refused({ remote_write: [{ url: 'https://a', authorization: { credentials_env: name } }] }), []);
   });
 
-  it('is told of endpoints, and how a secret is given', () => {
+  it('is reported of endpoints, with the way to give a secret', () => {
     check('remote_write', [
       ['not a url', ' must be URLs that start with http:// or https://, or a list of maps in YAML.'],
       ['metrics:9090', '[0].url must be a URL that starts with http:// or https://.'],
@@ -299,7 +299,7 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
-  it('is told of names that are no settings', () => {
+  it('is reported of unknown settings', () => {
     const names = ['retenion', 'sample_limit', 'pool', 'poool', '__proto__'];
     const input = Object.fromEntries(names.map((name) => [name, '1d']));
     const [first, second, third, fourth, ...rest] = refused(input, { others: ['pool'] });
@@ -315,7 +315,7 @@ describe('what is wrong with a setting', () => {
     assert.deepEqual(rest, []);
   });
 
-  it('is told of values that do not go together', () => {
+  it('is reported of values that contradict each other', () => {
     assert.deepEqual(refused({ scrape_timeout: '20s' }), [
       'scrape_timeout=20s cannot be used: it must not be above scrape_interval, which is 15s.',
     ]);
@@ -324,7 +324,7 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
-  it('is told with the plan it comes from', () => {
+  it('is reported with the plan it comes from', () => {
     const ceilings = { retention: '15d', scrape_interval: '10s', samples_per_scrape: 1000 };
     assert.deepEqual(refused({ retention: '16d', scrape_interval: '9s', samples_per_scrape: '0' }, { ceilings }), [
       'retention=16d cannot be used: 15d is the most that the plan allows.',
@@ -341,7 +341,7 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
-  it('comes all at once, but not without end', () => {
+  it('is reported completely, up to a limit', () => {
     assert.equal(refused({ retention: 'x', rules: '- x', storage: 'x' }).length, 3);
     const many = refused(Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`x${index}`, 1])));
     assert.equal(many.length, 21);
@@ -358,7 +358,7 @@ describe('an annotation', () => {
     );
   });
 
-  it('that is none is refused', () => {
+  it('that is malformed is refused', () => {
     const start = `the annotation ${SETTINGS_ANNOTATION}`;
     const table: readonly (readonly [string, string])[] = [
       ['', `${start} is not JSON: set the settings again with "tsuru service-instance-update".`],

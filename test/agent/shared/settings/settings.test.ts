@@ -139,12 +139,12 @@ describe('settings', () => {
     );
   });
 
-  it('come from the user before the plan, and what the plan gave is written too', () => {
+  it('come from the user before the plan, and those of the plan are written too', () => {
     const { text } = read({ retention: '3d' }, { defaults: { retention: '7d', targets_per_app: 100 } });
     assert.equal(text, '{"retention":"3d","targets_per_app":100}');
   });
 
-  it('that nobody gives stay below the ceilings of the plan', () => {
+  it('stay below the limits of the plan when unset', () => {
     const ceilings = { retention: '7d', scrape_interval: '30s', samples_per_scrape: 1000, retention_size: '1GB' };
     const { text } = read({}, { ceilings });
     assert.equal(text, '{"retention":"7d","retention_size":"1GB","samples_per_scrape":1000,"scrape_interval":"30s"}');

@@ -3,7 +3,7 @@ import { senderName } from '../samples/senders.ts';
 import type { Observation } from './observation.ts';
 
 /** What Prometheus counts of one of its parts that sends or evaluates. */
-export interface Tally {
+export interface FailureCount {
   readonly key: string;
   readonly name: string;
   /** What failed for good. */
@@ -15,11 +15,11 @@ export interface Tally {
 }
 
 const REMOTE = 'prometheus_remote_storage_';
-/** What a sender sends; metadata are no data, and are sent anew each minute. */
+/** What a sender sends; metadata are no data, and are sent again each minute. */
 const SENT = ['samples', 'histograms', 'exemplars'] as const;
 
 /** Of each Alertmanager, by its URL. Prometheus 2 counts failures as sent as well, 3.14 does not. */
-export function readAlertmanagers(page: string): readonly Tally[] {
+export function readAlertmanagers(page: string): readonly FailureCount[] {
   const sent = byLabel(page, 'prometheus_notifications_sent_total', 'alertmanager');
   return [...byLabel(page, 'prometheus_notifications_errors_total', 'alertmanager')].map(([url, failed]) => ({
     key: url,
@@ -31,7 +31,7 @@ export function readAlertmanagers(page: string): readonly Tally[] {
 }
 
 /** Of each remote_write, by its name. */
-export function readRemoteWrites(page: string): readonly Tally[] {
+export function readRemoteWrites(page: string): readonly FailureCount[] {
   const sum = (what: 'failed' | 'retried', name: string): number =>
     SENT.reduce((total, data) => total + (tables.get(`${data}_${what}`)?.get(name) ?? 0), 0);
   const tables = new Map(
@@ -56,7 +56,7 @@ export function readRemoteWrites(page: string): readonly Tally[] {
 }
 
 /** Of each group of rules, by `file;group`: what is missed there are evaluations that did not end in time. */
-export function readRuleGroups(page: string): readonly Tally[] {
+export function readRuleGroups(page: string): readonly FailureCount[] {
   const done = byLabel(page, 'prometheus_rule_group_iterations_total', 'rule_group');
   return [...byLabel(page, 'prometheus_rule_group_iterations_missed_total', 'rule_group')].map(([key, failed]) => ({
     key,
@@ -67,29 +67,29 @@ export function readRuleGroups(page: string): readonly Tally[] {
   }));
 }
 
-/** What the tallies say since the last look; nothing at the first one, as nobody knows when that was. */
-export function compareTallies(
-  before: readonly Tally[] | undefined,
-  now: readonly Tally[],
+/** What the counts say since the last look; nothing at the first one, as nobody knows when that was. */
+export function compareCounts(
+  before: readonly FailureCount[] | undefined,
+  now: readonly FailureCount[],
   errorOf: (key: string) => string | undefined = () => undefined,
 ): readonly Observation[] {
-  const last = new Map(before?.map((tally) => [tally.key, tally]));
-  return now.map((tally) => {
-    const { key, name } = tally;
+  const last = new Map(before?.map((failureCount) => [failureCount.key, failureCount]));
+  return now.map((failureCount) => {
+    const { key, name } = failureCount;
     // One that is new counts from 0.
-    const verdict = before === undefined ? 'idle' : verdictOf(last.get(key), tally);
+    const verdict = before === undefined ? 'idle' : verdictOf(last.get(key), failureCount);
     const error = errorOf(key);
     return { key, name, verdict, isNew: verdict === 'fails', ...(error === undefined ? {} : { error }) };
   });
 }
 
-function verdictOf(before: Tally | undefined, now: Tally): Observation['verdict'] {
+function verdictOf(before: FailureCount | undefined, now: FailureCount): Observation['verdict'] {
   if (hasGrown(before?.failed, now.failed)) return 'fails';
   if (hasGrown(before?.done, now.done)) return 'works';
   return hasGrown(before?.retried, now.retried) ? 'fails' : 'idle';
 }
 
-/** A Prometheus that was started anew counts from 0. */
+/** A Prometheus that was restarted counts from 0. */
 function hasGrown(before = 0, now: number): boolean {
   return now < before ? now > 0 : now > before;
 }

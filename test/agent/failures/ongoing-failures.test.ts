@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FAILURE_KINDS, type Observation } from '../../../agent/failures/observation.ts';
-import { createSpells } from '../../../agent/failures/spells.ts';
+import { createOngoingFailures } from '../../../agent/failures/ongoing-failures.ts';
 import { createLog } from '../../../agent/shared/log.ts';
 import { createTroubles } from '../../../agent/system/troubles.ts';
 
@@ -11,7 +11,7 @@ const fails = (key: string, error = 'HTTP status 503 Service Unavailable'): Obse
 const idle = (key: string): Observation => ({ key, name: key, verdict: 'idle', isNew: false });
 const works = (key: string): Observation => ({ key, name: key, verdict: 'works', isNew: false });
 
-/** Looks each 15 s at what `of` says, and returns the texts of the troubles at each look, and what was counted. */
+/** Looks each 15 s at what `of` says, and returns the texts of the problems at each look, and what was counted. */
 function look(
   seconds: number,
   of: (atSeconds: number) => readonly Observation[],
@@ -22,7 +22,7 @@ function look(
   const failing: number[] = [];
   const told: string[][] = [];
   const since: number[] = [];
-  const spells = createSpells({
+  const ongoing = createOngoingFailures({
     troubles,
     wallMs: () => nowMs,
     nowMs: () => nowMs,
@@ -31,7 +31,7 @@ function look(
   });
   for (let at = 0; at <= seconds; at += 15) {
     nowMs = at * 1_000;
-    spells.observe('remote_write', of(at));
+    ongoing.observe('remote_write', of(at));
     told.push(troubles.current().map(({ text }) => text));
     since.push(...troubles.current().map(({ sinceMs }) => sinceMs / 1_000));
   }
@@ -39,18 +39,18 @@ function look(
 }
 
 describe('a failure', () => {
-  it('that is over within a minute is counted and not told', () => {
+  it('that ends within a minute is counted but not reported', () => {
     const { told, counted } = look(300, (at) => [at === 30 || at === 60 ? fails('far') : works('far')]);
     assert.deepEqual(told.flat(), []);
     assert.equal(counted.length, 2);
   });
 
-  it('that happens once is not told, however long nothing follows', () => {
+  it('that happens once is not reported, however long nothing follows', () => {
     const { told } = look(600, (at) => [at === 30 ? fails('far') : idle('far')]);
     assert.deepEqual(told.flat(), []);
   });
 
-  it('that lasts is told after a minute, with its last error and since it began, until it works', () => {
+  it('that lasts is reported after a minute, with its last error and its start, until it ends', () => {
     const { told, since, failing } = look(300, (at) =>
       at < 30 || at > 200 ? [works('far')] : [fails('far', at < 150 ? 'EOF' : 'HTTP status 400 Bad Request')],
     );
@@ -63,7 +63,7 @@ describe('a failure', () => {
     assert.deepEqual([told.at(-1), failing[12], failing.at(-1)], [[], 1, 0]);
   });
 
-  it('that is seen once a minute is told as well, and stays while nothing is known', () => {
+  it('that recurs once a minute is reported too, and stays while its state is unknown', () => {
     const { told } = look(900, (at) => [at % 60 === 0 && at < 300 ? fails('far') : idle('far')]);
     assert.equal(told.findIndex((texts) => texts.length > 0) * 15, 60);
     assert.ok(told.slice(4).every((texts) => texts.length === 1));
@@ -76,24 +76,24 @@ describe('a failure', () => {
     assert.equal(gone.told.findLastIndex((texts) => texts.length > 0) * 15, 90 + 60 - 15);
   });
 
-  it('that many share is told of five by name, and of the others by their number', () => {
+  it('that many share names five of them, and counts the others', () => {
     const { told, failing } = look(90, () => Array.from({ length: 12 }, (_, index) => fails(`r${index}`)));
     assert.equal(told.at(-1)?.length, 6);
     assert.equal(told.at(-1)?.at(-1), '7 more remote_writes fail as well');
     assert.equal(failing.at(-1), 12);
   });
 
-  it('is told in one sentence for each kind, which says what to do', () => {
+  it('is reported in one sentence for each kind, which says what to do', () => {
     for (const kind of FAILURE_KINDS) {
       let nowMs = 0;
       const troubles = createTroubles(createLog('silent', []), () => nowMs);
       const nothing = (): void => undefined;
-      const spells = createSpells({
+      const ongoing = createOngoingFailures({
         ...{ troubles, wallMs: () => nowMs, nowMs: () => nowMs, onFailure: nothing, onFailing: nothing },
       });
-      spells.observe(kind, [fails('x', 'why')]);
+      ongoing.observe(kind, [fails('x', 'why')]);
       nowMs = 60_000;
-      spells.observe(kind, [fails('x', 'why')]);
+      ongoing.observe(kind, [fails('x', 'why')]);
       const [{ text } = { text: '' }] = troubles.current();
       assert.match(text, /^[^:]*\bx\b[^:]*: why; \w+/, kind);
     }

@@ -3,10 +3,10 @@ import { renderGroup } from '../discovery/target-group.ts';
 import { placeOf, placeText, relabel, type Place } from './place.ts';
 
 /** A path that a process redirects to, and which its targets get instead of the one that annotations or the job say. */
-export interface Learnt {
+export interface LearnedPath {
   readonly app: string;
   readonly process: string;
-  /** The path that annotations say, in one line: it was learnt for this one, and no other. */
+  /** The path that annotations say, in one line: it was learned for this one, and no other. */
   readonly from: string;
   readonly to: Place;
   /** What was asked on the way, in order. */
@@ -14,29 +14,29 @@ export interface Learnt {
 }
 
 /** By the key of their process. */
-export type LearntPaths = ReadonlyMap<string, Learnt>;
+export type LearnedPaths = ReadonlyMap<string, LearnedPath>;
 
 export function keyOf(app: string, process: string): string {
   return JSON.stringify([app, process]);
 }
 
-/** The path of a target before anything was learnt. */
+/** The path of a target before anything was learned. */
 export function fromOf({ group }: Target): string {
   return placeText(placeOf(group.labels));
 }
 
-/** The same discovery, with the learnt paths. Apps without one are the same objects. */
-export function withLearntPaths(discovery: Discovery, learnt: LearntPaths): Discovery {
-  if (learnt.size === 0) return discovery;
-  const apps = discovery.apps.map((app) => ofApp(app, learnt));
+/** The same discovery, with the learned paths. Apps without one are the same objects. */
+export function withLearnedPaths(discovery: Discovery, learned: LearnedPaths): Discovery {
+  if (learned.size === 0) return discovery;
+  const apps = discovery.apps.map((app) => ofApp(app, learned));
   return apps.every((app, index) => app === discovery.apps[index])
     ? discovery
     : { ...discovery, apps, groups: apps.flatMap(({ groups }) => groups) };
 }
 
-function ofApp(app: AppDiscovery, learnt: LearntPaths): AppDiscovery {
+function ofApp(app: AppDiscovery, learned: LearnedPaths): AppDiscovery {
   const targets = app.targets.map((target): Target => {
-    const path = learnt.get(keyOf(app.known.app.name, target.unit.process));
+    const path = learned.get(keyOf(app.known.app.name, target.unit.process));
     if (path?.from !== fromOf(target)) return target;
     return { ...target, group: { ...target.group, labels: relabel(target.group.labels, path.to) } };
   });

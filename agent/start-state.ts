@@ -17,10 +17,10 @@ import type { TargetFile } from './targets/target-file.ts';
 import { parseGroups, type TargetGroup } from './discovery/target-group.ts';
 
 /** What an agent begins with: its folders, and what is known from its last run and of this machine. */
-export interface Beginning {
+export interface StartState {
   readonly address: OwnAddress;
   readonly settings: InstanceSettings;
-  /** Undefined where somebody else runs Prometheus. */
+  /** Undefined with an external Prometheus. */
   readonly found: Found | undefined;
   /** How the last targets were planned. */
   readonly planned: PlanMemory | undefined;
@@ -38,8 +38,8 @@ export async function begin(
   edges: Edges,
   check: InstanceSettingsOptions['check'],
   signal: AbortSignal,
-): Promise<Beginning> {
-  const { config, supervised, environment, log, clock, report, targetFile, learntFile } = edges;
+): Promise<StartState> {
+  const { config, supervised, environment, log, clock, report, targetFile, learnedPathsFile } = edges;
   const { dataFolder } = config;
   const release = await occupy({
     dataFolder,
@@ -48,7 +48,7 @@ export async function begin(
     log,
   });
   await prepareFolders(edges, true);
-  // A disk that refuses is told with the first write.
+  // A disk that refuses is reported with the first write.
   await targetFile.makeFolder().catch(() => undefined);
   const address = createOwnAddress(dataFolder);
   await address.restore();
@@ -61,7 +61,7 @@ export async function begin(
     report,
   });
   const lost = await settings.restore();
-  const { paths, problem } = await learntFile.load();
+  const { paths, problem } = await learnedPathsFile.load();
   for (const text of [lost, problem]) if (text !== undefined) log.warn(text);
   const found =
     supervised === undefined
@@ -81,7 +81,7 @@ export async function begin(
       settings: settings.current(),
       address: address.url(),
       features: found?.features ?? featuresOf(undefined),
-      learnt: paths,
+      learned: paths,
       revivals: 0,
       capacity: found?.capacity,
     },
@@ -108,7 +108,7 @@ export async function prepareFolders(
   }
 }
 
-/** The groups of the last target file; none if it cannot be read, which is told where it is restored. */
+/** The groups of the last target file; none if it cannot be read, which is reported where it is restored. */
 async function lastGroups(file: TargetFile): Promise<readonly TargetGroup[]> {
   try {
     return [...parseGroups((await file.read()) ?? '[]').values()].flat();

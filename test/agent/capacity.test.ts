@@ -50,7 +50,7 @@ async function problemsOf({ agent }: SmallInstance, app: string): Promise<string
   return apps.find(({ name }) => name === app)?.problems.join('; ') ?? '';
 }
 
-describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
+describe("an instance's capacity, on a real tmpfs", { concurrency: 2 }, () => {
   it('is not exceeded by ten times the targets that fit: small apps are scraped as ever, the large one less and in part', async () => {
     await using instance = await startSmallInstance({ volumeMib: 64, apps: { blog: [2, 150], huge: [50, 3_000] } });
     const { agent } = instance;
@@ -145,7 +145,7 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     await assertWell(instance);
   });
 
-  it('is not exceeded by answers that are larger than all it can hold: they are not parsed, and others lose nothing', async () => {
+  it('is not exceeded by answers larger than the whole budget: they are not parsed, and others lose nothing', async () => {
     const memoryMib = 288;
     await using instance = await startSmallInstance({
       volumeMib: 64,
@@ -169,7 +169,7 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     await assertWell(instance);
   });
 
-  it('that others fill is answered with less retention and longer intervals, which status, log and metrics tell', async () => {
+  it('is kept by less retention and longer intervals when foreign files fill the volume, and status, log and metrics show that', async () => {
     await using instance = await startSmallInstance({ volumeMib: 64, apps: { blog: [2, 150] } });
     const { agent, prometheus, path } = instance;
     await prometheus.untilTargets('both up', (all) => all.length === 2 && all.every(({ health }) => health === 'up'));
@@ -201,7 +201,7 @@ describe("an instance's room, on a real tmpfs", { concurrency: 2 }, () => {
     await assertWell(instance);
   });
 
-  it('is kept from apps that make new series with each scrape: they are paused before memory runs out', async () => {
+  it('is not exceeded by apps that make new series with each scrape: they are paused before memory runs out', async () => {
     const memoryMib = 288;
     await using instance = await startSmallInstance({
       volumeMib: 64,

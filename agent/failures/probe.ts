@@ -6,10 +6,10 @@ const LIMIT_MS = 5_000;
 const PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
 
 /** Why nothing listens at a URL; undefined when something does, or that is unknown. It connects and sends nothing. */
-export type Reach = (url: string) => Promise<string | undefined>;
+export type Probe = (url: string) => Promise<string | undefined>;
 
 /** Of the Alertmanagers of the settings only: one of the base may have a proxy. */
-export function createReach(urls: () => readonly string[]): Reach {
+export function createProbe(urls: () => readonly string[]): Probe {
   return async (url) => {
     const host = URL.parse(url)?.host;
     return urls().some((one) => URL.parse(one)?.host === host) ? connectTo(url) : undefined;

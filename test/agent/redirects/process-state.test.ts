@@ -2,8 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { discover, type Discovery } from '../../../agent/discovery/discover.ts';
 import type { TargetHealth } from '../../../agent/prometheus/api/client.ts';
-import { judge, type ProcessState } from '../../../agent/redirects/judge.ts';
-import { keyOf, withLearntPaths, type Learnt, type LearntPaths } from '../../../agent/redirects/learnt.ts';
+import { processStates, type ProcessState } from '../../../agent/redirects/process-state.ts';
+import {
+  keyOf,
+  withLearnedPaths,
+  type LearnedPath,
+  type LearnedPaths,
+} from '../../../agent/redirects/learned-paths.ts';
 
 const REDIRECT = 'server returned HTTP status 307 Temporary Redirect';
 const KEY = keyOf('shop', 'web');
@@ -28,12 +33,12 @@ function discovery(annotations: Readonly<Record<string, string>> = {}): Discover
   });
 }
 
-function learnt(path: string, from = '/metrics', query: Readonly<Record<string, string>> = {}): LearntPaths {
-  const one: Learnt = { app: 'shop', process: 'web', from, to: { path, query }, asked: [from] };
+function learned(path: string, from = '/metrics', query: Readonly<Record<string, string>> = {}): LearnedPaths {
+  const one: LearnedPath = { app: 'shop', process: 'web', from, to: { path, query }, asked: [from] };
   return new Map([[KEY, one]]);
 }
 
-/** What Prometheus tells of both units, where it asks for `path`. */
+/** What Prometheus reports of both units, where it asks for `path`. */
 function told(path: string, ...errors: readonly (string | undefined)[]): TargetHealth[] {
   return errors.map((error, index) => ({
     health: error === undefined ? 'up' : error === '' ? 'unknown' : 'down',
@@ -52,20 +57,20 @@ function told(path: string, ...errors: readonly (string | undefined)[]): TargetH
   }));
 }
 
-function faresOf(of: Discovery, paths: LearntPaths, health: readonly TargetHealth[]): ProcessState['fares'] {
-  const [state, ...others] = judge(of, paths, health);
+function faresOf(of: Discovery, paths: LearnedPaths, health: readonly TargetHealth[]): ProcessState['outcome'] {
+  const [state, ...others] = processStates(of, paths, health);
   assert.ok(state !== undefined && others.length === 0);
   assert.deepEqual([state.key, state.app, state.process, state.version], [KEY, 'shop', 'web', '7']);
-  return state.fares;
+  return state.outcome;
 }
 
-describe('how a process fares', () => {
-  const none: LearntPaths = new Map();
+describe('how a process outcome', () => {
+  const none: LearnedPaths = new Map();
   const table: readonly (readonly [
     what: string,
-    paths: LearntPaths,
+    paths: LearnedPaths,
     health: TargetHealth[],
-    kind: ProcessState['fares']['kind'],
+    kind: ProcessState['outcome']['kind'],
   ])[] = [
     ['both redirect', none, told('/metrics', REDIRECT, REDIRECT), 'redirects'],
     ['one redirects, one is refused', none, told('/metrics', 'connection refused', REDIRECT), 'redirects'],
@@ -73,44 +78,44 @@ describe('how a process fares', () => {
     ['one redirects, of one nothing is known', none, told('/metrics', REDIRECT, ''), 'redirects'],
     ['both are down for another reason', none, told('/metrics', 'connection refused', 'timeout'), 'other'],
     [
-      'both answer 404 without a learnt path',
+      'both answer 404 without a learned path',
       none,
       told('/metrics', 'server returned HTTP status 404 Not Found'),
       'other',
     ],
     ['nothing is told', none, [], 'other'],
     ['the path of the job redirects', none, told('/of-the-job', REDIRECT), 'redirects'],
-    ['what is told is of the path before', learnt('/metrics/'), told('/metrics', REDIRECT, REDIRECT), 'other'],
+    ['what is told is of the path before', learned('/metrics/'), told('/metrics', REDIRECT, REDIRECT), 'other'],
     [
-      'what is told is without the learnt query',
-      learnt('/metrics', '/metrics', { a: 'b' }),
+      'what is told is without the learned query',
+      learned('/metrics', '/metrics', { a: 'b' }),
       told('/metrics', REDIRECT),
       'other',
     ],
-    ['the job adds a parameter', learnt('/metrics/'), told('/metrics/?c=d', REDIRECT), 'redirects'],
-    ['the learnt path redirects', learnt('/metrics/'), told('/metrics/', REDIRECT), 'redirects'],
+    ['the job adds a parameter', learned('/metrics/'), told('/metrics/?c=d', REDIRECT), 'redirects'],
+    ['the learned path redirects', learned('/metrics/'), told('/metrics/', REDIRECT), 'redirects'],
     [
-      'the learnt path works',
-      learnt('/metrics/'),
+      'the learned path works',
+      learned('/metrics/'),
       told('/metrics/', undefined, 'server returned HTTP status 404'),
       'up',
     ],
     [
-      'the learnt path is missing',
-      learnt('/gone'),
+      'the learned path is missing',
+      learned('/gone'),
       told('/gone', 'server returned HTTP status 404 Not Found'),
       'wrong',
     ],
-    ['the learnt path is a page', learnt('/login'), told('/login', 'expected a valid start token, got "<"'), 'wrong'],
+    ['the learned path is a page', learned('/login'), told('/login', 'expected a valid start token, got "<"'), 'wrong'],
     [
-      'the learnt path is a page in Prometheus 2',
-      learnt('/login'),
+      'the learned path is a page in Prometheus 2',
+      learned('/login'),
       told('/login', '"INVALID" is not a valid start token'),
       'wrong',
     ],
     [
-      'the learnt path has another type',
-      learnt('/login'),
+      'the learned path has another type',
+      learned('/login'),
       told('/login', 'unsupported Content-Type "text/html"'),
       'wrong',
     ],
@@ -124,14 +129,14 @@ describe('how a process fares', () => {
     ].map(
       (status) =>
         [
-          `the learnt path answers ${status}`,
-          learnt('/a'),
+          `the learned path answers ${status}`,
+          learned('/a'),
           told('/a', `server returned HTTP status ${status}`),
           'other',
         ] as const,
     ),
-    ['the learnt path exposes too much', learnt('/a'), told('/a', 'sample limit exceeded'), 'other'],
-    ['a path was learnt for another annotation', learnt('/a', '/stats'), told('/metrics', REDIRECT), 'redirects'],
+    ['the learned path exposes too much', learned('/a'), told('/a', 'sample limit exceeded'), 'other'],
+    ['a path was learned for another annotation', learned('/a', '/stats'), told('/metrics', REDIRECT), 'redirects'],
   ];
   for (const [what, paths, health, kind] of table) {
     it(`is ${kind} when ${what}`, () => {
@@ -139,18 +144,18 @@ describe('how a process fares', () => {
     });
   }
 
-  it('is told with the URL that Prometheus asked', () => {
-    const fares = faresOf(discovery({ 'prometheus.io/path': '/stats?a=b' }), new Map(), told('/stats?a=b', REDIRECT));
-    assert.ok(fares.kind === 'redirects');
-    assert.equal(fares.url.href, 'http://10.0.0.1/stats?a=b');
-    assert.equal(fares.place, '/stats?a=b');
+  it('is reported with the URL that Prometheus asked', () => {
+    const outcome = faresOf(discovery({ 'prometheus.io/path': '/stats?a=b' }), new Map(), told('/stats?a=b', REDIRECT));
+    assert.ok(outcome.kind === 'redirects');
+    assert.equal(outcome.url.href, 'http://10.0.0.1/stats?a=b');
+    assert.equal(outcome.place, '/stats?a=b');
   });
 });
 
-describe('a learnt path', () => {
+describe('a learned path', () => {
   it('is the path of all targets of its process, with its parameters in place of the annotated ones', () => {
     const annotated = discovery({ 'prometheus.io/path': '/stats?old=1' });
-    const { groups, apps } = withLearntPaths(annotated, learnt('/stats/', '/stats?old=1', { format: 'text' }));
+    const { groups, apps } = withLearnedPaths(annotated, learned('/stats/', '/stats?old=1', { format: 'text' }));
     assert.equal(groups.length, 2);
     for (const { labels } of groups) {
       assert.deepEqual(
@@ -164,11 +169,11 @@ describe('a learnt path', () => {
     );
   });
 
-  it('changes nothing where it was learnt for another path, process or app', () => {
+  it('changes nothing where it was learned for another path, process or app', () => {
     const plain = discovery();
-    const others: LearntPaths[] = [
+    const others: LearnedPaths[] = [
       new Map(),
-      learnt('/a', '/other'),
+      learned('/a', '/other'),
       new Map([
         [
           keyOf('shop', 'worker'),
@@ -176,6 +181,6 @@ describe('a learnt path', () => {
         ],
       ]),
     ];
-    for (const paths of others) assert.equal(withLearntPaths(plain, paths), plain);
+    for (const paths of others) assert.equal(withLearnedPaths(plain, paths), plain);
   });
 });
