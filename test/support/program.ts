@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 
@@ -26,10 +27,10 @@ export interface ProgramOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** Starts a program with this environment and nothing else of ours but PATH. */
+/** Starts a program with this environment and nothing else of ours but PATH and the compile cache. */
 export function startProgram({ command, args, env = {}, cwd, onLine }: ProgramOptions): Program {
   const child = spawn(...outlived(command, args), {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', ...compileCache(), ...env },
     ...(cwd === undefined ? {} : { cwd }),
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C in a terminal reaches a whole group: who started this one ends it in order.
@@ -64,6 +65,12 @@ export function startProgram({ command, args, env = {}, cwd, onLine }: ProgramOp
       return result;
     },
   };
+}
+
+/** What Node made of our source before: a program that starts from it takes a third less CPU. */
+function compileCache(): { readonly NODE_COMPILE_CACHE?: string } {
+  const { NODE_COMPILE_CACHE: folder } = process.env;
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: resolve(folder) };
 }
 
 /** Has the kernel end the program when this process ends in whatever way, so that not even SIGKILL leaves one behind. */
