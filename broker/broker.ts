@@ -9,6 +9,7 @@ import { BrokerError } from './errors.ts';
 import { createGrants } from './tsuru/grants.ts';
 import { createServer } from './http/server.ts';
 import { createDeploys } from './tsuru/deploys.ts';
+import { createPokes } from './instances/poke.ts';
 import { createAssertRules } from './instances/rules.ts';
 import { createMetrics } from './metrics.ts';
 import { runReconciler } from './reconciler/reconciler.ts';
@@ -50,6 +51,7 @@ export async function startBroker(
   const turns = createTurns();
   const ending = new AbortController();
   const { image, service, pool, plans, instanceUrl, auth } = config;
+  const pokes = createPokes({ tsuru, service, instanceUrl, clock, log, metrics });
   const context: Context = {
     ...{ tsuru, clock, log, metrics, turns, image, service, pool, plans, instanceUrl },
     authorities: pemOf(config.authorities),
@@ -57,6 +59,7 @@ export async function startBroker(
     grants: createGrants({ turns, clock, metrics }),
     deploys: createDeploys({ tsuru, image, clock, log, metrics }),
     assertRules: createAssertRules(config.programsPath, log),
+    poke: pokes.poke,
   };
   const server = await createServer({ context, auth, registry });
   const url = await server.listen(config.listen);
@@ -75,8 +78,7 @@ export async function startBroker(
     await server.close();
     closed.abort();
     await patience;
-    await reconciled;
-    await context.deploys.stop();
+    await Promise.all([reconciled, context.deploys.stop(), pokes.stop()]);
     await tsuru.close();
   }
   return { url, stop: () => (stopped ??= stop()) };

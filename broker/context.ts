@@ -18,6 +18,11 @@ export interface Context {
   readonly grants: Grants;
   readonly deploys: Deploys;
   readonly assertRules: AssertRules;
+  /**
+   * Has the agent of an instance poll at once, and returns before that. The details of these apps are requested again; without apps, the
+   * agent requests the list alone.
+   */
+  readonly poke: (instance: string, apps: readonly string[]) => void;
   /** Aborted, with what users are reported, shortly before the broker has to end. */
   readonly ending: AbortSignal;
   readonly plans: readonly Plan[];

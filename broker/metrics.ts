@@ -29,6 +29,7 @@ export interface Metrics {
   deployed(outcome: DeployOutcome): void;
   /** A round of the reconciler has ended; this many instances that Tsuru does not know have parts. */
   reconciled(outcome: RoundOutcome, leftovers: number): void;
+  readonly poked: (outcome: PokeOutcome) => void;
   acted(act: ActKind, outcome: 'succeeded' | 'failed'): void;
 }
 
@@ -36,6 +37,10 @@ const DEPLOY_OUTCOMES = ['succeeded', 'failed', 'unknown'] as const;
 export type DeployOutcome = (typeof DEPLOY_OUTCOMES)[number];
 const ROUND_OUTCOMES = ['succeeded', 'failed', 'unknown'] as const;
 export type RoundOutcome = (typeof ROUND_OUTCOMES)[number];
+
+/** Skipped: the instance has no unit that is ready. Dropped: too many waited, or the broker stops. */
+const POKE_OUTCOMES = ['succeeded', 'failed', 'skipped', 'dropped'] as const;
+export type PokeOutcome = (typeof POKE_OUTCOMES)[number];
 
 export function createMetrics(registry: Registry): Metrics {
   const registers = [registry];
@@ -94,6 +99,13 @@ export function createMetrics(registry: Registry): Metrics {
     registers,
   });
   for (const act of ACTS) for (const outcome of ['succeeded', 'failed']) acts.inc({ act, outcome }, 0);
+  const pokes = new Counter({
+    name: `${PREFIX}pokes_total`,
+    help: 'Agents that were asked to poll at once, by outcome.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of POKE_OUTCOMES) pokes.inc({ outcome }, 0);
   const leftovers = new Gauge({
     name: `${PREFIX}reconciler_leftovers`,
     help: 'Instances that Tsuru does not know and that have parts left.',
@@ -119,6 +131,9 @@ export function createMetrics(registry: Registry): Metrics {
     },
     deployed: (outcome) => {
       deploys.inc({ outcome });
+    },
+    poked: (outcome) => {
+      pokes.inc({ outcome });
     },
     reconciled(outcome, left) {
       rounds.inc({ outcome });

@@ -70,6 +70,7 @@ export async function bindApp(
     { instance: name, boundApp: request.app, ...requester },
     `bound ${request.app} to the instance ${name}`,
   );
+  context.poke(name, [request.app]);
   return variables;
 }
 
@@ -85,6 +86,7 @@ export async function unbindApp(context: Context, name: string, app: string, req
     });
     await confirm(operation, () => Promise.resolve((binds) => new Map([...binds].filter(([name]) => name !== app))));
   }
+  context.poke(name, []);
   context.log.info({ instance: name, boundApp: app, ...requester }, `unbound ${app} from the instance ${name}`);
 }
 

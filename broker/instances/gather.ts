@@ -5,7 +5,7 @@ import type { Instance } from '../tsuru/instance.ts';
 import type { Token } from '../tsuru/token.ts';
 import { READER } from '../tsuru/grants.ts';
 import { askAgent, type AgentAnswer } from './agent-status.ts';
-import { addressOf, isOwn, USERNAME, VARIABLES, type Operation } from './parts/instance.ts';
+import { addressOf, agentAddressOf, isOwn, USERNAME, VARIABLES, type Operation } from './parts/instance.ts';
 import { outdatedOf, type Outdated } from './outdated.ts';
 import { ownToken } from './parts/token.ts';
 
@@ -56,11 +56,9 @@ export async function gatherFacts(operation: Operation): Promise<Facts> {
   async function agentOf(): Promise<AgentAnswer | undefined> {
     const [own, variables] = [await app, await env];
     if (own.kind === 'unknown' || own.value === undefined || variables.kind === 'unknown') return undefined;
-    const address = addressOf(context.instanceUrl, own.value);
+    const address = agentAddressOf(context.instanceUrl, own.value);
     const password = variables.value?.get(VARIABLES.password);
-    // While Tsuru cannot list units, the router may still lead to one.
-    const mayAnswer = own.value.unitsError !== '' || own.value.units.some(({ isReady }) => isReady);
-    if (address === '' || password === undefined || !mayAnswer) return undefined;
+    if (address === '' || password === undefined) return undefined;
     const askedMs = context.clock.nowMs();
     const limit = AbortSignal.any([signal, AbortSignal.timeout(AGENT_LIMIT_MS)]);
     const answer = await askAgent(

@@ -64,6 +64,7 @@ export async function updateInstance(
         );
       }
       const done = await bringTo(operation, app, desired, request.team);
+      context.poke(name, []);
       context.log.info({ instance: name, app: part, plan, ...requester }, `updated the instance ${name}: ${done}`);
       return done;
     });

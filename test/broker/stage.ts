@@ -1,4 +1,5 @@
 // A local Tsuru with the service prometheus and our broker behind it: what tests of the broker start from.
+import { text } from 'node:stream/consumers';
 import { createLog, type Log } from '../../agent/shared/log.ts';
 import { startBroker, type Broker } from '../../broker/broker.ts';
 import { systemClock, type Clock } from '../../agent/shared/clock.ts';
@@ -22,9 +23,11 @@ const BROKER_PERMISSIONS = [
 
 /** An answer of the stand-in for an instance's agent: a status, or how it misbehaves. */
 export type AgentScript = (asked: {
+  readonly method: string;
   readonly path: string;
   readonly authorization: string;
-}) => { readonly status: number; readonly body: string } | 'hang';
+  readonly body: string;
+}) => { readonly status: number; readonly body: string; readonly location?: string } | 'hang';
 
 export interface StageOptions {
   readonly tsuru?: Partial<TsuruOptions>;
@@ -202,9 +205,17 @@ function imagesWith(agent: AgentScript): Images {
 
 function agentUnit(agent: AgentScript): InProcess {
   return httpUnit(() => (request, response) => {
-    const answer = agent({ path: request.url ?? '', authorization: request.headers.authorization ?? '' });
-    if (answer === 'hang') return;
-    const challenge = answer.status === 401 ? { 'www-authenticate': 'Basic realm="Prometheus", charset="UTF-8"' } : {};
-    response.writeHead(answer.status, { 'content-type': 'application/json', ...challenge }).end(answer.body);
+    const { method = '', url: path = '', headers } = request;
+    void text(request).then((body) => {
+      const answer = agent({ method, path, authorization: headers.authorization ?? '', body });
+      if (answer === 'hang') return;
+      const { status, location } = answer;
+      response.writeHead(status, {
+        'content-type': 'application/json',
+        ...(status === 401 ? { 'www-authenticate': 'Basic realm="Prometheus", charset="UTF-8"' } : {}),
+        ...(location === undefined ? {} : { location }),
+      });
+      response.end(answer.body);
+    });
   });
 }

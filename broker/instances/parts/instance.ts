@@ -82,7 +82,7 @@ export function ownerOfApp({ tags, annotations }: App): InstanceId | undefined {
   return ownerOf(tags) ?? ownerOf([annotations.get(OWNER_ANNOTATION) ?? '']);
 }
 
-export function isOwn({ id }: Operation, app: App): boolean {
+export function isOwn({ id }: Pick<Operation, 'id'>, app: App): boolean {
   const owner = ownerOfApp(app);
   return owner?.service === id.service && owner.instance === id.instance;
 }
@@ -138,6 +138,13 @@ export function addressOf(template: string, app: App): string {
   const isWhole =
     (app.address !== '' || !template.includes('{address}')) && (unit !== undefined || !template.includes('{unit}'));
   return isWhole && URL.canParse(url) ? url : '';
+}
+
+/** Where an instance's agent answers; '' while there is nobody to ask. */
+export function agentAddressOf(template: string, app: App): string {
+  // While Tsuru cannot list units, the router may still lead to one.
+  const mayAnswer = app.unitsError !== '' || app.units.some(({ isReady }) => isReady);
+  return mayAnswer ? addressOf(template, app) : '';
 }
 
 /** A 404 makes Tsuru ask again at the path of old brokers, or take an update for done; a 412 is reported in its own words. */

@@ -51,6 +51,7 @@ async function startIdle(speed = 1): Promise<Idle> {
       grants: createGrants({ turns, clock, metrics }),
       deploys: createDeploys({ ...names, tsuru, clock, log, metrics }),
       assertRules: createAssertRules('', log),
+      poke: () => undefined,
     },
     ...{ auth: AUTH, registry },
   });
