@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { it } from 'node:test';
 import { until } from '../support/until.ts';
-import { createApp, type Client } from './client.ts';
+import { createApp, createClient, type Client } from './client.ts';
 import { startScriptedBroker, type ScriptedBroker } from './scripted-broker.ts';
 import { withTsuru } from './worlds.ts';
 
 const WEBHOOKS = '/1.6/events/webhooks';
+/** Fields of an event, and one that no event has. */
+const BODY = '{"app":"{{.Target.Value}}","kind":"{{ .Kind.Name }}","x":"{{.Nothing.There}}"}';
 const BLOCKS = '/1.3/events/blocks';
 
 it('the local Tsuru sends a webhook an event, as the recorded one did', async () => {
@@ -38,7 +40,7 @@ it('the local Tsuru sends a webhook only the events of its filter, and no failed
       await createApp(admin, 'my-app', 'x:1');
       await addWebhook(admin, receiver, { kind_names: ['app.update'], success_only: true });
       const update = (json: unknown) => admin.call('PUT', '/1.0/apps/my-app', { json });
-      await addUnit(admin);
+      await admin.call('POST', '/1.0/apps/my-app/deploy', { form: { image: 'x:2', origin: 'image' } });
       await admin.call('POST', BLOCKS, { form: { KindName: 'app.update', Reason: 'maintenance' } });
       assert.equal((await update({ description: 'refused' })).status, 500);
       const [block] = JSON.parse((await admin.call('GET', BLOCKS)).body) as { ID: string }[];
@@ -48,6 +50,74 @@ it('the local Tsuru sends a webhook only the events of its filter, and no failed
       assert.match(body ?? '', /"Kind":\{"Type":"permission","Name":"app\.update"\}.*"Error":""/);
       assert.equal(receiver.asked.length, 1);
     });
+  });
+});
+
+it('the local Tsuru sends a webhook of a kind the events of all kinds below it', async () => {
+  await withReceiver(async (receiver) => {
+    await withTsuru({}, async (_tsuru, admin) => {
+      await createApp(admin, 'my-app', 'x:1');
+      await addWebhook(admin, receiver, { kind_names: ['app.update'] }, BODY);
+      await addUnit(admin);
+      await until('the event', () => receiver.asked.length === 1);
+      const headers = { 'Content-Type': 'text/plain' };
+      await admin.call('PUT', `${WEBHOOKS}/hook`, {
+        json: { ...hookOf(receiver, { kind_names: ['app.up', 'app.update.unit.add.x'] }, BODY), headers },
+      });
+      await addUnit(admin);
+      await admin.call('PUT', `${WEBHOOKS}/hook`, {
+        json: { ...hookOf(receiver, { kind_names: ['app.update.unit'] }, BODY), headers },
+      });
+      await addUnit(admin);
+      await until('the event', () => receiver.asked.length === 2);
+      assert.deepEqual(
+        receiver.asked.map(({ body }) => body),
+        Array.from({ length: 2 }, () => '{"app":"my-app","kind":"app.update.unit.add","x":"{{.Nothing.There}}"}'),
+      );
+      assert.equal(receiver.asked[1]?.headers['Content-Type'], 'text/plain');
+    });
+  });
+});
+
+it('the local Tsuru sends webhooks one after the other, each event once', async () => {
+  const held = Promise.withResolvers<{ status: number; body: string }>();
+  const slow = await startScriptedBroker(() => held.promise);
+  const failing = await startScriptedBroker(() => ({ status: 500, body: 'no' }));
+  try {
+    await withTsuru({}, async (_tsuru, admin) => {
+      await createApp(admin, 'my-app', 'x:1');
+      for (const [name, { url }] of [
+        ['slow', slow],
+        ['failing', failing],
+      ] as const) {
+        const json = { name, url, team_owner: 'ops', event_filter: { kind_names: ['app.update'] } };
+        assert.equal((await admin.call('POST', WEBHOOKS, { json })).status, 200);
+      }
+      for (let n = 0; n < 3; n += 1) assert.equal((await addUnit(admin)).status, 200);
+      assert.ok(slow.asked.length + failing.asked.length <= 2);
+      held.resolve({ status: 200, body: '' });
+      await until('all events', () => slow.asked.length === 3 && failing.asked.length === 3);
+    });
+  } finally {
+    await slow.close();
+    await failing.close();
+  }
+});
+
+it('the local Tsuru lists all webhooks, headers included, for a token without a permission for webhooks', async () => {
+  await withTsuru({}, async (tsuru, admin) => {
+    const hook = { name: 'hook', url: 'http://127.0.0.1:1/', team_owner: 'ops', headers: { 'X-A': ['b'] } };
+    assert.equal((await admin.call('POST', WEBHOOKS, { json: hook })).status, 200);
+    const { body } = await admin.call('POST', '/1.6/tokens', {
+      form: { token_id: 'nobody', team: 'shop', expires_in: 0 },
+    });
+    const nobody = createClient(tsuru.url, (JSON.parse(body) as { token: string }).token);
+    assert.match((await nobody.call('GET', WEBHOOKS)).body, /"X-A":\["b"\]/);
+    assert.equal((await nobody.call('GET', `${WEBHOOKS}/hook`)).status, 403);
+    await admin.call('POST', '/1.0/roles', { form: { name: 'watcher', context: 'team' } });
+    await admin.call('POST', '/1.0/roles/watcher/permissions', { form: { permission: 'webhook.read' } });
+    await admin.call('POST', '/1.6/roles/watcher/token', { form: { token_id: 'nobody', context: 'shop' } });
+    assert.equal((await nobody.call('GET', WEBHOOKS)).status, 204);
   });
 });
 
@@ -125,8 +195,12 @@ async function withReceiver(test: (receiver: ScriptedBroker) => Promise<void>): 
   }
 }
 
-async function addWebhook(admin: Client, { url }: ScriptedBroker, event_filter: unknown): Promise<void> {
-  const json = { name: 'hook', url: `${url}/events`, team_owner: 'ops', event_filter };
+function hookOf({ url }: ScriptedBroker, event_filter: unknown, body = '') {
+  return { name: 'hook', url: `${url}/events`, team_owner: 'ops', event_filter, body };
+}
+
+async function addWebhook(admin: Client, receiver: ScriptedBroker, event_filter: unknown, body = ''): Promise<void> {
+  const json = hookOf(receiver, event_filter, body);
   assert.equal((await admin.call('POST', WEBHOOKS, { json })).status, 200);
 }
 

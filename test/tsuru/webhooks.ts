@@ -1,6 +1,7 @@
 // Tells whoever asked of events that ended: one after the other, once each.
 import { request as httpRequest } from 'node:http';
 import type { TsuruEvent } from './events.ts';
+import { covers } from './permissions.ts';
 
 export interface Webhook {
   readonly name: string;
@@ -10,7 +11,7 @@ export interface Webhook {
   /** '': POST. */
   readonly method: string;
   readonly headers: Readonly<Record<string, readonly string[]>>;
-  /** Instead of the event; not a template here. */
+  /** Instead of the event: a Go template, of which fields ({{.Target.Value}}) are filled in here. */
   readonly body: string;
   readonly filter: WebhookFilter;
 }
@@ -48,7 +49,8 @@ export function createWebhooks({ hooks, encode, closing }: WebhooksOptions): Web
   async function deliver(hook: Webhook, text: string): Promise<void> {
     if (closing.aborted) return;
     // What a receiver answers, and whether there is one, changes nothing.
-    await post(hook, text, closing).catch(() => undefined);
+    const body = hook.body === '' ? '' : filledIn(hook.body, JSON.parse(text));
+    await post({ ...hook, body }, text, closing).catch(() => undefined);
   }
 
   return {
@@ -75,10 +77,23 @@ function isWanted(filter: WebhookFilter, { kind, target, extraTargets, error }: 
       targets.map(({ value }) => value),
     ) &&
     wanted(filter.kindTypes, ['permission']) &&
-    wanted(filter.kindNames, [kind]) &&
+    // A whole name, or its beginning up to a dot.
+    (filter.kindNames.length === 0 || filter.kindNames.some((name) => covers(name, kind))) &&
     !(filter.errorOnly && error === '') &&
     !(filter.successOnly && error !== '')
   );
+}
+
+/** A field that an event does not have stays as it is written. */
+function filledIn(template: string, event: unknown): string {
+  return template.replaceAll(/\{\{\s*\.([\w.]+)\s*\}\}/g, (field, path: string) => {
+    const value = path.split('.').reduce<unknown>((tree, key) => (isTree(tree) ? tree[key] : undefined), event);
+    return typeof value === 'string' ? value : field;
+  });
+}
+
+function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 function post(hook: Webhook, event: string, closing: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@ import { demand, onlyTeam } from '../callers.ts';
 import { badRequest, conflict, notFound } from '../errors.ts';
 import { json, list, OK, type Answer, type Call, type Route } from '../http.ts';
 import { child, flag, text, texts, type Tree } from '../input.ts';
-import { permits } from '../permissions.ts';
+import { covers, permits } from '../permissions.ts';
 import type { Webhook } from '../webhooks.ts';
 import type { World } from '../world.ts';
 
@@ -21,12 +21,15 @@ export function webhookRoutes(world: World): Route[] {
     {
       method: 'GET',
       path: '/events/webhooks',
-      answer: ({ caller }) =>
-        list(
+      // A permission narrows the list to its teams: without any, all is there.
+      answer: ({ caller: { permissions } }) => {
+        const isNarrowed = permissions.some(({ name }) => covers(name, 'webhook.read'));
+        return list(
           [...state.webhooks.values()]
-            .filter(({ teamOwner }) => permits(caller.permissions, 'webhook.read', [teamContext(teamOwner)]))
+            .filter(({ teamOwner }) => !isNarrowed || permits(permissions, 'webhook.read', [teamContext(teamOwner)]))
             .map(webhookJson),
-        ),
+        );
+      },
     },
     {
       method: 'POST',
@@ -56,8 +59,11 @@ export function webhookRoutes(world: World): Route[] {
       method: 'PUT',
       path: '/events/webhooks/:webhook',
       answer: (call) => {
-        const { name, teamOwner } = named(call);
-        return changeWebhook(world, call, 'update', webhookOf(call.body.tree, name, teamOwner), (webhook) => {
+        const { name } = named(call);
+        const { tree } = call.body;
+        // All of it, the team too, whose permission is asked for: not that of the stored one.
+        const teamOwner = text(tree, 'team_owner') || onlyTeam(state.teams);
+        return changeWebhook(world, call, 'update', webhookOf(tree, name, teamOwner), (webhook) => {
           checkUrl(webhook);
           state.webhooks.set(name, webhook);
         });
