@@ -9,6 +9,7 @@ import { BrokerError } from './errors.ts';
 import { createGrants } from './tsuru/grants.ts';
 import { createServer } from './http/server.ts';
 import { createDeploys } from './tsuru/deploys.ts';
+import { createEvents } from './instances/events.ts';
 import { createPokes } from './instances/poke.ts';
 import { createAssertRules } from './instances/rules.ts';
 import { createMetrics } from './metrics.ts';
@@ -50,8 +51,9 @@ export async function startBroker(
   });
   const turns = createTurns();
   const ending = new AbortController();
-  const { image, service, pool, plans, instanceUrl, auth } = config;
+  const { image, service, pool, plans, instanceUrl, auth, eventsToken } = config;
   const pokes = createPokes({ tsuru, service, instanceUrl, clock, log, metrics });
+  const events = createEvents({ tsuru, service, poke: pokes.poke, clock, log });
   const context: Context = {
     ...{ tsuru, clock, log, metrics, turns, image, service, pool, plans, instanceUrl },
     authorities: pemOf(config.authorities),
@@ -60,8 +62,9 @@ export async function startBroker(
     deploys: createDeploys({ tsuru, image, clock, log, metrics }),
     assertRules: createAssertRules(config.programsPath, log),
     poke: pokes.poke,
+    takeEvent: events.take,
   };
-  const server = await createServer({ context, auth, registry });
+  const server = await createServer({ context, auth, eventsToken, registry });
   const url = await server.listen(config.listen);
   log.info({ url, service, plans: plans.map(({ name }) => name) }, `the broker of the service ${service} listens`);
   const stopping = new AbortController();
@@ -78,7 +81,7 @@ export async function startBroker(
     await server.close();
     closed.abort();
     await patience;
-    await Promise.all([reconciled, context.deploys.stop(), pokes.stop()]);
+    await Promise.all([reconciled, context.deploys.stop(), events.stop(), pokes.stop()]);
     await tsuru.close();
   }
   return { url, stop: () => (stopped ??= stop()) };

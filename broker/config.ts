@@ -20,6 +20,8 @@ export interface Config {
   readonly tsuruUrl: URL;
   readonly tsuruToken: string;
   readonly auth: Credentials;
+  /** Of the webhook; undefined: no events are taken. */
+  readonly eventsToken: string | undefined;
   readonly listen: { readonly host: string; readonly port: number };
   readonly service: string;
   readonly image: string;
@@ -48,6 +50,11 @@ export const VARIABLES = [
     meaning: 'the user that Tsuru calls with, as in the service manifest',
   },
   { name: 'BROKER_PASSWORD', default: undefined, meaning: 'the password of that user, at least 16 characters' },
+  {
+    name: 'BROKER_EVENTS_TOKEN',
+    default: '',
+    meaning: "the token of Tsuru's webhook, at least 16 visible characters; unset: no events are taken",
+  },
   { name: 'BROKER_IMAGE', default: undefined, meaning: 'the image of the instances' },
   { name: 'BROKER_SERVICE', default: 'prometheus', meaning: "the service's name in Tsuru" },
   { name: 'BROKER_PLANS', default: '', meaning: 'a file of plans (broker/plans.yaml of this version)' },
@@ -67,7 +74,9 @@ export const VARIABLES = [
   { ...AUTHORITIES_VARIABLE, meaning: `${AUTHORITIES_VARIABLE.meaning}; instances get them, too` },
   { name: 'BROKER_LOG_LEVEL', default: 'info', meaning: LOG_LEVELS.join(', ') },
 ] as const satisfies readonly Variable[];
-const SECRETS = ['TSURU_TOKEN', 'BROKER_USERNAME', 'BROKER_PASSWORD'] as const;
+const SECRETS = ['TSURU_TOKEN', 'BROKER_USERNAME', 'BROKER_PASSWORD', 'BROKER_EVENTS_TOKEN'] as const;
+/** One that can stand in a header, and is too long to be guessed. */
+const EVENTS_TOKEN = /^[\x21-\x7e]{16,}$/;
 
 /** Reads the configuration from the environment, and the plans from their file. All problems come at once, each a sentence without a secret. */
 export function readConfig(environment: Environment): ConfigResult<Config> {
@@ -82,6 +91,12 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
   // RFC 7617: the user ends at the first colon.
   const username = read('BROKER_USERNAME', matching(/^[\x21-\x39\x3b-\x7e]+$/), 'visible characters without a colon');
   const password = read('BROKER_PASSWORD', parsePassword, PASSWORD_EXPECTED);
+  const eventsToken = read(
+    'BROKER_EVENTS_TOKEN',
+    (value) => (value === '' || EVENTS_TOKEN.test(value) ? value : undefined),
+    'at least 16 visible characters without spaces',
+  );
+  problems.push(...eventsTokenProblems(environment['BROKER_EVENTS_TOKEN'], [tsuruToken, password]));
   const image = read(
     'BROKER_IMAGE',
     matching(/^[\w./:@-]+$/),
@@ -126,9 +141,19 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
     authorities: authorities.authorities,
     programsPath,
     auth: { username, password },
+    eventsToken: eventsToken === '' ? undefined : eventsToken,
     listen: { host, port },
   };
   return { ok: true, config: Object.freeze(config) };
+}
+
+/** Every user of Tsuru can read the headers of webhooks. */
+function eventsTokenProblems(given: string | undefined, secrets: readonly (string | undefined)[]): readonly string[] {
+  const token = given?.trim();
+  if (token === '')
+    return ['BROKER_EVENTS_TOKEN is empty: set it to a token of its own, or unset it to take no events.'];
+  if (token === undefined || !secrets.includes(token)) return [];
+  return ['BROKER_EVENTS_TOKEN must be no other secret: every user of Tsuru can read it in the webhook.'];
 }
 
 function readPlansFile(file: string, problems: string[]): readonly Plan[] {

@@ -23,6 +23,8 @@ export interface Context {
    * agent requests the list alone.
    */
   readonly poke: (instance: string, apps: readonly string[]) => void;
+  /** Pokes the instances that an app is bound to, and returns before anything is asked of Tsuru; false if too many apps wait. */
+  readonly takeEvent: (app: string) => boolean;
   /** Aborted, with what users are reported, shortly before the broker has to end. */
   readonly ending: AbortSignal;
   readonly plans: readonly Plan[];

@@ -29,7 +29,11 @@ const config = configOrExit(process.argv.slice(2), {
   readConfig: () => readConfig(process.env),
   describe: ({ plans }) => plans.map(({ name, details }) => `plan ${name}: ${details}`),
 });
-const log = createLog(config.logLevel, [config.tsuruToken, config.auth.password]);
+const log = createLog(config.logLevel, [
+  config.tsuruToken,
+  config.auth.password,
+  ...(config.eventsToken === undefined ? [] : [config.eventsToken]),
+]);
 trust(config.authorities);
 for (const warning of config.authorities.warnings) log.warn(warning);
 try {

@@ -10,6 +10,7 @@ import { SETTINGS } from '../agent/shared/settings/settings.ts';
 import { VARIABLES as BROKER_VARIABLES } from '../broker/config.ts';
 import { budgetOfPlan } from '../broker/plans/memory.ts';
 import { readPlans } from '../broker/plans/read.ts';
+import { webhookOf } from '../broker/tsuru/webhook.ts';
 import { createMetrics as createBrokerMetrics } from '../broker/metrics.ts';
 import { createGatewayMetrics } from '../agent/gateway/metrics.ts';
 import { createMetrics } from '../agent/report/metrics.ts';
@@ -93,6 +94,26 @@ describe('the documents', () => {
     const registry = new Registry();
     createBrokerMetrics(registry);
     assert.deepEqual(await namesTold(BROKER, 'tsuru_broker_'), names(registry, 'tsuru_broker_'));
+  });
+
+  it('make the webhook that the broker expects', async () => {
+    const text = (await readFile(BROKER, 'utf8')).replaceAll(/ *\\\n */g, ' ');
+    const [, url = '', team = '', flags = ''] =
+      /tsuru event-webhook-create prometheus (\S+) -t (\S+) (.*)/.exec(text) ?? [];
+    const { origin } = new URL(url);
+    const hook = webhookOf({ name: 'prometheus', team, brokerUrl: origin, token: '<BROKER_EVENTS_TOKEN>' });
+    const { headers, body, event_filter: filter } = hook;
+    const words = [
+      ...filter.target_types.map((type) => `--target-type ${type}`),
+      ...filter.kind_names.map((kind) => `--kind-name ${kind}`),
+      `-b '${body}'`,
+      ...Object.entries(headers).map(([name, [value = '']]) => {
+        const header = `${name}=${value}`;
+        return `-H ${header.includes(' ') ? JSON.stringify(header) : header}`;
+      }),
+    ];
+    assert.equal(flags, words.join(' '));
+    assert.equal(url, hook.url);
   });
 
   it('state what fits into each of the shipped plans, as the broker computes it', async () => {

@@ -42,6 +42,12 @@ export const UNBIND = {
   app: { form: 'app-name', json: 'appName', kind: 'text', required: true },
 } as const satisfies Fields;
 
+/** Of the broker's webhook, whose body is ours. */
+export const EVENT = {
+  changedApp: { form: 'app', json: 'app', kind: 'text', required: true },
+  kind: { form: 'kind', json: 'kind', kind: 'text', required: true },
+} as const satisfies Fields;
+
 /** Longer than any name that Tsuru takes. */
 const LONGEST_TEXT = 1_000;
 /** Names are reported in sentences, which are one line, and asked for in addresses, which no half of a character can be in. */
@@ -64,7 +70,7 @@ export function schemaOf(fields: Fields): Record<string, unknown> {
 
 /** What a sender calls it: `app-name (appName in JSON)`; what is no field of ours stays as it is. */
 export function keysOf(name: string): string {
-  const fields: Fields = { ...CREATE, ...BIND };
+  const fields: Fields = { ...CREATE, ...BIND, ...EVENT };
   const { form, json, kind } = fields[name] ?? { form: name, json: name, kind: 'text' };
   return kind === 'parameters' || form === json ? json : `${form} (${json} in JSON)`;
 }

@@ -27,18 +27,21 @@ export function openApiOf(routes: readonly Route[], pages: readonly Page[]): Rec
     openapi: '3.1.0',
     info: { title: 'The broker of Prometheus as a Service for Tsuru', version: VERSION },
     security: [{ basic: [] }],
-    components: { securitySchemes: { basic: { type: 'http', scheme: 'basic' } } },
+    components: {
+      securitySchemes: { basic: { type: 'http', scheme: 'basic' }, events: { type: 'http', scheme: 'bearer' } },
+    },
     paths: Object.fromEntries(told),
   };
 }
 
-function operation({ path, summary, fields, answers, isJson = false }: Route): Record<string, unknown> {
+function operation({ path, summary, secret, fields, answers, isJson = false }: Route): Record<string, unknown> {
   const parameters = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
     ...{ name, in: 'path', required: true },
     schema: { type: 'string', ...(name === 'name' ? { pattern: INSTANCE_NAME } : {}) },
   }));
   return {
     summary,
+    ...(secret === undefined ? {} : { security: [{ events: [] }] }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(fields === undefined ? {} : { requestBody: bodyOf(fields) }),
     responses: { ...responsesOf(answers, isJson ? JSON_BODY : TEXT), ...ERRORS },

@@ -9,7 +9,8 @@ import type { Parameters } from '../plans/parameters.ts';
 import { removeInstance } from '../instances/remove.ts';
 import { updateInstance } from '../instances/update.ts';
 import { isInstanceName } from '../names.ts';
-import { BIND, CREATE, UNBIND, UPDATE, type Fields } from './bodies.ts';
+import { EVENT_KINDS, EVENTS_PATH, isAppName, isEventKind } from '../tsuru/webhook.ts';
+import { BIND, CREATE, EVENT, UNBIND, UPDATE, type Fields } from './bodies.ts';
 
 /** A request, read. */
 export interface Asked {
@@ -30,6 +31,9 @@ export interface Body {
   readonly app?: string;
   readonly pool?: string;
   readonly cluster?: string;
+  /** Of an event of Tsuru. */
+  readonly changedApp?: string;
+  readonly kind?: string;
   readonly parameters?: Parameters;
 }
 
@@ -40,6 +44,8 @@ export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly summary: string;
+  /** What opens it: the service's user and password, or the token of webhooks, which opens nothing else. */
+  readonly secret?: 'events token';
   readonly fields?: Fields;
   /** Statuses of answers that are no errors. */
   readonly answers: Readonly<Record<number, string>>;
@@ -149,6 +155,15 @@ export const ROUTES: readonly Route[] = [
     answers: { 200: 'never bound' },
     answer: () => ({ status: 200, text: '' }),
   },
+  {
+    method: 'POST',
+    path: EVENTS_PATH,
+    summary: 'Take an event of Tsuru, as the webhook of the service sends it',
+    secret: 'events token',
+    fields: EVENT,
+    answers: { 202: 'the instances that the app is bound to are poked' },
+    answer: takeEvent,
+  },
 ];
 
 function plans({ context }: Asked): Answer {
@@ -205,6 +220,18 @@ async function unbind({ context, name, body, requester }: Asked): Promise<Answer
 
 function bindJob(): never {
   throw new BrokerError(400, 'Jobs cannot be bound: their units end before they could be scraped; bind an app.');
+}
+
+function takeEvent({ context, body }: Asked): Answer {
+  const { changedApp: app = '', kind = '' } = body;
+  if (!isEventKind(kind)) {
+    throw new BrokerError(400, `This kind of event is unknown: there are ${EVENT_KINDS.join(', ')}, and those below.`);
+  }
+  if (!isAppName(app)) throw new BrokerError(400, 'No app can have this name.');
+  if (!context.takeEvent(app)) {
+    throw new BrokerError(429, 'Too many events are waiting: the next polls bring this change.');
+  }
+  return { status: 202, text: '' };
 }
 
 function assertName(name: string): string {

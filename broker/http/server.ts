@@ -12,6 +12,7 @@ import type { Requester } from '../instances/parts/instance.ts';
 import { normalise, schemaOf, type RawBody } from './bodies.ts';
 import { failureOf, unreadable, written } from './failures.ts';
 import { pagesOf } from './pages.ts';
+import { createTokenCheck } from './token.ts';
 import { ROUTES, type Body, type Route } from './routes.ts';
 
 const LARGEST_BODY_BYTES = 1024 ** 2;
@@ -39,13 +40,17 @@ interface Reason {
 export interface ServerOptions {
   readonly context: Context;
   readonly auth: Credentials;
+  /** Undefined: no events are taken. */
+  readonly eventsToken: string | undefined;
   readonly registry: Registry;
 }
 
 /** The broker's pages: everything that Tsuru asks, and what operators do. */
-export async function createServer({ context, auth, registry }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ context, auth, eventsToken, registry }: ServerOptions): Promise<FastifyInstance> {
   const { log, metrics } = context;
   const check = createCheck(auth);
+  const checkToken = eventsToken === undefined ? undefined : createTokenCheck(eventsToken);
+  const withToken = ROUTES.filter(({ secret }) => secret === 'events token').map(({ path }) => path);
   const isAuthorized = ({ headers }: FastifyRequest): boolean => check(headers.authorization) === 'right';
   const server = fastify({
     bodyLimit: LARGEST_BODY_BYTES,
@@ -119,8 +124,10 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
   });
 
   server.addHook('onRequest', async (request, reply) => {
-    if (open.includes(request.routeOptions.url ?? '')) return;
-    if (!isAuthorized(request)) throw unauthorized(reply);
+    const route = request.routeOptions.url ?? '';
+    if (open.includes(route)) return;
+    if (withToken.includes(route)) assertToken(checkToken, request);
+    else if (!isAuthorized(request)) throw unauthorized(reply);
   });
   server.addHook('onSend', (_request, reply, _payload, done) => {
     // Else the end waits for who keeps the connection and asks nothing more.
@@ -144,6 +151,11 @@ export async function createServer({ context, auth, registry }: ServerOptions): 
     });
   }
   return server;
+}
+
+function assertToken(check: ReturnType<typeof createTokenCheck> | undefined, { headers }: FastifyRequest): void {
+  if (check === undefined) throw new BrokerError(404, 'No events are taken: set BROKER_EVENTS_TOKEN.');
+  if (!check(headers.authorization)) throw new BrokerError(401, 'This is not the token of the webhook.');
 }
 
 function addRoute(server: FastifyInstance, context: Context, { method, path, fields, answer }: Route): void {

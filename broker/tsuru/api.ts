@@ -247,6 +247,13 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       return parsed('instances', answer, (services) => readInstances(services, service));
     },
 
+    /** The instances of a service that an app is bound to. Does not make Tsuru call the service. */
+    async instancesOfApp(service: string, app: string): Promise<readonly string[]> {
+      const answer = await get('instances', `/1.0/services/instances?app=${encodeURIComponent(app)}`);
+      const instances = parsed('instances', answer, (services) => readInstances(services, service));
+      return [...(instances ?? [])].filter(([, { apps }]) => apps.includes(app)).map(([name]) => name);
+    },
+
     /** Whether Tsuru says that it knows no such instance. Of one that it knows it asks the service: for those alone that are most likely gone. */
     async isInstanceGone(service: string, instance: string): Promise<boolean> {
       try {

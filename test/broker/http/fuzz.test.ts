@@ -9,6 +9,7 @@ import { APP, AUTH, startStage, type Stage } from '../stage.ts';
 const FORM = 'application/x-www-form-urlencoded';
 const JSON_TYPE = 'application/json';
 const RIGHT = `Basic ${btoa(`${AUTH.username}:${AUTH.password}`)}`;
+const EVENTS_TOKEN = 'a-token-that-all-can-read';
 /** One that takes longer hangs. */
 const LONGEST_MS = 20_000;
 const MEBIBYTE = 1024 ** 2;
@@ -35,7 +36,7 @@ interface Answered {
 describe('every route', () => {
   let stage: Stage;
   before(async () => {
-    stage = await startStage();
+    stage = await startStage({ environment: { BROKER_EVENTS_TOKEN: EVENTS_TOKEN } });
     await expect(stage.add(), 201);
     await stage.createApp('my-app');
   });
@@ -69,7 +70,7 @@ describe('every route', () => {
         const answer = await send(sent);
         const told = `${sent.route.method} ${sent.path} ${sent.type} ${sent.body}: ${answer.status} ${answer.text}`;
         // 431: so long an address is not read at all.
-        if (sent.authorization !== RIGHT) assert.ok([401, 431].includes(answer.status), told);
+        if (sent.authorization !== rightOf(sent.route)) assert.ok([401, 431].includes(answer.status), told);
         // That an instance is down while it restarts with another plan is no failure of the service.
         assert.ok(answer.status < 500 || isStatus(sent.route), told);
         if (answer.status >= 400) {
@@ -117,7 +118,7 @@ describe('every route', () => {
       for (const [type, body] of bodies) {
         assert.ok(body.length <= MEBIBYTE);
         const [answer, health] = await Promise.all([
-          send({ route, path, type, body, authorization: RIGHT }),
+          send({ route, path, type, body, authorization: rightOf(route) }),
           fetch(`${stage.broker.url}/healthz`, { signal: AbortSignal.timeout(LONGEST_MS) }),
         ]);
         const told = `${route.method} ${path} ${type} ${body.slice(0, 40)}: ${answer.status} ${answer.text.slice(0, 500)}`;
@@ -139,8 +140,8 @@ describe('every route', () => {
       for (const [type, head] of Object.entries(start)) {
         const end = type === JSON_TYPE ? '"}' : '';
         const whole = head.padEnd(MEBIBYTE - end.length, 'x') + end;
-        assert.notEqual((await send({ route, path, type, body: whole, authorization: RIGHT })).status, 413);
-        const { status, text } = await send({ route, path, type, body: `${whole} `, authorization: RIGHT });
+        assert.notEqual((await send({ route, path, type, body: whole, authorization: rightOf(route) })).status, 413);
+        const { status, text } = await send({ route, path, type, body: `${whole} `, authorization: rightOf(route) });
         assert.deepEqual([status, text], [413, 'The request is larger than 1 MiB.'], `${route.method} ${path}`);
       }
     }
@@ -249,20 +250,30 @@ type Anything = typeof anything extends fc.Arbitrary<infer T> ? T : never;
 function request({ route, name, type, entries, isWhole, share, authorization, headers }: Anything): Sent {
   const isCreate = route.method === 'POST' && route.path === '/resources';
   const isJson = /json/i.test(type);
-  const demanded: Entries = isCreate ? [['name', 'nobody']] : [[isJson ? 'appName' : 'app-name', 'my-app']];
+  const isEvent = route.secret !== undefined;
+  const event: Entries = [
+    ['app', 'my-app'],
+    ['kind', 'app.deploy'],
+  ];
+  const bound: Entries = [[isJson ? 'appName' : 'app-name', 'my-app']];
+  const demanded = isCreate ? [['name', 'nobody'] as const] : isEvent ? event : bound;
   const given = isWhole ? [...entries.filter(([key]) => !DEMANDED.includes(key)), ...demanded] : entries;
   // With a team that does not exist everything else of a new instance is looked at, and nothing is made.
   const safe: Entries = isCreate ? [...given.filter(([key]) => key !== 'team'), ['team', 'nobodys']] : given;
   const body = isJson ? jsonOf(safe) : formOf(safe);
   return {
-    ...{ route, type, authorization },
+    ...{ route, type, authorization: authorization === RIGHT ? rightOf(route) : authorization },
     path: pathOf(route, name || 'nobody'),
     body: body.slice(0, Math.ceil(body.length * share)),
     headers: { ...headers, 'x-tsuru-cluster-kube-config': CLUSTER_SECRET },
   };
 }
 
-const DEMANDED = ['name', 'team', 'app-name', 'appName'];
+const DEMANDED = ['name', 'team', 'app-name', 'appName', 'app', 'kind'];
+
+function rightOf({ secret }: Route): string {
+  return secret === undefined ? RIGHT : `Bearer ${EVENTS_TOKEN}`;
+}
 
 /** With each key as often as it is there. */
 function jsonOf(entries: Entries): string {

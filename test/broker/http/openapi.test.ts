@@ -21,7 +21,7 @@ describe('the OpenAPI document', () => {
   it('describes every route, and no other', async () => {
     const registry = new Registry();
     const context = { log: createLog('silent', []), metrics: createMetrics(registry) } as unknown as Context;
-    const server = await createServer({ context, auth: AUTH, registry });
+    const server = await createServer({ context, auth: AUTH, eventsToken: undefined, registry });
     const authorization = `Basic ${btoa(`${AUTH.username}:${AUTH.password}`)}`;
     const answer = await server.inject({ url: '/openapi.json', headers: { authorization } });
     const { paths } = answer.json<Document>();
@@ -73,6 +73,7 @@ const LIFE: readonly (readonly [method: string, route: string, body: string, sta
   ['DELETE', JOB, 'job-name=my-job', 200],
   ['PUT', INSTANCE, 'team=shop&parameters.retention=3h', 200],
   ['PUT', INSTANCE, 'team=shop&parameters.retention=for-ever', 400],
+  ['POST', '/events', 'app=my-app&kind=app.deploy', 404],
   ['DELETE', INSTANCE, '', 200],
   ['GET', `${INSTANCE}/status`, '', 200],
 ];

@@ -52,8 +52,9 @@ async function startIdle(speed = 1): Promise<Idle> {
       deploys: createDeploys({ ...names, tsuru, clock, log, metrics }),
       assertRules: createAssertRules('', log),
       poke: () => undefined,
+      takeEvent: () => true,
     },
-    ...{ auth: AUTH, registry },
+    ...{ auth: AUTH, eventsToken: undefined, registry },
   });
   stack.defer(() => server.close());
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
