@@ -1,4 +1,5 @@
 import { prepareFolders, type StartState } from './start-state.ts';
+import { INSTANCE_RULES } from './config.ts';
 import type { Desired } from './desired.ts';
 import type { Edges } from './edges.ts';
 import type { FactStore } from './facts.ts';
@@ -55,6 +56,7 @@ export async function createAppliers({
     configuration: createConfiguration({
       baseFile: config.baseConfig,
       rulesFolder: config.rulesFolder,
+      instanceRules: { file: INSTANCE_RULES, instance: config.ownApp },
       dataFolder: config.dataFolder,
       credentials: createCredentials(config.dataFolder, environment),
       promtool: createPromtool(passedOn(environment)),

@@ -55,6 +55,9 @@ const LISTEN_EXPECTED = 'an IP address and a port, such as 127.0.0.1:9091 or [::
 /** The base configuration that comes with this program. */
 const BASE_CONFIG = fileURLToPath(new URL('../image/prometheus.yml', import.meta.url));
 
+/** The alerts about the instance itself, of this program. */
+export const INSTANCE_RULES = fileURLToPath(new URL('../image/rules/instance.yml', import.meta.url));
+
 export const VARIABLES = [
   {
     name: 'TSURU_HOST',

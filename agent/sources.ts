@@ -116,7 +116,7 @@ export function createSources({ edges, startState, facts, desired, appliers }: S
     onStopped: failures.onStopped,
     problemsOf: (app) => [...redirects.problemsOf(app), ...refusals.problemsOf(app)],
     async run(signal) {
-      const senders = createSenders({ troubles, nowMs });
+      const senders = createSenders({ troubles, nowMs, onBridged: metrics.bridged });
       const isExternal = supervised === undefined;
       await Promise.all([
         redirects.run(signal),

@@ -22,8 +22,9 @@ describe('what ships', () => {
     const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
     await run(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', dist.path]);
     await symlink(join(ROOT, 'node_modules'), join(dist.path, 'node_modules'));
-    await mkdir(join(dist.path, 'image'));
-    for (const file of ['image/prometheus.yml', 'broker/plans.yaml']) await cp(join(ROOT, file), join(dist.path, file));
+    await mkdir(join(dist.path, 'image', 'rules'), { recursive: true });
+    for (const file of ['image/prometheus.yml', 'image/rules/instance.yml', 'broker/plans.yaml'])
+      await cp(join(ROOT, file), join(dist.path, file));
 
     await using stage = await startStage();
     const host = freeAddress();

@@ -38,6 +38,8 @@ export interface Metrics {
   readonly checked: (succeeded: boolean) => void;
   reloaded(outcome: ReloadOutcome, wallMs: number): void;
   readonly refused: (app: string, reason: string, samples: number) => void;
+  /** For how long an outage of a receiver of remote_write is bridged now, at its worst moment. */
+  readonly bridged: (bridgedMs: number) => void;
   /** Something that Prometheus runs failed. */
   readonly failed: (kind: FailureKind, name: string) => void;
   /** How many of a kind fail at present. */
@@ -101,6 +103,10 @@ export function createMetrics(registry: Registry): Metrics {
   const lastWrite = gauge(
     'target_last_write_timestamp_seconds',
     'When the target file was last written; 0 if it was not.',
+  );
+  const bridged = gauge(
+    'remote_write_bridged_seconds',
+    'How long a receiver of remote_write may be away now before samples are lost, at the worst moment.',
   );
   const stateFailed = counter('state_writes_failed_total', 'Writes of the state file that failed.');
   const inSync = gauge('in_sync', 'Whether Prometheus is proven to have loaded the last targets: 1 or 0.');
@@ -220,6 +226,9 @@ export function createMetrics(registry: Registry): Metrics {
     },
     refused(app, reason, samples) {
       refused.inc({ app, reason }, samples);
+    },
+    bridged(bridgedMs) {
+      bridged.set(bridgedMs / 1000);
     },
     failed(kind, name) {
       const names = failureNames.get(kind);

@@ -65,6 +65,8 @@ export interface SendersOptions {
   readonly troubles: Troubles;
   /** Milliseconds that only go forward. */
   readonly nowMs: () => number;
+  /** For how long an outage of a receiver is bridged now, at its worst moment. */
+  readonly onBridged: (bridgedMs: number) => void;
 }
 
 /** Warns of each sender of remote_write that is late, before the samples that it has not sent are gone from the WAL. */
@@ -72,7 +74,7 @@ export interface Senders {
   onMetrics(page: SendersPage, wal: WalFlags): void;
 }
 
-export function createSenders({ troubles, nowMs }: SendersOptions): Senders {
+export function createSenders({ troubles, nowMs, onBridged }: SendersOptions): Senders {
   /** Since when each sender has samples that wait. */
   let waiting: ReadonlyMap<string, number> = new Map();
   let late: ReadonlyMap<string, string> = new Map();
@@ -91,6 +93,7 @@ export function createSenders({ troubles, nowMs }: SendersOptions): Senders {
     onMetrics({ senders, newestSeconds, appended }, wal) {
       const atMs = nowMs();
       const outage = outageBridged({ ...wal, samplesPerSecond: rateOf(appended, atMs) });
+      onBridged(outage.leastMs);
       const waits = new Map(
         senders.flatMap(({ key, pending }) => (pending > 0 ? [[key, waiting.get(key) ?? atMs] as const] : [])),
       );

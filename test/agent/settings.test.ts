@@ -83,7 +83,7 @@ describe("an instance's settings", { concurrency: 3 }, () => {
     await prometheus.untilTargets('both', (all) => all.length === 2);
     await set({ scrape_interval: '15', retentoin: '30d' });
     const problem = await untilProblem(agent, /settings are refused/);
-    assert.match(problem, /the old ones stay in force/);
+    assert.match(problem, /keeping the old ones/);
     assert.match(problem, /retentoin/);
     assert.match(problem, /scrape_interval/);
     assert.equal(await agent.metric('tsuru_agent_settings_refused'), 1);

@@ -5,6 +5,7 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Check, Promtool } from '../../shared/promtool.ts';
 import { errorText } from '../../shared/text.ts';
 import type { Settings } from '../../shared/settings/schema.ts';
+import { renderInstanceRules } from './instance-rules.ts';
 import { createBackoff } from './backoff.ts';
 import { renderConfig, type RenderOptions } from './render.ts';
 import type { PrometheusClient } from '../api/client.ts';
@@ -25,6 +26,8 @@ const PATIENCE = 4;
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 /** The rules of the settings, named as the setting is. Files of the rules' folder end in .yml or .yaml. */
 const SETTINGS_RULES = 'rules';
+/** The alerts about the instance itself; a group of a user's rules may have the same name, as that is another file. */
+const INSTANCE_RULES = 'instance';
 /** The two refresh intervals between which a dead file discovery is revived: it starts again only when its configuration changes. */
 const REFRESH_SECONDS = [30, 31] as const;
 
@@ -44,6 +47,8 @@ export interface ConfigurationOptions {
   /** The base configuration, which is only read. */
   readonly baseFile: string;
   readonly rulesFolder: string;
+  /** The file of the alerts about the instance itself, and the instance's name if it is known. */
+  readonly instanceRules: { readonly file: string; readonly instance: string | undefined };
   readonly dataFolder: string;
   readonly credentials: Credentials;
   /** What never changes. */
@@ -129,12 +134,19 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     if (input === undefined) throw new Error('it is not known yet what it is made of');
     const { revivals, ...inForce } = input;
     const base = await readFile(options.baseFile, 'utf8');
-    const { rules } = inForce.settings;
+    const { rules, instanceAlerts } = inForce.settings;
     const ofSettings: RuleFile[] = rules === undefined ? [] : [{ name: SETTINGS_RULES, text: rules }];
-    const ruleFiles = [await staging.stageRules([...(await readRules(options.rulesFolder)), ...ofSettings])];
+    const ofInstance = instanceAlerts === 'on' ? [await readInstanceRules()] : [];
+    const ofFolder = await readRules(options.rulesFolder);
+    const ruleFiles = [await staging.stageRules([...ofFolder, ...ofSettings, ...ofInstance])];
     const refreshSeconds = REFRESH_SECONDS[revivals % 2 === 0 ? 0 : 1];
     const credentials = await options.credentials.place(inForce.settings);
     return renderConfig(base, { ...options.fixed, ...inForce, credentials, refreshSeconds, ruleFiles });
+  }
+
+  async function readInstanceRules(): Promise<RuleFile> {
+    const { file, instance } = options.instanceRules;
+    return { name: INSTANCE_RULES, text: renderInstanceRules(await readFile(file, 'utf8'), instance) };
   }
 
   /** What was only looked at, or is replaced, takes room and holds secrets. */

@@ -14,6 +14,8 @@ export interface Settings {
   readonly externalLabels: Labels;
   /** The text of a rule file. */
   readonly rules?: string;
+  /** Whether alerts about the instance itself are evaluated. */
+  readonly instanceAlerts: 'on' | 'off';
   readonly alertmanagers: readonly Alertmanager[];
   readonly remoteWrite: readonly RemoteWrite[];
   readonly targetsPerApp: number;
@@ -123,6 +125,13 @@ export const SCHEMA: Schema = {
     meaning: 'a rule file of Prometheus: `--plan-param rules="$(cat rules.yml)"`',
     kind: rules,
     default: 'none',
+  },
+  instanceAlerts: {
+    name: 'instance_alerts',
+    meaning: 'whether alerts about the instance itself are evaluated and sent (image/rules/instance.yml)',
+    kind: choice('on', 'off'),
+    fallback: () => 'on',
+    default: 'on',
   },
   alertmanagers: {
     name: 'alertmanagers',

@@ -34,7 +34,7 @@ function pageOf({ pending, sentSeconds, newestSeconds, name = 'far' }: Sending, 
 function look(seconds: number, of: (atSeconds: number) => Sending | undefined): string[][] {
   let nowMs = 0;
   const troubles = createTroubles(createLog('silent', []), () => nowMs);
-  const senders = createSenders({ troubles, nowMs: () => nowMs });
+  const senders = createSenders({ troubles, nowMs: () => nowMs, onBridged: () => undefined });
   const told: string[][] = [];
   for (let at = 0; at <= seconds; at += 15) {
     nowMs = at * SECOND_MS;

@@ -19,6 +19,7 @@ import { temporaryFolder } from '../../../support/folder.ts';
 import { until } from '../../../support/until.ts';
 
 const BASE = fileURLToPath(new URL('../../../../image/prometheus.yml', import.meta.url));
+const INSTANCE_RULES = fileURLToPath(new URL('../../../../image/rules/instance.yml', import.meta.url));
 
 /** Settings that send samples with the secret of each of these variables. */
 function sending(...variables: readonly string[]): Settings {
@@ -82,6 +83,7 @@ function startScene(dataFolder: string, clock: Clock = systemClock, obstacles: O
   const configuration = createConfiguration({
     baseFile: BASE,
     rulesFolder: join(dataFolder, 'rules'),
+    instanceRules: { file: INSTANCE_RULES, instance: undefined },
     dataFolder,
     credentials: createCredentials(dataFolder, environment),
     fixed: {

@@ -46,6 +46,7 @@ describe('settings', () => {
         scrapeTimeoutMs: 10_000,
         evaluationIntervalMs: 15_000,
         externalLabels: {},
+        instanceAlerts: 'on',
         alertmanagers: [],
         remoteWrite: [],
         targetsPerApp: 10_000,
