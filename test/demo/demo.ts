@@ -61,7 +61,7 @@ export async function startDemo(stack: AsyncDisposableStack, say: (line: string)
   say(`A Tsuru for this machine runs at ${tsuru.url}.`);
   await createApp(admin, 'my-app', 'shop/my-app:1', 3);
   say('my-app runs on it with 3 units.');
-  const service = await startService(stack, tsuru, { plans: PLANS });
+  const service = await startService(stack, tsuru, { plans: PLANS, webhook: true });
   say('The service prometheus is there, with its broker.\n');
 
   say(`$ tsuru service-instance-add prometheus ${INSTANCE} -t ${TEAM} --plan-param scrape_interval=2s`);

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
+import { webhookOf } from '../../broker/tsuru/webhook.ts';
 import { createClient, type Client, type Form, type Reply } from '../tsuru/client.ts';
 import type { Images } from '../tsuru/images.ts';
 import type { LocalTsuru } from '../tsuru/server.ts';
@@ -12,6 +13,8 @@ const BROKER = fileURLToPath(new URL('../../broker/main.ts', import.meta.url));
 const INSTANCE = fileURLToPath(new URL('../instance/main.ts', import.meta.url));
 const SERVICE = 'prometheus';
 const IMAGE = 'ops/prometheus:1';
+/** In the webhook, where every user of Tsuru can read it. */
+const EVENTS_TOKEN = 'the-webhook-shows-it-to-all';
 const AUTH = { username: 'tsuru', password: 'the-service-manifest-knows-it' } as const;
 
 /** A deploy, a start of Prometheus, and a slow machine. */
@@ -58,13 +61,15 @@ export interface ServiceOptions {
   /** A file of plans; those that come with the broker without it. */
   readonly plans?: string;
   readonly onLine?: (line: string) => void;
+  /** True: Tsuru sends the broker its events. */
+  readonly webhook?: boolean;
 }
 
 /** Makes the service as an administrator does, and starts its broker; both end with `stack`. */
 export async function startService(
   stack: AsyncDisposableStack,
   tsuru: LocalTsuru,
-  { plans, onLine }: ServiceOptions = {},
+  { plans, onLine, webhook = false }: ServiceOptions = {},
 ): Promise<Service> {
   const admin = createClient(tsuru.url, tsuru.adminToken);
   const address = freeAddress();
@@ -77,6 +82,7 @@ export async function startService(
       TSURU_TOKEN: await createBrokerToken(admin),
       BROKER_USERNAME: AUTH.username,
       BROKER_PASSWORD: AUTH.password,
+      BROKER_EVENTS_TOKEN: EVENTS_TOKEN,
       BROKER_ADDRESS: address,
       BROKER_IMAGE: IMAGE,
       BROKER_SERVICE: SERVICE,
@@ -96,6 +102,10 @@ export async function startService(
     return statusCode === 200;
   });
   tsuru.addService({ name: SERVICE, endpoint: url, ...AUTH });
+  if (webhook) {
+    const json = webhookOf({ name: SERVICE, team: 'ops', brokerUrl: url, token: EVENTS_TOKEN });
+    await expect(admin.call('POST', '/1.6/events/webhooks', { json }), 200);
+  }
 
   const path = (name: string, rest = ''): string => `/1.0/services/${SERVICE}/instances/${name}${rest}`;
   const bindPath = (name: string, app: string): string => `/1.13/services/${SERVICE}/instances/${name}/apps/${app}`;

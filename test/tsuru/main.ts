@@ -109,7 +109,7 @@ async function main(): Promise<void> {
   try {
     const created = Promise.all([
       createApp(createClient(tsuru.url, tsuru.adminToken), 'my-app', 'shop/my-app:1', 3),
-      startService(stack, tsuru),
+      startService(stack, tsuru, { webhook: true }),
     ]);
     // When it is told to end before, the app's creation fails: nobody waits for it then.
     created.catch(() => undefined);
