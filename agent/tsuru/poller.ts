@@ -10,6 +10,7 @@ import { createDetails, type DetailsFailure } from './details.ts';
 import { isStarting, lacksPorts, STARTING_LIMIT_MS } from './details-schedule.ts';
 import { identify, makeFormer } from './identity.ts';
 import { forget, learnDetails, learnList, markMissing, present } from './knowledge.ts';
+import { releaseReused } from './reused-addresses.ts';
 import { nextWaitMs } from './poll-interval.ts';
 import type { DetailsAgain } from './pokes.ts';
 
@@ -117,7 +118,8 @@ export function createPoller(options: PollerOptions): Poller {
     const { strangers, accepted, problems } = identify(known, list.apps, own);
     if (strangers.size > 0) sink.explain(strangers);
     known = makeFormer(forget(known, accepted), strangers.keys());
-    known = learnList(known, list, clock.wallMs());
+    const released = releaseReused(learnList(known, list, clock.wallMs()), withOwn(list.apps, own));
+    known = released.known;
     const former = formerIn(known);
     const missing = [...known.keys()].filter(
       (name) => !list.apps.has(name) && (!former.has(name) || listedFormer.has(name)),
@@ -131,7 +133,7 @@ export function createPoller(options: PollerOptions): Poller {
     await atMost(DETAILS_HEAD_START_MS, asked);
     await publish(seenAtMs);
     await atMost(DETAILS_WAIT_MS, asked);
-    return { kind: 'answered', problems: [...list.problems, ...problems] };
+    return { kind: 'answered', problems: [...list.problems, ...problems, ...released.problems] };
   }
 
   async function atMost(limitMs: number, work: Promise<void>): Promise<void> {
@@ -237,6 +239,11 @@ function failedPoll(error: unknown): PollOutcome {
     };
   }
   return { kind: 'failed', failure: 'internal', reason: `an error in the agent itself: ${errorText(error)}` };
+}
+
+/** The instance's own app has addresses, too. */
+function withOwn(listed: ReadonlyMap<string, ListedApp>, own: ListedApp | undefined): ReadonlyMap<string, ListedApp> {
+  return own === undefined ? listed : new Map([...listed, [own.app.name, own]]);
 }
 
 function formerIn(known: KnownApps): ReadonlySet<string> {

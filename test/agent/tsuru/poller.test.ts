@@ -143,6 +143,31 @@ describe('a poll', () => {
   });
 });
 
+describe('a unit whose app cannot report its units', () => {
+  const at = (name: string, ip: string): object => {
+    const unit = { ID: name, Name: name, ProcessName: 'web', Status: 'started', InternalIP: ip };
+    return { name: name.slice(0, -2), teamowner: 'x', units: [unit] };
+  };
+  const away = { name: 'old', teamowner: 'x', units: [], error: 'unable to list app units: no route to host' };
+  const FIRST = { list: [OWN, at('old-1', '10.0.0.1')] };
+  const unitsOf = ({ known }: Run): readonly string[] => known.get('old')?.units.map(({ name }) => name) ?? [];
+
+  it('is kept until the list shows its address at another unit, and then dropped with a problem', async () => {
+    assert.deepEqual(unitsOf(await run([FIRST, { list: [OWN, away] }])), ['old-1']);
+    assert.deepEqual(unitsOf(await run([FIRST, { list: [OWN, away, at('new-1', '10.0.0.2')] }])), ['old-1']);
+    const ran = await run([FIRST, { list: [OWN, away, at('new-1', '10.0.0.1')] }, FIRST]);
+    assert.match(ran.polls[1]?.problems.join() ?? '', /^old: old-1 is no longer scraped, .* of new-1 of new now$/);
+    assert.deepEqual(unitsOf(ran), ['old-1'], 'Tsuru lists it again');
+    const { known } = await run([FIRST, { list: [OWN, away, at('new-1', '10.0.0.1')] }]);
+    assert.deepEqual(known.get('old')?.units, []);
+  });
+
+  it('is dropped when its address is that of the instance itself', async () => {
+    const own = { ...at(`${OWN.name}-1`, '10.0.0.1'), name: OWN.name, ip: OWN.ip };
+    assert.deepEqual(unitsOf(await run([FIRST, { list: [own, away] }])), []);
+  });
+});
+
 describe('polls are quick', () => {
   const without = { ...OWN, ip: '' };
 
