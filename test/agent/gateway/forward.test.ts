@@ -266,7 +266,9 @@ describe('what the gateway forwards', { concurrency: 4 }, () => {
     await until('the query', () => upstream.seen[0]);
     const closed = guarded.close();
     go.resolve(undefined);
-    assert.equal((await answer).body, 'late');
+    const { body, headers } = await answer;
+    assert.equal(body, 'late');
+    assert.equal(headers['connection'], 'close');
     await closed;
     await assert.rejects(guarded.get('/-/healthy'));
   });

@@ -158,4 +158,62 @@ describe('the reporter', () => {
     assert.deepEqual([losses.length, losses[0]?.text, losses[9]?.text], [10, 'block 1', 'block 10']);
     assert.equal(lines.length, 12);
   });
+
+  it('counts crashes of Prometheus with a line each, and has one problem until it is ready again', () => {
+    const { report, progress, troubles, lines, at } = start();
+    const started: Event = { kind: 'process', event: { kind: 'started', pid: 7, args: [] } };
+    const crashed: Event = {
+      kind: 'process',
+      event: { kind: 'crashed', crash: 'killed', text: 'Prometheus was killed', lines: [], retryMs: 1_000 },
+    };
+    at(1_000);
+    report(started, crashed);
+    at(2_000);
+    report(started, crashed);
+    assert.deepEqual(progress().supervised, {
+      crashes: 2,
+      losses: [],
+      startedAtMs: 2_000,
+      lastCrash: { atMs: 2_000, text: 'Prometheus was killed', lines: [] },
+    });
+    assert.equal(lines.filter((line) => line === 'Prometheus was killed; it is started again').length, 2);
+    assert.deepEqual(troubles(), ['crash']);
+    report({ kind: 'process', event: { kind: 'ready', tookMs: 5 } });
+    assert.deepEqual(troubles(), []);
+    assert.equal(progress().supervised.crashes, 2);
+  });
+
+  it('keeps what a lost write-ahead log and damaged data cost as losses', () => {
+    const { report, progress } = start();
+    report({ kind: 'process', event: { kind: 'wal_lost', text: 'the log is lost' } });
+    report({ kind: 'process', event: { kind: 'damaged', text: 'a block is damaged' } });
+    assert.deepEqual(
+      progress().supervised.losses.map(({ text }) => text),
+      ['the log is lost', 'a block is damaged'],
+    );
+  });
+
+  it('logs warnings of Prometheus, but its info lines only for debugging, and names the queries of its last run', () => {
+    const { report, progress, lines } = start();
+    report({ kind: 'line', line: { level: 'info', message: 'a step', fields: {} } });
+    report({ kind: 'line', line: { level: 'warn', message: 'a warning', fields: { component: 'tsdb' } } });
+    assert.deepEqual(lines, ['a warning']);
+    assert.equal(progress().supervised.unfinished, undefined);
+    const queries = '[{"query":"sum(rate(x[1d]))","timestamp_sec":1}]';
+    report({
+      kind: 'line',
+      line: { level: 'info', message: "These queries didn't finish in prometheus' last run:", fields: { queries } },
+    });
+    assert.match(progress().supervised.unfinished?.text ?? '', /while it ran sum\(rate\(x\[1d\]\)\)/);
+  });
+
+  it('reports memory that does not suffice, and secrets that are not set, with the commands that set them', () => {
+    const { report, troubles, lines } = start();
+    const problems = { memory: 'too little', missingVariables: ['A', 'B'], headers: undefined, proxy: undefined };
+    report({ kind: 'problems', problems });
+    assert.deepEqual(troubles(), ['memory', 'credentials']);
+    assert.ok(lines.some((line) => line.includes('"tsuru env-set -p A=..." and "tsuru env-set -p B=..."')));
+    report({ kind: 'problems', problems: { ...problems, memory: undefined, missingVariables: [] } });
+    assert.deepEqual(troubles(), []);
+  });
 });

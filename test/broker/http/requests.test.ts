@@ -54,7 +54,7 @@ describe('every route', () => {
 
   it('reads a form and JSON alike, and ignores what it does not know', async () => {
     const bodies = [
-      [FORM, 'eventid=1&name=same&team=nobodys&user=a%40b&parameters.retention=1d&unknown=1&unknown=2'],
+      [FORM, 'eventid=1&name=same&team=nobodys&user=a%40b&parameters.retention=1d&parameters.=x&unknown=1&unknown=2'],
       [
         JSON_TYPE,
         JSON.stringify({

@@ -54,7 +54,7 @@ const TABLE: readonly (readonly [what: string, facts: Facts, read: string])[] = 
   [
     'its app is gone',
     { ...WELL, app: { kind: 'known', value: undefined } },
-    'gone: its app prometheus-x was removed, or is somebody else\'s; run "tsuru service-instance-remove prometheus x" and add it again',
+    'gone: its app prometheus-x was removed, or belongs to somebody else; run "tsuru service-instance-remove prometheus x" and add it again',
   ],
   [
     'Tsuru cannot list its units, and the agent answers',

@@ -204,6 +204,36 @@ describe('the prover', () => {
     assert.equal(scene.statuses.filter((status) => status === 'in sync').length, 1);
   });
 
+  it('reports a version that is read, but not proven to be applied, only after 75 s: two reads of its own may take that long', async () => {
+    await using scene = await start();
+    scene.setTargets(new Error('cannot be compared'));
+    scene.tell({ mtime: 5, syncs: 7 });
+    scene.write(5, GROUP);
+    await scene.clock.forward(74_000, 250);
+    assert.deepEqual(scene.statuses, ['not yet']);
+    await scene.clock.forward(3_000, 250);
+    assert.deepEqual(scene.statuses, [
+      'not yet',
+      'Prometheus has not loaded the last targets: it has read the file, but not applied it',
+    ]);
+  });
+
+  it('does not compare more than 1,000 targets one by one, as the answer costs Prometheus too much', async () => {
+    const groups = Array.from({ length: 1_001 }, (_, index): TargetGroup => ({
+      ...GROUP,
+      targets: [`10.0.0.1:${index}`],
+    }));
+    await using scene = await start();
+    scene.tell({ mtime: 5, syncs: 7 });
+    scene.write(5, ...groups);
+    await scene.clock.forward(10_000, 250);
+    assert.equal(scene.compared(), 0);
+    scene.tell({ mtime: 6, syncs: 7 });
+    scene.write(6, ...groups.slice(1));
+    await scene.clock.forward(3_000, 250);
+    assert.ok(scene.compared() > 0);
+  });
+
   it('knows nothing of a Prometheus that does not answer, and reports that after 15 s', async () => {
     await using scene = await start();
     scene.setTargets([health('10.0.0.1:8888', 'my-app')]);
