@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { until } from '../support/until.ts';
 import { silentImages, startWorld } from '../support/world.ts';
 
-const KILLS = 100;
+const KILLS = 60;
 /** Enough that a write takes a while. */
 const UNITS = 1_000;
 /** Each kill comes at another moment after the agent has opened its pages, so that many fall into a write. */

@@ -8,7 +8,7 @@ import { renderAims } from './aims.ts';
 import { describeMachine } from './machine.ts';
 import { FULL, QUICK } from './plan.ts';
 import { renderPlans } from './plans.ts';
-import { renderGateway, renderRounds, renderService, renderSizes, renderTimes } from './report.ts';
+import { renderGateway, renderInstance, renderRounds, renderService, renderSizes, renderTimes } from './report.ts';
 import { runPlan } from './run.ts';
 
 const AGENT = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
@@ -17,7 +17,7 @@ const USAGE = `npm run bench [-- --quick | --agent FILE | --help]
 
 Measures the agent as a process of its own beside a real Prometheus, against a stub of Tsuru: what a round of polling costs at 100, 1,000
 and 10,000 units, its memory, how long changes take until Prometheus has them, what the gateway adds to an answer,
-what operations on instances take through Tsuru and the broker, and how many samples the plans keep. About 12 minutes. Figures go to stdout.
+what operations on instances take through Tsuru and the broker, and how many samples the plans keep, and what an instance takes as a whole. About 18 minutes. Figures go to stdout.
 NODE_OPTIONS, such as --max-semi-space-size=1, reach the agent as well.
 
   --quick       few rounds at a quick pace, up to 1,000 units: under a minute
@@ -86,6 +86,7 @@ async function bench(): Promise<void> {
       renderTimes(results),
       renderGateway(results),
       renderService(results),
+      renderInstance(results),
       renderAims(results),
       await renderPlans(),
     ].join('\n\n'),

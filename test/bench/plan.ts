@@ -1,4 +1,5 @@
 import type { GatewayPlan } from './gateway.ts';
+import type { InstancePlan } from './instance.ts';
 import type { ServicePlan } from './service.ts';
 
 /** How much is measured, and at which pace. */
@@ -14,6 +15,7 @@ export interface Plan {
   readonly paceMs: number;
   readonly steadyMs: number;
   readonly service: ServicePlan;
+  readonly instance: InstancePlan;
   /** Answers through the gateway, by their size. */
   readonly gateway: readonly GatewayPlan[];
   /** The pace in words, for the reader of the figures. */
@@ -38,6 +40,8 @@ export const FULL: Plan = {
     { bytes: 10_000_000, requests: 40 },
   ],
   service: { binds: 10, instances: 200, asks: 100 },
+  // 240 scrapes are what an hour has at the usual interval of 15 s.
+  instance: { units: 1_000, seriesPerUnit: 20, watchMs: 60_000, scrapes: 240 },
   pace: "the agent's own: every 5 s +-10 % after a change, as here throughout (15 s once nothing has changed for a minute)",
 };
 
@@ -58,5 +62,6 @@ export const QUICK: Plan = {
     { bytes: 10_000_000, requests: 10 },
   ],
   service: { binds: 1, instances: 8, asks: 20 },
+  instance: { units: 100, seriesPerUnit: 20, watchMs: 5_000, scrapes: 5 },
   pace: 'every second +-10 % (--quick), so rounds and waits are not those of an agent as it is shipped',
 };

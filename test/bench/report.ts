@@ -74,3 +74,18 @@ export function renderService({ service }: Results): string {
   const costs = renderTable([...requests.keys()], [[...requests.values()].map(String)]);
   return `${renderTable(['the service, ms', ...SPREAD], rows)}\n\nRequests to Tsuru for an operation:\n${costs}`;
 }
+
+/** What an instance takes as a whole, as its container would. */
+export function renderInstance({ instance }: Results): string {
+  const { units, series, startMs, agent, prometheus, restartMs, restartScrapes } = instance;
+  const share = (value: number): string => `${(value * 100).toFixed(1)} %`;
+  return renderTable(
+    [`an instance with ${grouped(units)} targets, ${grouped(series)} series`, 'agent', 'Prometheus'],
+    [
+      ['resident memory, MB', ms(agent.memoryMb), ms(prometheus.memoryMb)],
+      ['CPU of one core', share(agent.cpuShare), share(prometheus.cpuShare)],
+      ['start to ready, ms', ms(startMs), ''],
+      [`restart to ready after ${grouped(restartScrapes)} scrapes, ms`, ms(restartMs), ''],
+    ],
+  );
+}

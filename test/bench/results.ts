@@ -1,6 +1,7 @@
 import type { ChangeTimes } from './change.ts';
 import type { GatewayTimes } from './gateway.ts';
 import type { ChangedRounds, SteadyRounds } from './rounds.ts';
+import type { InstanceTimes } from './instance.ts';
 import type { ServiceTimes } from './service.ts';
 import type { Summary } from './statistics.ts';
 
@@ -18,4 +19,5 @@ export interface Results {
   readonly rulesMs: Summary;
   readonly gateway: readonly GatewayTimes[];
   readonly service: ServiceTimes;
+  readonly instance: InstanceTimes;
 }

@@ -4,6 +4,7 @@ import type { Plan } from './plan.ts';
 import type { Results, SizeResults } from './results.ts';
 import { changedRounds, unchangedRounds } from './rounds.ts';
 import { measureRules } from './rules.ts';
+import { measureInstance } from './instance.ts';
 import { measureService } from './service.ts';
 import { startScene } from './scene.ts';
 
@@ -29,10 +30,12 @@ export async function runPlan(
   const gateway = await measureGateway(owner, plan.gateway);
   say('measuring the service ...');
   const service = await measureService(owner, plan.service);
+  say('measuring an instance ...');
+  const instance = await measureInstance(owner, plan.instance, agent);
   const few = { units: UNITS_WHILE_TIMING, unitsPerApp: UNITS_WHILE_TIMING };
   await using scene = await startScene(owner, { ...few, agent, pollInterval });
   say(`measuring ${plan.changes} changes in Tsuru ...`);
   const change = await measureChanges(scene, plan.changes, plan.paceMs);
   say(`measuring ${plan.rules} changes of rules ...`);
-  return { sizes, change, rulesMs: await measureRules(scene, plan.rules), gateway, service };
+  return { sizes, change, rulesMs: await measureRules(scene, plan.rules), gateway, service, instance };
 }

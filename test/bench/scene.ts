@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 import { watchRenames } from './moments.ts';
 import { startStub, type Stub } from './stub.ts';
 
-const BASE_CONFIG = fileURLToPath(new URL('../../image/prometheus.yml', import.meta.url));
+export const BASE_CONFIG = fileURLToPath(new URL('../../image/prometheus.yml', import.meta.url));
 /** Nobody listens at the units' addresses, so scraping them would only be noise. */
 const SCRAPE_INTERVAL = '1h';
 /** How long the first targets may take into Prometheus. */

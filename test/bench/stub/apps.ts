@@ -27,6 +27,11 @@ interface BenchApp {
   units: readonly string[];
 }
 
+/** The address of the unit that came as number N, from 1. */
+export function addressOf(number: number): string {
+  return `127.${FIRST_BLOCK + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`;
+}
+
 export async function createApps(units: number, unitsPerApp: number): Promise<Apps> {
   const templates = await readTemplates();
   let born = 0;
@@ -41,7 +46,7 @@ export async function createApps(units: number, unitsPerApp: number): Promise<Ap
 
   function unitOf(app: string): { readonly name: string; readonly text: string } {
     born++;
-    const ip = `127.${FIRST_BLOCK + (born >> 16)}.${(born >> 8) & 255}.${born & 255}`;
+    const ip = addressOf(born);
     const name = `${app}-web-5d8c7f9b6d-${born.toString(36).padStart(5, '0')}`;
     // As pods of Kubernetes are reported.
     const address = { Address: null, HostAddr: '', HostPort: '', InternalIP: ip, IP: NODE_ADDRESS };
