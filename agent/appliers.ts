@@ -63,6 +63,8 @@ export async function createAppliers({
       fixed: {
         targetsFile: targetFile.path,
         replica: config.replica,
+        // Only the app that Tsuru names has settings, and with them a remote_write.
+        instance: config.ownApp ?? config.replica,
         addresses: { prometheus: config.prometheus.url.host, agent: hostPort(config.listen) },
         access: supervised?.access,
         hasProxy: hasProxy(environment),

@@ -1,6 +1,7 @@
 // Makes a fresh clone on a fresh machine ready, and is the one file that may run before `npm ci` has: Node 20, no dependency.
 //   node test/setup.mjs               the npm packages (with the Node 24 that the scripts then run on)
 //   node test/setup.mjs prometheus    and Prometheus with its promtool
+//   node test/setup.mjs stores        and the servers that tests have an instance send to: VictoriaMetrics, Alertmanager
 //   node test/setup.mjs image         and what builds and runs the image without Docker
 // Words may be combined.
 import { spawnSync } from 'node:child_process';
@@ -79,6 +80,13 @@ function installPrometheus() {
   installDebian('Prometheus', ['prometheus'], ['prometheus', 'promtool'], otherwise);
 }
 
+function installStores() {
+  const otherwise =
+    'put "victoria-metrics" (1.79 or newer) and "prometheus-alertmanager" (0.25 or newer) on your PATH by these names';
+  const programs = ['victoria-metrics', 'prometheus-alertmanager'];
+  installDebian('What an instance sends to in tests', programs, programs, otherwise);
+}
+
 function installImageTools() {
   const packages = ['buildah', 'podman', 'runc', 'mmdebstrap'];
   installDebian(
@@ -92,4 +100,5 @@ function installImageTools() {
 const wanted = process.argv.slice(2);
 installPackages();
 if (wanted.includes('prometheus')) installPrometheus();
+if (wanted.includes('stores')) installStores();
 if (wanted.includes('image')) installImageTools();

@@ -8,8 +8,13 @@ import { startProgram } from './support/program.ts';
 
 const SETUP = fileURLToPath(new URL('setup.mjs', import.meta.url));
 
-/** Runs the set-up on a machine that has these programs only, each a script that prints its arguments and ends with this code. */
-async function runSetup(programs: Readonly<Record<string, number>>): Promise<{ exit: number | string; text: string }> {
+/**
+ * Runs the set-up on a machine that has these programs only, each a script that prints its arguments and ends with this code.
+ */
+async function runSetup(
+  programs: Readonly<Record<string, number>>,
+  word = 'prometheus',
+): Promise<{ exit: number | string; text: string }> {
   await using folder = await temporaryFolder();
   const bin = join(folder.path, 'bin');
   await mkdir(bin);
@@ -20,7 +25,7 @@ async function runSetup(programs: Readonly<Record<string, number>>): Promise<{ e
   const script = `PATH="$0" exec "$@"`;
   const program = startProgram({
     command: '/bin/sh',
-    args: ['-c', script, bin, process.execPath, SETUP, 'prometheus'],
+    args: ['-c', script, bin, process.execPath, SETUP, word],
   });
   return { exit: await program.end, text: program.lines.join('\n') };
 }
@@ -37,6 +42,16 @@ describe('the set-up of a machine', () => {
       text,
       /^Prometheus is missing: put "prometheus" and "promtool" .* on your PATH, then run this again\.$/,
     );
+  });
+
+  it('installs what the tests have an instance send to, or says what to install', async () => {
+    const stores = { 'victoria-metrics': 0, 'prometheus-alertmanager': 0 };
+    assert.deepEqual(await runSetup(stores, 'stores'), { exit: 0, text: '' });
+    const { exit, text } = await runSetup({ 'victoria-metrics': 0 }, 'stores');
+    assert.equal(exit, 1);
+    assert.match(text, /is missing: put "victoria-metrics" .* and "prometheus-alertmanager" .* on your PATH/);
+    const { text: tried } = await runSetup({ 'apt-get': 100 }, 'stores');
+    assert.match(tried, /install victoria-metrics prometheus-alertmanager/);
   });
 
   it("shows apt-get's own words where that fails", async () => {

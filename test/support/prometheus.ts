@@ -54,6 +54,7 @@ export interface PrometheusOptions {
   readonly address: string;
   /** Words in front of the command, such as a namespace to run in. */
   readonly wrapper?: readonly string[];
+  readonly flags?: readonly string[];
 }
 
 export async function startPrometheus({
@@ -61,6 +62,7 @@ export async function startPrometheus({
   configFile,
   address,
   wrapper = [],
+  flags = [],
 }: PrometheusOptions): Promise<RunningPrometheus> {
   const url = `http://${address}`;
   await until(`the configuration ${configFile}`, () => existsSync(configFile));
@@ -73,6 +75,7 @@ export async function startPrometheus({
       `--storage.tsdb.path=${join(folder, 'data')}`,
       `--web.listen-address=${address}`,
       '--web.enable-lifecycle',
+      ...flags,
     ],
   });
   await until('Prometheus to be ready', async () => {

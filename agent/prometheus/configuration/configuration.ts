@@ -52,7 +52,7 @@ export interface ConfigurationOptions {
   readonly dataFolder: string;
   readonly credentials: Credentials;
   /** What never changes. */
-  readonly fixed: Pick<RenderOptions, 'targetsFile' | 'replica' | 'addresses' | 'access' | 'hasProxy'>;
+  readonly fixed: Pick<RenderOptions, 'targetsFile' | 'replica' | 'instance' | 'addresses' | 'access' | 'hasProxy'>;
   readonly promtool: Promtool;
   readonly client: PrometheusClient;
   readonly clock: Clock;

@@ -1,8 +1,6 @@
 import { dump, load } from 'js-yaml';
+import { INSTANCE_LABEL } from '../../shared/settings/labels.ts';
 import { asArray, asObject } from '../../shared/shape.ts';
-
-/** The label by which a receiver of alerts tells instances apart. */
-const INSTANCE_LABEL = 'tsuru_instance';
 
 /**
  * The alerts about the instance itself, each with the label `tsuru_instance`; without a name they stay as they are.

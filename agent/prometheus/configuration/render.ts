@@ -10,6 +10,7 @@ import { asArray, asObject, asOptionalArray, ShapeError, type JsonObject } from 
 import { secretsIn, variableOf } from './secret-files.ts';
 import { APPS_JOB } from '../sync/observation.ts';
 import { withoutRedirects } from './redirects.ts';
+import { storeLabels } from './store-labels.ts';
 import type { OwnSecret } from '../api/own-secret.ts';
 import type { Features } from '../api/features.ts';
 
@@ -50,6 +51,8 @@ export interface RenderOptions {
   readonly blockRangeMs: number | undefined;
   /** The name of this unit, by which its series can be told from those of another one of the same instance. */
   readonly replica: string;
+  /** The app of the instance, by which a store can tell its series from those of other instances. */
+  readonly instance: string;
   /** The file of each secret that settings name, by its variable. */
   readonly credentials: ReadonlyMap<string, string>;
   /** Where the rules are, as patterns of paths. */
@@ -193,8 +196,9 @@ function throughProxy(
 
 function renderRemoteWrite(options: RenderOptions): JsonObject[] {
   const { settings, credentials } = options;
-  return settings.remoteWrite.flatMap(({ url, name, authentication, headers, writeRelabelConfigs }) => {
+  return settings.remoteWrite.flatMap(({ url, name, store, authentication, headers, writeRelabelConfigs }) => {
     const access = accessOf(authentication, credentials);
+    const relabel = [...writeRelabelConfigs, ...storeLabels(store, options)];
     const sent = headersOf(headers, options);
     if (access === undefined || sent === undefined) return [];
     return [
@@ -203,7 +207,7 @@ function renderRemoteWrite(options: RenderOptions): JsonObject[] {
         ...(name === undefined ? {} : { name }),
         ...access,
         ...sent,
-        ...(writeRelabelConfigs.length === 0 ? {} : { write_relabel_configs: writeRelabelConfigs }),
+        ...(relabel.length === 0 ? {} : { write_relabel_configs: relabel }),
       },
     ];
   });

@@ -8,6 +8,9 @@ import { readYaml } from './yaml.ts';
 /** The label that tells an instance's own Prometheus from its successor while both run. */
 export const REPLICA_LABEL = 'prometheus_replica';
 
+/** The label by which a receiver of alerts or samples tells instances apart: two may scrape one app, and have rules of the same names. */
+export const INSTANCE_LABEL = 'tsuru_instance';
+
 export type Labels = Readonly<Record<string, string>>;
 
 const EXPECTED = 'labels as name=value,name=value, or a map of them';

@@ -7,23 +7,28 @@ import {
   type Authentication,
 } from './endpoint.ts';
 import { readHeaders, writeHeaders, type Headers } from './headers.ts';
-import type { Kind } from './kinds.ts';
 import { asEndpoint, readEndpoints } from './lists.ts';
 import type { Json, Node } from './node.ts';
 import { shown, type Place } from './problems.ts';
 import { readRelabelConfig, type RelabelConfig } from './relabel.ts';
+import { choice, type Kind } from './kinds.ts';
+import { STORES, type Store } from './store.ts';
 import { readFields, readItems, readText, whole } from './structure.ts';
 
 export interface RemoteWrite {
   readonly url: string;
   readonly name?: string;
+  /** What kind of store it is; undefined if nobody says. */
+  readonly store?: Store;
   readonly authentication?: Authentication;
   readonly headers: Headers;
   /** As Prometheus' configuration takes them. */
   readonly writeRelabelConfigs: readonly RelabelConfig[];
 }
 
-const FIELDS = ['url', 'name', ...AUTHENTICATION_FIELDS, 'headers', 'write_relabel_configs'] as const;
+const FIELDS = ['url', 'name', 'store', ...AUTHENTICATION_FIELDS, 'headers', 'write_relabel_configs'] as const;
+const STORE = choice(...STORES);
+
 export const remoteWrite: Kind<readonly RemoteWrite[]> = {
   range: 'URLs or YAML',
   write: (value) => value.map(writeOne),
@@ -45,6 +50,7 @@ function writeOne(remote: RemoteWrite): Json {
   return {
     url: remote.url,
     ...(remote.name === undefined ? {} : { name: remote.name }),
+    ...(remote.store === undefined ? {} : { store: remote.store }),
     ...writeAuthentication(remote.authentication),
     ...(Object.keys(remote.headers).length === 0 ? {} : { headers: writeHeaders(remote.headers) }),
     ...(remote.writeRelabelConfigs.length === 0 ? {} : { write_relabel_configs: remote.writeRelabelConfigs }),
@@ -63,6 +69,8 @@ function readOne(node: Node, place: Place): RemoteWrite | undefined {
     place.at('.name').say('must be at most 100 letters, digits, spaces and _ . : / -', fields.name);
     return undefined;
   }
+  const store = fields.store === undefined ? undefined : STORE.read(fields.store, place.at('.store'));
+  if (fields.store !== undefined && store === undefined) return undefined;
   if (fields.url === undefined) place.say('has no url.', node);
   const url = fields.url === undefined ? undefined : readUrl(fields.url, place.at('.url'));
   if (url === undefined || name === undefined || authentication === false) return undefined;
@@ -70,6 +78,7 @@ function readOne(node: Node, place: Place): RemoteWrite | undefined {
   return {
     url,
     ...(name === '' ? {} : { name }),
+    ...(store === undefined ? {} : { store }),
     ...(authentication === undefined ? {} : { authentication }),
     headers,
     writeRelabelConfigs,

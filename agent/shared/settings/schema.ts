@@ -144,7 +144,7 @@ export const SCHEMA: Schema = {
   remoteWrite: {
     name: 'remote_write',
     meaning:
-      'where samples are sent: URLs, or YAML with `url`, `name`, `basic_auth`, `authorization`, `headers`, `write_relabel_configs`',
+      'where samples are sent: URLs, or YAML with `url`, `name`, `store`, `basic_auth`, `authorization`, `headers`, `write_relabel_configs`',
     kind: remoteWrite,
     fallback: () => [],
     default: 'none',

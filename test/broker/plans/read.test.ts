@@ -145,6 +145,16 @@ describe('the plans', () => {
     });
   });
 
+  it('name the kind of store of the platform’s remote_write, and refuse an unknown one', () => {
+    const withStore = (store: string): string =>
+      JSON.stringify({ defaults: { remote_write: [{ url: 'https://store/write', store }] }, plans: [GOOD] });
+    assert.ok(readPlans(withStore('victoriametrics')).ok);
+    const refused = readPlans(withStore('victoria'));
+    assert.deepEqual(refused.ok ? [] : refused.problems, [
+      'defaults: remote_write[0].store=victoria is not known: there are victoriametrics, thanos, mimir, cortex, amp.',
+    ]);
+  });
+
   for (const text of ['', 'plans: [', '- a', 'plans: {}', '&a [*a]', 'null', '\u0000']) {
     it(`are refused, and do not throw, when they are ${JSON.stringify(text)}`, () => {
       assert.equal(readPlans(text).ok, false);

@@ -89,6 +89,7 @@ function startScene(dataFolder: string, clock: Clock = systemClock, obstacles: O
     fixed: {
       targetsFile: '/targets/apps.json',
       replica: 'unit',
+      instance: 'prometheus-shop',
       addresses: { prometheus: '127.0.0.1:1', agent: '127.0.0.1:2' },
       access: undefined,
       hasProxy: false,

@@ -29,6 +29,7 @@ function rendered(version: string, isThere: boolean, base: Readonly<Record<strin
     retentionSizeBytes: undefined,
     blockRangeMs: undefined,
     replica: 'unit',
+    instance: 'prometheus-shop',
     credentials: new Map(),
     ruleFiles: [],
     addresses: { prometheus: '127.0.0.1:1', agent: '127.0.0.1:2' },

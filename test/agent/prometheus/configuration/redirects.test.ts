@@ -82,6 +82,7 @@ describe('a configuration without redirects', () => {
           retentionSizeBytes: undefined,
           blockRangeMs: undefined,
           replica: 'unit-1',
+          instance: 'prometheus-shop',
           credentials: new Map(),
           ruleFiles: [],
           addresses: { prometheus: '127.0.0.1:1', agent: '127.0.0.1:2' },

@@ -29,6 +29,7 @@ const OPTIONS: RenderOptions = {
   retentionSizeBytes: undefined,
   blockRangeMs: undefined,
   replica: 'unit-1',
+  instance: 'prometheus-shop',
   credentials: new Map(),
   ruleFiles: ['/data/config/rules-1/*'],
   addresses: { prometheus: '127.0.0.1:1', agent: '[::1]:2' },
@@ -175,6 +176,29 @@ describe('the rendered configuration', () => {
   it('removes from alerts the label by which two units of an instance differ', async () => {
     const { alerting } = await rendered();
     assert.deepEqual(alerting.alert_relabel_configs, [{ action: 'labeldrop', regex: 'prometheus_replica' }]);
+  });
+
+  it('has the labels of each kind of store behind the own relabeling of its remote_write', async () => {
+    const drop = { action: 'drop', source_labels: ['__name__'], regex: 'go_.*' };
+    const relabelingOf = async (store: string | undefined): Promise<unknown> => {
+      const named = store === undefined ? {} : { store };
+      const sending = settings({ remote_write: [{ url: 'https://a/', ...named, write_relabel_configs: [drop] }] });
+      return (await rendered({ settings: sending, replica: 'unit-$1' })).remote_write?.[0]?.['write_relabel_configs'];
+    };
+    const instance = { target_label: 'tsuru_instance', replacement: 'prometheus-shop' };
+    const noReplica = { action: 'labeldrop', regex: 'prometheus_replica' };
+    assert.deepEqual(await relabelingOf(undefined), [drop]);
+    assert.deepEqual(await relabelingOf('thanos'), [drop, instance]);
+    assert.deepEqual(await relabelingOf('victoriametrics'), [drop, instance, noReplica]);
+    for (const store of ['mimir', 'cortex', 'amp']) {
+      assert.deepEqual(await relabelingOf(store), [
+        drop,
+        { source_labels: ['cluster'], regex: '(.+)', target_label: 'exported_cluster' },
+        { target_label: 'cluster', replacement: 'prometheus-shop' },
+        { target_label: '__replica__', replacement: 'unit-$$1' },
+        noReplica,
+      ]);
+    }
   });
 
   it('uses features of newer Prometheus versions only for those', async () => {

@@ -85,8 +85,9 @@ const remote = fc
       ),
     }),
     authentication,
+    fc.record({ store: fc.constantFrom('victoriametrics', 'thanos', 'mimir', 'cortex', 'amp') }, { requiredKeys: [] }),
   )
-  .map(([one, more]) => ({ ...one, ...more }));
+  .map(([one, ...more]) => ({ ...one, ...more[0], ...more[1] }));
 const span = fc.integer({ min: 3600, max: 86_400_000 }).map((seconds) => `${seconds}s`);
 const size = fc.integer({ min: 64, max: 1_000_000 }).map((megabytes) => `${megabytes}MB`);
 

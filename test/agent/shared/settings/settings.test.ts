@@ -192,7 +192,7 @@ describe('settings', () => {
 `;
     const problems = readSettings({ remote_write });
     assert.deepEqual(problems.ok ? [] : problems.problems, [
-      'remote_write[3] (line 3) has <<, which is not known: there are url, name, basic_auth, authorization, headers, write_relabel_configs.',
+      'remote_write[3] (line 3) has <<, which is not known: there are url, name, store, basic_auth, authorization, headers, write_relabel_configs.',
     ]);
     const { settings } = read({ remote_write: remote_write.replace(/- \{url: https:\/\/d.*\n/, '') });
     const basic = (username: string): unknown => ({ kind: 'basic', username, passwordEnv: 'REMOTE_PASSWORD' });
