@@ -23,7 +23,7 @@ const AGENT_FOLDERS = [
   ...['report', 'gateway'],
 ];
 /** In the broker the root has words and types that all use (names, errors, metrics, context), beside what composes. */
-const BROKER_FOLDERS = ['plans', 'tsuru', 'instances/parts', 'instances', 'reconciler', 'http'];
+const BROKER_FOLDERS = ['plans', 'tsuru', 'instances/parts', 'instances', 'reconciler', 'http', 'commands'];
 const BROKER_ROOT = /^(broker|config)\.ts$/;
 
 /** A rule for each folder of a program that says what it may not import. */

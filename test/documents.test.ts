@@ -10,6 +10,7 @@ import { SETTINGS } from '../agent/shared/settings/settings.ts';
 import { VARIABLES as BROKER_VARIABLES } from '../broker/config.ts';
 import { budgetOfPlan } from '../broker/plans/memory.ts';
 import { readPlans } from '../broker/plans/read.ts';
+import { PERMISSIONS } from '../broker/tsuru/permissions.ts';
 import { webhookOf } from '../broker/tsuru/webhook.ts';
 import { createMetrics as createBrokerMetrics } from '../broker/metrics.ts';
 import { createGatewayMetrics } from '../agent/gateway/metrics.ts';
@@ -94,6 +95,17 @@ describe('the documents', () => {
     const registry = new Registry();
     createBrokerMetrics(registry);
     assert.deepEqual(await namesTold(BROKER, 'tsuru_broker_'), names(registry, 'tsuru_broker_'));
+  });
+
+  it('list every permission of the broker with the calls that need it, and no other', async () => {
+    const needed = Object.entries(PERMISSIONS).flatMap(([call, permissions]) =>
+      permissions.map((permission) => ({ call, permission })),
+    );
+    const byPermission = [...Map.groupBy(needed, ({ permission }) => permission)].map(([permission, calls]) => [
+      permission,
+      calls.map(({ call }) => call).join(', '),
+    ]);
+    assert.deepEqual((await table(BROKER, 'permission')).sort(), byPermission.sort());
   });
 
   it('make the webhook that the broker expects', async () => {

@@ -2,7 +2,8 @@ import pMap from 'p-map';
 import { parseJson } from '../shared/shape.ts';
 import { errorText } from '../shared/text.ts';
 import { TsuruError, type TsuruClient } from '../shared/tsuru.ts';
-import { mayRead, readPermissions, type Permission } from './answers.ts';
+import { readPermissions, type Permission } from '../shared/permissions.ts';
+import { mayRead } from './answers.ts';
 import { appPath, CALLS, DETAILS_AT_A_TIME } from './calls.ts';
 
 /** The first wait before an app that is missing from the list, though it may be read, is asked for again; it doubles. */

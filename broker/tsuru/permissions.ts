@@ -32,6 +32,12 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   // Tsuru lets nobody grant a role whose permissions they do not have themselves.
   role_assign: ['role.update.assign', 'app.read.info'],
   role_dissociate: ['role.update.dissociate'],
+  plans: [],
+  pools: ['pool.read'],
+  service_plans: ['service.read.plans'],
   instance: ['service-instance.read'],
   instances: ['service-instance.read', 'service.read'],
 };
+
+/** Calls that the broker makes only where no administrator has created the role of instances. */
+export const OPTIONAL_CALLS: readonly string[] = ['role_create', 'role_permission'];

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { mayRead, readAppDetails, readAppList, readPermissions, type ListedApp } from '../../../agent/tsuru/answers.ts';
+import { readPermissions } from '../../../agent/shared/permissions.ts';
+import { mayRead, readAppDetails, readAppList, type ListedApp } from '../../../agent/tsuru/answers.ts';
 import { asArray, asObject } from '../../../agent/shared/shape.ts';
 
 const RECORDED = new URL('../../recorded/client-api.json', import.meta.url);
