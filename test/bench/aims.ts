@@ -42,7 +42,23 @@ const AIMS: readonly Aim[] = [
     unit: 'ms',
     figure: (results) => results.rulesMs.median,
   },
+  {
+    what: 'bind to active target with the webhook, p95',
+    below: 1_000,
+    unit: 'ms',
+    figure: ({ atOnce }) => pushed(atOnce)?.bindToActiveMs.p95,
+  },
+  {
+    what: 'unit-add to active target with the webhook, p95',
+    below: 1_000,
+    unit: 'ms',
+    figure: ({ atOnce }) => pushed(atOnce)?.addToActiveMs.p95,
+  },
 ];
+
+function pushed(all: Results['atOnce']): Results['atOnce'][number] | undefined {
+  return all.find(({ webhook }) => webhook);
+}
 
 /** The aims with what was measured. Nothing depends on it: a figure is of one machine in one hour. */
 export function renderAims(results: Results): string {

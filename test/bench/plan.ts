@@ -1,3 +1,4 @@
+import type { AtOncePlan } from './at-once.ts';
 import type { GatewayPlan } from './gateway.ts';
 import type { InstancePlan } from './instance.ts';
 import type { ServicePlan } from './service.ts';
@@ -16,6 +17,7 @@ export interface Plan {
   readonly steadyMs: number;
   readonly service: ServicePlan;
   readonly instance: InstancePlan;
+  readonly atOnce: { readonly webhook: AtOncePlan; readonly pollsAlone?: AtOncePlan };
   /** Answers through the gateway, by their size. */
   readonly gateway: readonly GatewayPlan[];
   /** The pace in words, for the reader of the figures. */
@@ -42,10 +44,11 @@ export const FULL: Plan = {
   service: { binds: 10, instances: 200, asks: 100 },
   // 240 scrapes are what an hour has at the usual interval of 15 s.
   instance: { units: 1_000, seriesPerUnit: 20, watchMs: 60_000, scrapes: 240 },
+  atOnce: { webhook: { changes: 20, rollouts: 10 }, pollsAlone: { changes: 10, rollouts: 5 } },
   pace: "the agent's own: every 5 s +-10 % after a change, as here throughout (15 s once nothing has changed for a minute)",
 };
 
-/** A glance: less than a minute. */
+/** A glance: about two minutes. */
 export const QUICK: Plan = {
   sizes: [
     { units: 100, unitsPerApp: 20 },
@@ -63,5 +66,6 @@ export const QUICK: Plan = {
   ],
   service: { binds: 1, instances: 8, asks: 20 },
   instance: { units: 100, seriesPerUnit: 20, watchMs: 5_000, scrapes: 5 },
+  atOnce: { webhook: { changes: 1, rollouts: 1 } },
   pace: 'every second +-10 % (--quick), so rounds and waits are not those of an agent as it is shipped',
 };

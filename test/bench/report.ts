@@ -1,3 +1,4 @@
+import type { AtOnceTimes } from './at-once.ts';
 import { cellsOf, grouped, ms } from './format.ts';
 import type { Results } from './results.ts';
 import { renderTable } from './table.ts';
@@ -61,6 +62,25 @@ export function renderGateway({ gateway }: Results): string {
     ]),
   );
   return renderTable(['an answer, ms', ...SPREAD, 'a second, 8 at once'], rows);
+}
+
+/** How soon changes in Tsuru are in Prometheus. */
+export function renderAtOnce(all: readonly AtOnceTimes[]): string {
+  const rows = all.flatMap((times) =>
+    [
+      { what: 'bind to active target', summary: times.bindToActiveMs },
+      { what: 'bind to first sample', summary: times.bindToSampleMs },
+      { what: 'unit-add to active target', summary: times.addToActiveMs },
+      { what: 'unit-remove to target gone', summary: times.removeToGoneMs },
+      { what: 'deploy to active targets', summary: times.deployToActiveMs },
+      { what: 'deploy to old targets gone', summary: times.deployToGoneMs },
+    ].map(({ what, summary }) => [
+      `${times.webhook ? 'webhook' : 'polls alone'}: ${what}`,
+      String(summary.n),
+      ...cellsOf(summary),
+    ]),
+  );
+  return renderTable(["from the end of Tsuru's event, ms", ...SPREAD], rows);
 }
 
 /** What operations on instances take, and how much of Tsuru. */

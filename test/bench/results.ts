@@ -1,3 +1,4 @@
+import type { AtOnceTimes } from './at-once.ts';
 import type { ChangeTimes } from './change.ts';
 import type { GatewayTimes } from './gateway.ts';
 import type { ChangedRounds, SteadyRounds } from './rounds.ts';
@@ -20,4 +21,5 @@ export interface Results {
   readonly gateway: readonly GatewayTimes[];
   readonly service: ServiceTimes;
   readonly instance: InstanceTimes;
+  readonly atOnce: readonly AtOnceTimes[];
 }

@@ -1,3 +1,4 @@
+import { measureAtOnce, type AtOnceTimes } from './at-once.ts';
 import { measureChanges } from './change.ts';
 import { measureGateway } from './gateway.ts';
 import type { Plan } from './plan.ts';
@@ -32,10 +33,24 @@ export async function runPlan(
   const service = await measureService(owner, plan.service);
   say('measuring an instance ...');
   const instance = await measureInstance(owner, plan.instance, agent);
+  const atOnce = await runAtOnce(owner, plan, say);
   const few = { units: UNITS_WHILE_TIMING, unitsPerApp: UNITS_WHILE_TIMING };
   await using scene = await startScene(owner, { ...few, agent, pollInterval });
   say(`measuring ${plan.changes} changes in Tsuru ...`);
   const change = await measureChanges(scene, plan.changes, plan.paceMs);
   say(`measuring ${plan.rules} changes of rules ...`);
-  return { sizes, change, rulesMs: await measureRules(scene, plan.rules), gateway, service, instance };
+  return { sizes, change, rulesMs: await measureRules(scene, plan.rules), gateway, service, instance, atOnce };
+}
+
+/** With the webhook, and with polls alone. */
+export async function runAtOnce(
+  owner: AsyncDisposableStack,
+  { atOnce: { webhook, pollsAlone } }: Plan,
+  say: (line: string) => void,
+): Promise<readonly AtOnceTimes[]> {
+  say('measuring changes with the webhook ...');
+  const pushed = await measureAtOnce(owner, webhook, true);
+  if (pollsAlone === undefined) return [pushed];
+  say('measuring changes without the webhook ...');
+  return [pushed, await measureAtOnce(owner, pollsAlone, false)];
 }

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { viewPrometheus } from '../support/prometheus.ts';
 import { startService, withInstances, type Service } from '../support/service.ts';
 import { metricsUnit } from '../support/world.ts';
@@ -28,6 +29,7 @@ export interface ServicePlan {
 /** Instances are made a few at a time: each is some ten requests to Tsuru. */
 const MADE_AT_ONCE = 4;
 const PATIENCE_MS = 120_000;
+const QUIET_MS = 300;
 const TEAM = 'shop';
 
 /** Measures the service with its broker as a program of its own, on a local Tsuru without delays. */
@@ -100,11 +102,20 @@ async function measureMany(
   };
 }
 
+/** The poke of an agent comes after the answer. */
+async function settled({ requests }: LocalTsuru): Promise<void> {
+  for (let before = -1; before !== requests.all().length;) {
+    before = requests.all().length;
+    await wait(QUIET_MS);
+  }
+}
+
 async function countRequests(tsuru: LocalTsuru, service: Service): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
   const count = async (operation: string, work: () => Promise<unknown>): Promise<void> => {
     tsuru.requests.clear();
     await work();
+    await settled(tsuru);
     // One of them was the user's own.
     counts.set(operation, tsuru.requests.all().length - 1);
   };
