@@ -10,7 +10,7 @@ const KILLS = 60;
 /** Enough that a write takes a while. */
 const UNITS = 1_000;
 /** Each kill comes at another moment after the agent has opened its pages, so that many fall into a write. */
-const LONGEST_LIFE_MS = 150;
+const LONGEST_LIFE_MS = 300;
 
 describe('an agent that is killed (-9) in the middle of writes', () => {
   it(`${KILLS} times always leaves a whole file of one version`, { timeout: 300_000 }, async () => {

@@ -90,6 +90,13 @@ export interface Configuration {
   check(settings: Settings, signal: AbortSignal): Promise<string | undefined>;
 }
 
+/** What a configuration is made of, as it was read. */
+interface Source {
+  readonly input: RenderInput;
+  readonly base: string;
+  readonly rules: readonly RuleFile[];
+}
+
 /** A configuration that was not loaded, by whose word, and when it is tried again. */
 interface Refusal {
   readonly text: string;
@@ -129,19 +136,24 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     });
   }
 
-  /** What base, rules and settings say, with a copy of the rules. */
-  async function render(input = wanted): Promise<string> {
+  /** Reads what the configuration is made of. Rejects when base or rules cannot be used. */
+  async function read(input = wanted): Promise<Source> {
     if (input === undefined) throw new Error('it is not known yet what it is made of');
-    const { revivals, ...inForce } = input;
     const base = await readFile(options.baseFile, 'utf8');
-    const { rules, instanceAlerts } = inForce.settings;
+    const { rules, instanceAlerts } = input.settings;
     const ofSettings: RuleFile[] = rules === undefined ? [] : [{ name: SETTINGS_RULES, text: rules }];
     const ofInstance = instanceAlerts === 'on' ? [await readInstanceRules()] : [];
     const ofFolder = await readRules(options.rulesFolder);
-    const ruleFiles = [await staging.stageRules([...ofFolder, ...ofSettings, ...ofInstance])];
-    const refreshSeconds = REFRESH_SECONDS[revivals % 2 === 0 ? 0 : 1];
+    return { input, base, rules: [...ofFolder, ...ofSettings, ...ofInstance] };
+  }
+
+  /** Writes copies of rules and secrets, and says where they are. Rejects when they cannot be written, which may pass. */
+  async function stage({ input, rules }: Source): Promise<RenderOptions> {
+    const { revivals, ...inForce } = input;
+    const ruleFiles = [await staging.stageRules(rules)];
     const credentials = await options.credentials.place(inForce.settings);
-    return renderConfig(base, { ...options.fixed, ...inForce, credentials, refreshSeconds, ruleFiles });
+    const refreshSeconds = REFRESH_SECONDS[revivals % 2 === 0 ? 0 : 1];
+    return { ...options.fixed, ...inForce, credentials, refreshSeconds, ruleFiles };
   }
 
   async function readInstanceRules(): Promise<RuleFile> {
@@ -166,12 +178,23 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
 
   /** Puts what base and rules say now in place, once promtool has found it valid; returns it, or undefined if it is not. */
   async function place(signal: AbortSignal): Promise<string | undefined> {
-    let text: string;
-    try {
-      text = await render();
-    } catch (error) {
+    const cannotBeMade = (error: unknown): void => {
       refusal = undefined;
       refuse(`the configuration cannot be made: ${errorText(error)}`, !existsSync(staging.configFile));
+    };
+    let source: Source;
+    try {
+      source = await read();
+    } catch (error) {
+      cannotBeMade(error);
+      return undefined;
+    }
+    const staged = await stage(source);
+    let text: string;
+    try {
+      text = renderConfig(source.base, staged);
+    } catch (error) {
+      cannotBeMade(error);
       return undefined;
     }
     if (text !== refusal?.text) forgetRefusals();
@@ -297,7 +320,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     check: (settings, signal) =>
       alone(async () => {
         try {
-          const text = await render(wanted && { ...wanted, settings });
+          const source = await read(wanted && { ...wanted, settings });
+          const text = renderConfig(source.base, await stage(source));
           const check = await options.promtool('config', await staging.stageConfig(text), signal);
           return check.kind === 'valid' ? undefined : wordsOf(check);
         } catch (error) {

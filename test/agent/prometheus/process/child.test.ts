@@ -135,7 +135,7 @@ describe('how Prometheus ended', () => {
     {
       says: [line('Received termination request via web service, exiting gracefully...', 'warn'), line('See you!')],
       code: 0,
-      text: /^Prometheus ended in order with exit code 0, though the agent did not stop it: somebody called its \/-\/quit/,
+      text: /^Prometheus ended in order with exit code 0, though the agent did not stop it: a client called its \/-\/quit/,
     },
     {
       says: [line('Received SIGTERM, exiting gracefully...', 'warn')],
