@@ -269,7 +269,9 @@ describe('during faults', { concurrency: 11 }, () => {
     const agent = await world.startAgent();
     await world.startPrometheus();
     await untilInSync(agent, 1_000, 2 * MINUTE_MS);
-    assert.equal(world.tsuru.requests.count('GET', /^\/1\.0\/apps\/app-\d+$/), 1_000);
+    // Once each, and once more, as a new app may have been deployed a moment before.
+    const asked = world.tsuru.requests.count('GET', /^\/1\.0\/apps\/app-\d+$/);
+    assert.ok(asked >= 1_000 && asked <= 2_000, String(asked));
     assert.equal(await agent.metric('tsuru_agent_apps'), 1_000);
   });
 
