@@ -75,7 +75,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.test.ts', 'test/image/*.ts'],
+    files: ['**/*.test.ts', '**/*.long.ts', 'test/image/*.ts'],
     rules: {
       // node:test's describe and it return promises that the runner itself awaits.
       '@typescript-eslint/no-floating-promises': [

@@ -151,6 +151,16 @@ describe('an instance in its container', { timeout: BUILD_LIMIT_MS }, () => {
     });
   }
 
+  it('ends with exit code 0 when it is stopped, and has its data and targets when it starts again', async () => {
+    await using pod = await startPod('stopped');
+    const oldest = await oldestOf(pod);
+    await pods.images.podman('stop', pods.nameOf(pod.name));
+    assert.equal(await pod.program().end, 0);
+    await pod.run();
+    await pod.untilScraped();
+    assert.equal(await oldestOf(pod), oldest);
+  });
+
   it('goes on with its data, and names the query, after a query reached the memory limit', async () => {
     await using pod = await startPod('memory');
     const oldest = await oldestOf(pod);
