@@ -17,7 +17,7 @@ import { count } from './shared/text.ts';
 import { restore, type Restored } from './tsuru/state.ts';
 import { createTsuruSource } from './tsuru-source.ts';
 
-/** How long Prometheus waits at the start for what the first poll tells: less than anybody waits for a container. */
+/** How long the start of Prometheus waits for the first poll: less than the startup check of a container allows. */
 const FIRST_LOOK_LIMIT_MS = 5_000;
 
 /** How often it is looked for the first configuration. */
@@ -109,7 +109,7 @@ export async function startAgent(
     configuration.run(signal),
     sources.run(signal),
     runOwn(),
-    // Who asks now is told to go elsewhere, while Prometheus closes its storage.
+    // Requests are refused from now on, while Prometheus closes its storage.
     aborted(signal).then(ports.closeGuarded),
   ]).then(async () => {
     await Promise.all([ports.close(), edges.tsuru.close(), edges.prometheus.close()]);

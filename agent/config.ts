@@ -18,7 +18,7 @@ export interface Config {
   /** The app that this instance is, whose own unit is never a target. */
   readonly ownApp: string | undefined;
   readonly prometheus: PrometheusConfig;
-  /** The public port; undefined when somebody else guards the Prometheus. */
+  /** The public port; undefined if Prometheus is guarded elsewhere. */
   readonly gateway: GatewayConfig | undefined;
   readonly listen: Listen;
   readonly dataFolder: string;
@@ -159,7 +159,7 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
     return { kind: 'supervised', url: new URL(`http://${hostPort(listen)}`), listen, storageFolder };
   }
 
-  /** Null when there is none: who runs a Prometheus elsewhere guards it there, unless these variables are set. */
+  /** Null without a public port: an external Prometheus is guarded where it runs, unless these variables are set. */
   function readGateway(isRequired: boolean): GatewayConfig | null | undefined {
     const host = read('AGENT_GATEWAY_ADDRESS', (value) => (isIP(value) === 0 ? undefined : value), 'an IP address');
     const port = read(

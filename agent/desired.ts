@@ -44,7 +44,7 @@ export interface Fixed {
 
 /**
  * What follows from the facts, and from how targets were planned before, so that a plan differs only where it must. Pure: from the same always
- * the same. What is dear is made only when the facts that it is made of changed, and is the very same object until then.
+ * the same. Expensive parts are computed only when their facts changed, and are the same object until then.
  */
 export function createDesire({
   environment,

@@ -27,7 +27,7 @@ export interface Facts {
 /** The one place where what is known changes. */
 export interface FactStore {
   readonly current: () => Facts;
-  /** Takes news. All news of one turn of the event loop make one round; news that are none make no round. */
+  /** Takes a patch. All patches of one turn of the event loop cause one round; a patch without a change causes none. */
   readonly patch: (news: Partial<Facts>) => void;
   /** The same for what the own Prometheus can hold. */
   readonly patchCapacity: (news: Partial<CapacityFacts>) => void;

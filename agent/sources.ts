@@ -18,7 +18,7 @@ import { createRefusals } from './samples/refusals.ts';
 import { createSenders } from './samples/senders.ts';
 import { survey } from './failures/survey.ts';
 
-/** What finds out facts about Prometheus, and looks at how it fares. */
+/** The sources of facts about Prometheus and its state. */
 export interface Sources {
   readonly health: Health;
   /** Of the own Prometheus. */
@@ -27,7 +27,7 @@ export interface Sources {
   readonly onLine: (line: LogLine) => void;
   /** Takes that Prometheus stopped a query. */
   readonly onStopped: Failures['onStopped'];
-  /** What is wrong with an app's targets that neither Tsuru nor the discovery tells. */
+  /** Problems of an app's targets that neither Tsuru nor the discovery knows. */
   readonly problemsOf: (app: string) => readonly string[];
   /** Looks until the signal aborts. */
   readonly run: (signal: AbortSignal) => Promise<void>;

@@ -32,7 +32,7 @@ export interface Broker {
 }
 
 export interface BrokerOptions {
-  /** False where somebody asks it without Tsuru, whose list of binds is then no truth (true). */
+  /** False if it is asked without Tsuru, whose list of binds is then wrong (true). */
   readonly reconciles?: boolean;
 }
 

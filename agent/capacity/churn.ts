@@ -10,7 +10,7 @@ const PAUSE_MS = 5 * 60_000;
 const PATIENCE_MS = 12_000;
 /** More are paused when there are this many times the series that there were once the last pause showed. */
 const GROWTH = 1.1;
-/** An app that made less than this share of what the worst one made is none to pause: a target whose sample limit changes starts again, too. */
+/** An app that made less than this share of the worst one's new series is not paused: a changed sample limit makes a target start again, too. */
 const LEAST_SHARE = 0.1;
 
 /** Where all apps together made less than this share of what is too much, they are not its cause, but apps that exploded, whose scrapes fail now. */
@@ -35,7 +35,7 @@ export interface ChurnState {
 
 export const NO_CHURN: ChurnState = { paused: new Set(), changedMs: -Infinity, settledSeries: undefined };
 
-/** Whether it matters who made the series. */
+/** Whether the apps that made the series have to be found out. */
 export function isHeadFull(series: number, budgetSeries: number): boolean {
   return series >= budgetSeries * TROUBLE_SHARE;
 }

@@ -104,7 +104,7 @@ function fitApp(
   return { app: scraped, probes };
 }
 
-/** Of an app whose units are not known there is nobody to tell of as left out, so its problems do. */
+/** An app whose units are unknown has no units to list as left out, so its problems say it. */
 function heldOut(app: AppDiscovery, { leftOut }: PlannedApp): readonly string[] {
   const [first] = leftOut;
   if (first === undefined || app.targets.length > 0) return [];

@@ -15,7 +15,7 @@ const MEASURED_OVER_MS = 60_000;
 const SAVED_CHANGE = 1.2;
 /** So much more than the load a new layout holds, and so much more than that the load may become before it is changed again. */
 const MARGIN = 1.25;
-/** What is taken in is nobody else's business. */
+/** Only this user may read the load. */
 const MODE = 0o600;
 
 /** What Prometheus' own metrics say at a moment. */
@@ -118,7 +118,7 @@ export async function watchLoad(options: LoadWatchOptions, signal: AbortSignal):
   }
 }
 
-/** @throws when the page does not tell: that is not a load of 0. */
+/** @throws when the page has no such sample: that is not a load of 0. */
 function readLook(page: string, atMs: number): LoadLook {
   const counters = ['head_samples_appended_total', 'head_out_of_order_samples_appended_total'].flatMap((name) => [
     ...samplesOf(page, `prometheus_tsdb_${name}`),

@@ -6,7 +6,7 @@ import { errorCode } from '../system/files.ts';
 const NO_LIMIT_BYTES = 2 ** 62;
 const BYTES_PER_KIB = 1024;
 
-/** How much memory there is, and who says so; unknown when nobody does. */
+/** How much memory there is, and the source of that figure; unknown without a source. */
 export type MemoryLimit =
   | { readonly kind: 'known'; readonly bytes: number; readonly source: 'cgroup v2' | 'cgroup v1' | 'machine' }
   | { readonly kind: 'unknown'; readonly reason: string };

@@ -37,7 +37,7 @@ export interface PlannedTarget {
   readonly intervalMs: number;
   /** One of SAMPLE_LIMITS, or PROBE_LIMIT. */
   readonly sampleLimit: number;
-  /** Whether it is left out, and its scrapes only tell how much it exposes, as all fail by its sample limit. */
+  /** Whether it is left out: its scrapes fail by its sample limit and only measure how much it exposes. */
   readonly isProbe: boolean;
 }
 
@@ -70,7 +70,7 @@ export interface PlanMemory {
   readonly usual: ReadonlyMap<string, number>;
   /** How each target is scraped, by its key. */
   readonly scraped: ReadonlyMap<string, Scrape>;
-  /** Whether they stay so, as Prometheus has not told yet what they expose: after a restart. */
+  /** Whether they are kept because Prometheus has not measured the targets yet, after a restart. */
   readonly isStanding: boolean;
 }
 

@@ -58,7 +58,7 @@ export function calm(retentionSizeBytes: number): WatchState {
  */
 export function watch(state: WatchState, look: VolumeLook, retentionSizeBytes: number): WatchState {
   const share = look.usedBytes / look.sizeBytes;
-  // Room that is not proven is none.
+  // Free space that is unknown counts as none.
   const hasRoom = share < ROOM_SHARE && look.problem === undefined;
   const roomSinceMs = hasRoom ? (state.roomSinceMs ?? look.atMs) : undefined;
   const seen = { ...state, roomSinceMs };

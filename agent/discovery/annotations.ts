@@ -9,7 +9,7 @@ type Name = (typeof KNOWN)[number];
 
 /** Prometheus' own path, where no annotation names another. */
 const DEFAULT_PATH = '/metrics';
-/** More often than once a second no rule can tell the difference, and a slip (`1ms`) would flood the app. */
+/** No rule needs more than one scrape a second, and a typo (`1ms`) would flood the app. */
 const SHORTEST_MS = 1_000;
 /** Prometheus forgets a series after 5 minutes without a sample; above an hour a slip is likelier than a wish. */
 const LONGEST_MS = 3_600_000;
@@ -87,7 +87,7 @@ export function readScrapeAnnotations(
     );
   }
   const timeout = Math.min(timeoutMs ?? defaults.timeoutMs, interval);
-  // Both or none: with the other one from other settings, which promtool looks at before there are new targets, the target would make no sense.
+  // Both or neither: promtool checks new settings against the old targets, and one value from each side could contradict the other.
   if (timeoutMs !== undefined || intervalMs !== undefined) {
     labels['__scrape_interval__'] = formatDuration(interval);
     labels['__scrape_timeout__'] = formatDuration(timeout);
@@ -132,7 +132,7 @@ function readSpan(value: string): number | undefined {
   return spanMs !== undefined && spanMs >= SHORTEST_MS && spanMs <= LONGEST_MS ? spanMs : undefined;
 }
 
-/** A path with its query. A whole URL or one that starts with // would name another host, so it is none. */
+/** A path with its query. A whole URL, or a path that starts with //, would name another host and is invalid. */
 function readPath(value: string): { path: string; query: URLSearchParams } | undefined {
   if (/^[a-z][a-z0-9+.-]*:/i.test(value) || value.startsWith('//') || /[\s#\\]/.test(value)) return undefined;
   const [written = '', ...query] = value.split('?');

@@ -69,7 +69,7 @@ function changesOf(
   return lines;
 }
 
-/** The targets of an app by what tells them apart, each as text to compare. */
+/** The targets of an app by their identity, each as text to compare. */
 function targetsOf(app: AppDiscovery | undefined): Map<string, string> {
   return new Map(
     (app?.groups ?? []).map(({ labels, targets }, index) => [

@@ -49,7 +49,7 @@ export interface DiscoveryOptions {
 /** What was discovered of apps with the same options: of an app about which nothing new is known, it is the same object again. */
 export type Discovered = WeakMap<KnownApp, AppDiscovery>;
 
-/** More problems of one app than this nobody reads, and each is a line of the log. */
+/** The most problems of one app that are reported: each is a line of the log. */
 const MOST_PROBLEMS = 20;
 
 /** Statuses in which a unit does not listen yet, or never again, and what that means. A status not known here is scraped. */

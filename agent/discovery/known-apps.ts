@@ -37,7 +37,7 @@ export interface Port {
   readonly version: string;
 }
 
-/** What only `GET /1.0/apps/A` tells. */
+/** What only `GET /1.0/apps/A` returns. */
 export interface AppDetails {
   readonly platform: string;
   readonly ports: readonly Port[];
@@ -45,7 +45,7 @@ export interface AppDetails {
   readonly processes: Readonly<Record<string, Annotations>>;
 }
 
-/** What is known of an app that is bound: the last answers that told it. */
+/** What is known of a bound app, from the last answers that had it. */
 export interface KnownApp {
   readonly app: App;
   /** Its units when Tsuru last reported them. */

@@ -8,7 +8,7 @@ export interface TargetGroup {
 
 /** The label that says which app a target group belongs to. */
 export const APP_LABEL = '__meta_tsuru_app';
-/** The label that tells whose app it is. */
+/** The label with the team that owns the app. */
 export const TEAM_LABEL = '__meta_tsuru_team';
 
 /** A group as the target file has it. */
@@ -26,7 +26,7 @@ export function renderFile(groups: readonly string[]): string {
 
 /**
  * Reads a file that renderFile made, the groups by app.
- * @throws {ShapeError} or {SyntaxError} when it is none.
+ * @throws {ShapeError} or {SyntaxError} when it is invalid.
  */
 export function parseGroups(text: string): ReadonlyMap<string, readonly TargetGroup[]> {
   const byApp = new Map<string, TargetGroup[]>();

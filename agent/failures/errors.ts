@@ -47,7 +47,7 @@ export function readError({
   return undefined;
 }
 
-/** An error in few words: of URLs the host only, as the rest may hold secrets. */
+/** A short error: of URLs only the host, as the rest may hold secrets. */
 export function cleanError(error: string): string {
   const words = error
     // Go's HTTP client writes the request in front.

@@ -67,7 +67,7 @@ export function readRuleGroups(page: string): readonly FailureCount[] {
   }));
 }
 
-/** What the counts say since the last look; nothing at the first one, as nobody knows when that was. */
+/** What the counts show since the last observation; nothing at the first one, as the time of its failures is unknown. */
 export function compareCounts(
   before: readonly FailureCount[] | undefined,
   now: readonly FailureCount[],

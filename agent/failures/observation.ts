@@ -2,9 +2,9 @@
 export const FAILURE_KINDS = ['alertmanager', 'remote_write', 'rule', 'rule_group', 'limit', 'query'] as const;
 export type FailureKind = (typeof FAILURE_KINDS)[number];
 
-/** How one of them is at a look at Prometheus. */
+/** The state of one of them at an observation of Prometheus. */
 export interface Observation {
-  /** What tells it from others of its kind. */
+  /** Its identity among others of its kind. */
   readonly key: string;
   /** Its name for people; it holds no secret. */
   readonly name: string;

@@ -32,15 +32,15 @@ export interface OngoingFailuresOptions {
   readonly nowMs: () => number;
   /** A new failure was seen. */
   readonly onFailure: (kind: FailureKind, name: string) => void;
-  /** This many of this kind are told to fail at present. */
+  /** This many of this kind are reported as failing now. */
   readonly onFailing: (kind: FailureKind, number: number) => void;
 }
 
-/** What fails at present, by kind: told once it lasts, until it works again. */
+/** What fails now, by kind: reported once it lasts, until it works again. */
 export interface OngoingFailures {
   /** All of a kind that Prometheus shows at present: what fails and is not among them is gone soon. */
   observe(kind: FailureKind, observations: readonly Observation[]): void;
-  /** Whether one of this kind fails, told or not. */
+  /** Whether one of this kind fails, reported or not. */
   isOpen(kind: FailureKind): boolean;
 }
 

@@ -30,7 +30,7 @@ function connectTo(url: string): Promise<string | undefined> {
   socket.once('timeout', () => {
     resolve(`no connection within ${LIMIT_MS / 1000} s`);
   });
-  // Addresses that all refuse are one error without words of its own.
+  // Addresses that all refuse are one error without a message.
   socket.once('error', (error) => {
     resolve(error instanceof AggregateError ? error.errors.map(errorText).join(', ') : errorText(error));
   });

@@ -4,7 +4,7 @@ import { count, shortLine } from '../shared/text.ts';
 import { cleanError } from './errors.ts';
 import type { Observation } from './observation.ts';
 
-/** Names are their users' own words. */
+/** The names are chosen by users. */
 const LONGEST_NAME = 60;
 /** What Prometheus sends in place of an annotation that cannot be expanded. */
 const BROKEN_TEMPLATE = /^<error expanding template: (.*)>$/s;

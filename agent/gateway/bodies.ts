@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** A body in memory; or why there is none: `left` when the client has gone. */
+/** A body in memory, or the reason without one: `left` if the client has gone. */
 export type Body =
   { readonly kind: 'whole'; readonly bytes: Buffer } | { readonly kind: 'too_large' | 'no_capacity' | 'left' };
 
@@ -17,7 +17,7 @@ export interface BodiesOptions {
 
 /**
  * Reads bodies before anything is done for them, so that a client that sends slowly takes nothing but memory. When that runs out, the
- * oldest body that is still arriving gives way.
+ * oldest incomplete body is dropped.
  */
 export function createBodies({ mostBytes, mostBytesTogether }: BodiesOptions): Bodies {
   const arriving = new Set<(body: Body) => void>();

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 export interface Connections {
   /** Counts a new connection. When there are too many, the oldest unprotected one is closed. */
   readonly add: (socket: Socket) => void;
-  /** Keeps a connection open whoever comes: its last request had the password, or it is a health check under way. */
+  /** Protects a connection from being closed for others: its last request had the password, or it is a health check under way. */
   readonly protect: (socket: Socket) => void;
   /** Lets a connection be closed when there are too many. */
   readonly expose: (socket: Socket) => void;
@@ -11,7 +11,7 @@ export interface Connections {
 
 export interface ConnectionsOptions {
   readonly most: number;
-  /** Fewer than `most`: the rest is for those who still have to show a password, health checks for example. */
+  /** Fewer than `most`: the rest is for connections without a password, such as health checks. */
   readonly mostProtected: number;
   readonly onClosed: () => void;
 }

@@ -22,7 +22,7 @@ export function encodeFirstLines(socket: Socket): FirstLines {
     isFirstLine = end === -1;
     return push(encoded(chunk, end === -1 ? chunk.length : end), encoding);
   };
-  // Someone else who listens has Node's parser take what is pushed, and not read from the kernel itself.
+  // With another listener, Node's parser takes what is pushed instead of reading from the kernel.
   socket.on('data', () => undefined);
   return {
     next() {

@@ -84,7 +84,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     firstLines.set(socket, encodeFirstLines(socket));
     connections.add(socket);
   });
-  // Handled like all others: who may not send a body is told so before it is sent.
+  // Handled like all others, so that a client that may not send a body learns that before it sends it.
   server.on('checkContinue', take);
   server.on('checkExpectation', (_request, response: ServerResponse) => {
     metrics.refused('malformed');

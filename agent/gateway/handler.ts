@@ -59,7 +59,7 @@ export function createHandler(
   ): void {
     metrics.refused(reason);
     const page = pageOf(reason);
-    // What comes after a request that was not understood, or after a body that nobody reads, is not to be trusted.
+    // Bytes after an invalid request, or after an unread body, cannot be trusted.
     const isLast = page.status === 400 || hasBody(request);
     send(response, page, isLast ? { ...headers, connection: 'close' } : headers);
   }
@@ -204,7 +204,7 @@ export function createHandler(
 
   async function answer(kind: Kind, target: Target, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { path, redirect } = target;
-    // Of its own pages there is nobody else who says so.
+    // For its own pages the gateway answers that itself.
     if (redirect !== undefined && (kind === 'health' || kind === 'agent')) {
       send(response, text(301, 'This page is at a path without empty segments.'), { location: redirect });
       return;
@@ -264,7 +264,7 @@ function isPlain({ httpVersion, headers, headersDistinct }: IncomingMessage): bo
 
 /**
  * HTTP clients offer newer HTTP or TLS with each request (`Upgrade: h2c`: Java's, curl's with --http2; `TLS/1.2`: Apache's), and go on in
- * HTTP/1.1 when nobody takes the offer. Who asks for anything else, such as a WebSocket, can do nothing with an answer.
+ * HTTP/1.1 when the server ignores the offer. Any other upgrade, such as a WebSocket, cannot use an answer.
  */
 const IGNORED_UPGRADES = /^\s*(?:h2c?|HTTP\/\d(?:\.\d)?|TLS\/\d\.\d)\s*$/i;
 

@@ -18,7 +18,7 @@ const REQUEST_HEADERS = [
   'user-agent',
 ] as const;
 
-/** What a client is told of Prometheus' answer. */
+/** The headers of Prometheus' answer that a client gets. */
 const ANSWER_HEADERS = [
   'accept-ranges',
   'allow',

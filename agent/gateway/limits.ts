@@ -20,19 +20,19 @@ export const LIMITS = {
   queriesAtOnce: 16,
   /** A dashboard of 30 panels sends 30 queries at once, so two of them may wait. */
   queriesWaiting: 64,
-  /** Longer than this nobody waits for the first sign of an answer. */
+  /** The longest wait for the first byte of an answer. */
   queryWaitMs: 10_000,
-  /** What the 429 tells a client to wait. */
+  /** The Retry-After of a 429. */
   retryAfterMs: 5_000,
-  /** Prometheus gives a query up after 2 minutes and says so; 10 s more, so that its own words arrive. */
+  /** Prometheus aborts a query after 2 minutes and answers that; 10 s more, so that this answer arrives. */
   answerMs: 130_000,
   /** From the first byte of an answer to its last: 10 MB at 90 kB/s. It bounds those who read slowly. */
   transferMs: 120_000,
-  /** A client that reads nothing for this long has gone or means no good. The kernel tells of reading in steps of up to 64 kB. */
+  /** A client that reads nothing for this long has gone or is hostile. The kernel shows reading in steps of up to 64 kB. */
   stallMs: 10_000,
   /** Open streams of notifications: one for each open tab of the UI. */
   liveStreams: 32,
-  /** A stream whose client is gone without a word ends by then; the UI opens a new one by itself. */
+  /** A stream whose client vanished ends by then; the UI opens a new one by itself. */
   liveStreamMs: 15 * 60_000,
   /** How late a wrong password is answered. Guessing is hopeless by the password's length; this keeps it dear and visible. */
   wrongPasswordMs: 1_000,

@@ -10,7 +10,7 @@ const PREFIX = 'tsuru_agent_gateway_';
 /** From a metric's last value to Prometheus' own timeout, in seconds. */
 const DURATION_BUCKETS = [0.01, 0.05, 0.25, 1, 5, 30, 120];
 
-/** What a gateway tells of its work. */
+/** The metrics of the gateway. */
 export interface GatewayMetrics {
   /** A request has ended: with this status, or cut before its answer had. One that was refused before it was looked up has no kind. */
   readonly answered: (kind: Kind | 'none', status: number | 'cut', durationMs: number) => void;

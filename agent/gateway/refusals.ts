@@ -16,7 +16,7 @@ const PAGES = {
   too_many_streams: text(429, 'Too many streams of notifications are open: close some tabs.'),
 } as const satisfies Readonly<Record<string, Page>>;
 
-/** A reason that is told to the client; above the limit of connections there is nobody to tell. */
+/** A reason that the client is answered; above the limit of connections there is no answer. */
 export type RefusalPage = keyof typeof PAGES;
 export type RefusalReason = RefusalPage | 'connections';
 

@@ -5,11 +5,11 @@ import { shortLine } from '../shared/text.ts';
 /** The settings whose limit stops a query. */
 export type QueryLimit = 'query_max_samples' | 'query_timeout';
 
-/** An answer that is an error is a few words. */
+/** The largest answer that is read for an error. */
 const MOST_BYTES = 16 * 1024;
 const LONGEST_ERROR = 160;
 const STATUSES = [422, 503];
-/** In the words of Prometheus 2.42 and 3.14. Other errors of these statuses are about the query itself, or Prometheus is not ready. */
+/** As Prometheus 2.42 and 3.14 write them. Other errors of these statuses are about the query itself, or Prometheus is not ready. */
 const SAYS: readonly (readonly [says: RegExp, limit: QueryLimit])[] = [
   [/too many samples/, 'query_max_samples'],
   [/^query timed out/, 'query_timeout'],

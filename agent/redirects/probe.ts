@@ -8,7 +8,7 @@ const ANSWER_TIMEOUT_MS = 5_000;
 /** What Prometheus accepts, so that the app answers the same. */
 const ACCEPT = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
 
-/** Asks a target once, as Prometheus does but without credentials, and tells where it redirects. Follows nothing, and never rejects. */
+/** Asks a target once, as Prometheus does but without credentials, and returns where it redirects. Follows nothing, and never rejects. */
 export type Probe = (url: URL, signal: AbortSignal) => Promise<Destination>;
 
 export const probe: Probe = async (url, signal) => {
@@ -26,7 +26,7 @@ export const probe: Probe = async (url, signal) => {
       headers: { accept: ACCEPT },
       signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]),
     });
-    // However long it is, nobody reads it.
+    // The body is not read, however long it is.
     body.on('error', () => undefined).destroy();
     if (statusCode < 300 || statusCode > 399) return refused(`it answered the agent ${statusCode}`);
     const { location } = headers;

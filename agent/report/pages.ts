@@ -29,7 +29,7 @@ export interface PagesOptions {
   /** Checks the user and the password of the guarded port; undefined if there is none. */
   readonly verdictOf: ((authorization: string | undefined) => Verdict) | undefined;
   readonly sleep: (durationMs: number) => Promise<void>;
-  /** Polls now, and tells how that ended and how many targets there are then. */
+  /** Polls now, and returns how that ended and how many targets there are then. */
   readonly poll: (again: DetailsAgain) => Promise<{ readonly outcome: PollOutcome; readonly targets: number }>;
 }
 

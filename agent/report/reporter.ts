@@ -37,7 +37,7 @@ export interface Progress {
   };
 }
 
-/** How many losses of data are kept for the status: the first ones tell how it began. */
+/** How many losses of data are kept for the status: the first ones show the cause. */
 const KEPT_LOSSES = 10;
 
 /** What of the settings cannot be fetched, or is tight; undefined or none without a problem. */
@@ -91,7 +91,7 @@ export interface ReporterOptions {
 export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptions): Reporter {
   let progress: Progress = { configuration: {}, writtenTargets: 0, supervised: { crashes: 0, losses: [] } };
 
-  /** A trouble that lasts as long as there is a problem. */
+  /** Begins or ends a problem. */
   function trouble(
     key: string,
     problem: string | undefined,

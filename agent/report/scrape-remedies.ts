@@ -10,7 +10,7 @@ interface Place {
 
 /** What Prometheus' error of a failed scrape means to the app's owner, and what to do. Redirects have a file of their own. */
 interface Remedy {
-  /** In the words of Prometheus 2.42 to 3.x, which are Go's in part. */
+  /** As Prometheus 2.42 to 3.x write it; a part comes from Go. */
   readonly error: RegExp;
   /** Behind "2 targets of the process web are down: ". */
   readonly say: (place: Place) => string;

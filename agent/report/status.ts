@@ -10,10 +10,10 @@ import { remediesFor } from './scrape-remedies.ts';
 import { VERSION } from '../shared/version.ts';
 import type { Trouble } from '../system/troubles.ts';
 
-/** How long lost data are a problem that is reported: who looks once a day shall see it. */
+/** How long a loss of data is reported: one look a day shows it. */
 const LOSS_TOLD_MS = 24 * 60 * 60_000;
 
-/** All that a status is made of. */
+/** The input of a status. */
 export interface StatusInput {
   readonly wallMs: number;
   readonly ownApp: string | undefined;

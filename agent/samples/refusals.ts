@@ -81,7 +81,7 @@ export interface RefusalsOptions {
 export interface Refusals {
   /** A line of the log of the agent's own Prometheus. */
   readonly onLine: (line: LogLine) => void;
-  /** The metrics of a Prometheus whose log the agent does not read; they do not tell whose samples they are. */
+  /** The metrics of a Prometheus whose log the agent does not read; they have no app. */
   readonly onMetrics: (page: string) => void;
   /** What is refused of an app, in sentences. */
   readonly problemsOf: (app: string) => readonly string[];

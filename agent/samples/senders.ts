@@ -10,7 +10,7 @@ const PREFIX = 'prometheus_remote_storage_';
 
 /** A sender of remote_write, as Prometheus' own metrics show it; the same names in Prometheus 2.42 and 3. */
 export interface Sender {
-  /** What tells it from others. */
+  /** Its identity. */
   readonly key: string;
   readonly name: string;
   readonly url: string;
@@ -20,7 +20,7 @@ export interface Sender {
   readonly sentSeconds: number;
 }
 
-/** What Prometheus' own metrics tell of its senders. */
+/** What Prometheus' own metrics show of its senders. */
 export interface SendersPage {
   readonly senders: readonly Sender[];
   /** The newest sample that there is to send, in seconds since 1970. */

@@ -101,7 +101,7 @@ export function trust({ certificates }: Authorities): void {
 
 /** As text of PEM. */
 export function pemOf({ certificates }: Authorities): string {
-  // Without a line's end at its own: who stores a variable may take it away.
+  // A missing line end is added: storing a variable may remove it.
   return certificates.join('').trimEnd();
 }
 

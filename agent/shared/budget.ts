@@ -100,7 +100,7 @@ const SENDER_SHARE = 0.25;
 const LEAST_GO_MEM_LIMIT_BYTES = 40 * MIB;
 /** The least retention.size: two segments of the WAL, less than which no block would be kept. Prometheus reads 0 as "no limit". */
 const LEAST_RETENTION_BYTES = 16 * MIB;
-/** Of an owner who does not say how long: the default of the settings. */
+/** The retention of an unset setting: its default. */
 const USUAL_RETENTION_MS = 15 * 86_400_000;
 /** Of a load that is not known yet: how often its series are scraped. */
 const USUAL_INTERVAL_S = 15;
@@ -308,7 +308,7 @@ function walRangesAtMost(dataBytes: number): number {
   return dataBytes < 256 * MIB ? WAL_RANGES.below256MiB : WAL_RANGES.above;
 }
 
-/** At least 1 of each, so that a load can be told. */
+/** At least 1 of each, so that there is a load. */
 function limitOf(of: Limit['of'], bytes: number, bytesPerSeries: number, bytesPerRate: number): Limit {
   return {
     of,

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { ConfigResult, Variable } from './environment.ts';
 import { didYouMean, errorText, listNames } from './text.ts';
 
-/** What a program begins with: a whole configuration, or words and the end. */
+/** How a program starts: with a whole configuration, or with a text and its end. */
 type Start<Config> =
   | ({ readonly kind: 'run' } & Ordered<Config>)
   | { readonly kind: 'end'; readonly exitCode: 0 | 2; readonly text: string };
@@ -25,7 +25,7 @@ interface StartOptions<Config> {
   /** What it does besides running, by name. */
   readonly commands?: readonly string[];
   readonly readConfig: () => ConfigResult<Config>;
-  /** What --check-config tells of a valid configuration besides that it is valid; a line each. */
+  /** What --check-config prints of a valid configuration besides that it is valid, a line each. */
   readonly describe?: (config: Config) => readonly string[];
 }
 

@@ -14,7 +14,7 @@ const PATTERN = new RegExp(`^${UNITS.map(([unit]) => `(?:(\\d+)${unit})?`).join(
 /** Prometheus holds a duration in nanoseconds in 64 bits: about 292 years. */
 const LONGEST_MS = 2 ** 63 / 1e6;
 
-/** Reads a duration as Prometheus writes it (`15s`, `1m30s`, `2h`): milliseconds, or undefined when it is none. */
+/** Reads a duration as Prometheus writes it (`15s`, `1m30s`, `2h`): milliseconds, or undefined if it is invalid. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
   const parts = PATTERN.exec(text);

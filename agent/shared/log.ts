@@ -21,7 +21,7 @@ export function createLog(level: LogLevel, secrets: readonly string[]): Log {
   return pino(options);
 }
 
-/** A shorter secret is part of ordinary words: blanking it out would tell it, and hide everything else. */
+/** A shorter secret is part of ordinary words: blanking it out would reveal it, and hide everything else. */
 const SHORTEST_SECRET = 6;
 
 /** As it stands in a line of JSON. */

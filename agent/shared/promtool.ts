@@ -47,7 +47,7 @@ export function failuresIn(output: string): string {
     const text = line
       .trim()
       .replace(/^FAILED:\s*/, '')
-      // A path in the container helps nobody; the file's name does.
+      // The file's name helps; its path in the container does not.
       .replace(/^(?:parsing YAML file )?\/(?:[^\s:]+\/)?/, '');
     if (NO_FAILURE.test(text)) continue;
     const head = /^(.*)yaml: unmarshal errors:$/.exec(text);

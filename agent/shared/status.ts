@@ -66,7 +66,7 @@ export interface Status {
   readonly apps: readonly AppStatus[];
 }
 
-/** How the agent's own Prometheus fares as a process. */
+/** The state of the agent's own Prometheus as a process. */
 export interface ProcessStatus {
   readonly startedAt: string | null;
   /** How often it ended by itself since the agent started. */
@@ -95,7 +95,7 @@ export type UnitStatus = TargetStatus | LeftOutStatus;
 interface UnitFacts {
   readonly unit: string;
   readonly process: string;
-  /** In Tsuru's words. */
+  /** As Tsuru writes it. */
   readonly status: string;
   readonly version: string;
 }
@@ -108,7 +108,7 @@ export interface TargetStatus extends UnitFacts {
   readonly lastScrape?: string;
 }
 
-/** In Prometheus' words. */
+/** As Prometheus writes it. */
 export const HEALTHS = ['up', 'down', 'unknown'] as const;
 
 export interface LeftOutStatus extends UnitFacts {

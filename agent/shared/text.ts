@@ -31,7 +31,7 @@ export function shortLine(text: string, most: number): string {
   return line.length > most ? `${line.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…` : line;
 }
 
-/** An error's own words with those of its causes, which often hold the point (`fetch failed: connect ECONNREFUSED`). */
+/** An error's message with those of its causes, which often name the reason (`fetch failed: connect ECONNREFUSED`). */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';

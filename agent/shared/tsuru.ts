@@ -88,7 +88,7 @@ export interface TsuruClient {
 export interface TsuruWriter extends TsuruClient {
   /** Any request, on the terms of `get`. */
   send(call: string, request: TsuruRequest, signal: AbortSignal): Promise<TsuruAnswer>;
-  /** The start of Tsuru's words on one line, without the token. */
+  /** The start of Tsuru's message on one line, without the token. */
   readonly quote: (words: string) => string;
 }
 

@@ -1,6 +1,6 @@
 import type { LogLine } from '../prometheus/api/logfmt.ts';
 
-/** A part of Prometheus' data that keeps it from starting, as far as its log tells. */
+/** A part of Prometheus' data that keeps it from starting, by its log. */
 export type Damage =
   /** By the ULID in its meta.json. */
   | { readonly kind: 'block'; readonly ulid: string; readonly reason: string }

@@ -18,7 +18,7 @@ export interface Volume {
   readonly problem?: string;
 }
 
-/** What statfs tells, as Node has it. */
+/** The answer of statfs, as Node has it. */
 export type StatVolume = (path: string) => Promise<{
   readonly type: number;
   readonly bsize: number;

@@ -51,7 +51,7 @@ async function tryLock(path: string): Promise<LockOutcome> {
   return code === TAKEN ? { kind: 'taken' } : { kind: 'unknown', reason: String(code) };
 }
 
-/** Its exit code, or why there is none. */
+/** Its exit code, or the reason without one. */
 async function flock(file: number): Promise<number | string> {
   const { promise, resolve } = Promise.withResolvers<number | string>();
   const child = spawn('flock', ['-x', '-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', file] });

@@ -12,7 +12,7 @@ export interface Trouble {
 export interface Troubles {
   /** `key` names the kind of problem; the text may vary while it lasts. It began now, or when `sinceMs` says. */
   begin(key: string, text: string, fields?: Readonly<Record<string, unknown>>, sinceMs?: number): void;
-  /** Ends a problem if it is there; `text` says what is well again. */
+  /** Ends a problem if it is there; `text` says what works again. */
   end(key: string, text: string): void;
   current(): readonly Trouble[];
 }

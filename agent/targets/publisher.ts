@@ -12,7 +12,7 @@ export type WriteOutcome =
   | {
       readonly kind: 'written' | 'unchanged';
       readonly discovery: Discovery;
-      /** The file's second, which tells its version. */
+      /** The file's modification time in seconds, which identifies its version. */
       readonly seconds: number;
       /** When what is in it was seen in Tsuru, on the clock that only goes forward. */
       readonly seenAtMs: number;
@@ -26,7 +26,7 @@ export type PublisherEvent =
   /** The state was saved, or why not. */
   | { readonly kind: 'state'; readonly problem: string | undefined };
 
-/** Who is told of writes of the target file, to prove that Prometheus takes them. */
+/** Called for writes of the target file, to prove that Prometheus takes them. */
 export interface Writing {
   /** The target file is about to be replaced: from now on nothing is proven. */
   readonly replacing: () => void;
@@ -54,7 +54,7 @@ export interface Publication {
   readonly discovery: Discovery;
   /** When it was seen in Tsuru, on the clock that only goes forward. */
   readonly seenAtMs: number;
-  /** False for what comes back from disk: its targets are told to nobody as changes. */
+  /** False for what is restored from disk: its targets are not reported as changes. */
   readonly isNews: boolean;
 }
 

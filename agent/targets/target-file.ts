@@ -41,7 +41,7 @@ export function createTargetFile(dataFolder: string, wallMs: () => number): Targ
     }
   }
 
-  /** What tells one version of the file from another without reading it, and its second. */
+  /** The identity of a version of the file without reading it, and its second. */
   async function look(): Promise<{ identity: string; seconds: number } | undefined> {
     try {
       const { ino, size, mtimeMs } = await stat(path);

@@ -95,7 +95,7 @@ function readAddress(raw: JsonObject): string {
   return all.find((address): address is string => typeof address === 'string' && address !== '') ?? '';
 }
 
-/** By their ids: the order of everything that is made of them. */
+/** Sorted by id, so that everything derived from them has that order. */
 function readUnits(raw: readonly unknown[]): readonly Unit[] {
   return readAll(raw, readUnit).sort(
     (a, b) => compareText(a.id, b.id) || compareText(JSON.stringify(a), JSON.stringify(b)),

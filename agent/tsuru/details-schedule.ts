@@ -138,7 +138,7 @@ export function told(app: KnownApp, state: DetailsState, nowMs: number, random: 
   return { ...state, refreshAtMs, signature: signatureOf(app), failures: 0, notBeforeMs: 0 };
 }
 
-/** When somebody asks for the details of everything: whatever was reported or failed before. */
+/** When the details of everything are requested, whatever was reported or failed before. */
 export function askAgain(state: DetailsState): DetailsState {
   return { ...state, refreshAtMs: -Infinity, failures: 0, notBeforeMs: 0 };
 }

@@ -12,11 +12,11 @@ export interface DetailsFailure {
   readonly reason: string;
 }
 
-/** Keeps what `GET /1.0/apps/A` tells of each app fresh, a few at a time and beside the polls: a slow answer keeps nothing else back. */
+/** Keeps the details of each app (`GET /1.0/apps/A`) fresh, a few at a time and beside the polls: a slow answer delays nothing else. */
 export interface Details {
   /** Has what is due asked for, apps of which nothing was reported first. Resolves when nothing is left to be asked for. */
   refresh(known: KnownApps, signal: AbortSignal): Promise<void>;
-  /** The details of these apps count as never told. */
+  /** The details of these apps count as never fetched. */
   askAgain(of: DetailsAgain): void;
 }
 
@@ -40,7 +40,7 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
   const underWay = new Set<string>();
   let idle: PromiseWithResolvers<void> | undefined;
 
-  /** Looks at every app, and puts those that are due into the queue. Returns whether a failure is nobody's any more. */
+  /** Looks at every app, and puts those that are due into the queue. Returns whether an app with a failure is gone. */
   function look(known: KnownApps): boolean {
     const failures = failing.size;
     for (const name of states.keys()) if (!known.has(name)) states.delete(name);
@@ -96,7 +96,7 @@ export function createDetails({ tsuru, nowMs, random, current, onTold, onEnd }: 
       failing.delete(name);
       settle(name, true);
     } catch (error) {
-      // An app that was unbound meanwhile is forbidden, and nobody's trouble.
+      // An app that was unbound meanwhile is forbidden, which is no problem.
       if (signal.aborted || !current().has(name)) return;
       failing.set(name, errorText(error));
       settle(name, false);

@@ -20,7 +20,7 @@ function learnApp(before: KnownApp | undefined, { app, units }: ListedApp, nowMs
   if (before?.formerTeam !== undefined) return before;
   const details = before?.details === undefined ? {} : { details: before.details };
   if (units.kind === 'known') {
-    // What is the same as last time stays the same object, so that nothing need be made of it again.
+    // Unchanged parts stay the same object, so that nothing is computed from them again.
     const isSame = before !== undefined && before.unknown === undefined && before.fromTargetFile === undefined;
     if (isSame && isDeepStrictEqual(before.app, app) && haveSame(before.units, units.units)) return before;
     const fromTargetFile =
@@ -79,7 +79,7 @@ export function learnDetails(known: KnownApps, name: string, details: AppDetails
   const app = known.get(name);
   if (app === undefined || app.formerTeam !== undefined || isDeepStrictEqual(app.details, details)) return known;
   const { fromTargetFile, ...rest } = app;
-  // What comes from the last target file stands until the units and their ports are both told.
+  // Groups of the last target file are kept until both the units and their ports are known.
   const kept = app.unknown === undefined || fromTargetFile === undefined ? {} : { fromTargetFile };
   return new Map(known).set(name, { ...rest, ...kept, details });
 }

@@ -27,7 +27,7 @@ export function createOwnAddress(dataFolder: string): OwnAddress {
         return `Tsuru lists ${JSON.stringify(address)} as the address of this instance, which is invalid`;
       if (next === url) return undefined;
       url = next;
-      // A disk that refuses costs a restart of Prometheus, and is told by others.
+      // A disk that fails costs a restart of Prometheus, and is reported elsewhere.
       const temporary = join(dataFolder, 'tmp', 'address');
       await writeWhole({ temporary, path, text: next, mode: MODE }).catch(() => undefined);
       return undefined;

@@ -9,7 +9,7 @@ const POKE_PAUSE_MS = 1_000;
 
 export const BAD_POKE = 'The body must be empty, or JSON like {"apps": ["my-app"]}.';
 
-/** Has Tsuru polled when somebody knows of a change. */
+/** Polls Tsuru on request of a client that knows of a change. */
 export interface Pokes {
   /** Polls at once, or with the next poll that may start. Returns before the poll. */
   readonly poke: (again: DetailsAgain) => void;

@@ -124,7 +124,7 @@ export function createPoller(options: PollerOptions): Poller {
     const missing = [...known.keys()].filter(
       (name) => !list.apps.has(name) && (!former.has(name) || listedFormer.has(name)),
     );
-    // What the list does tell need not wait for what is found out about the rest.
+    // Apps of the list do not wait for what is found out about the missing ones.
     if (missing.length > 0) await publish(seenAtMs);
     const unsure = await dropGone(missing, signal);
     listedFormer = new Set([...former].filter((name) => list.apps.has(name) || unsure.has(name)));
@@ -202,7 +202,7 @@ export function createPoller(options: PollerOptions): Poller {
         const outcome = await poll(signal).catch(failedPoll);
         if (isStopped()) return;
         failures = outcome.kind === 'failed' ? failures + 1 : 0;
-        // A file that somebody removed comes back even so; but what was never known is not written as none.
+        // A removed file is written again even so; but what was never known is not written as none.
         if (outcome.kind === 'failed' && (known.size > 0 || hasList)) await publish(clock.nowMs());
         sink.report({ kind: 'poll', outcome, durationMs: clock.nowMs() - beganAtMs });
         for (const { answer } of answerTo) answer(outcome);

@@ -10,7 +10,7 @@ import { parseGroups, TEAM_LABEL, type TargetGroup } from '../discovery/target-g
 
 /** Changes when an older agent could not read it, or would misread it. */
 const FORMAT = 1;
-/** What is known of apps is nobody else's business. */
+/** Only this user may read what is known of apps. */
 const MODE = 0o600;
 
 /** What is known of Tsuru's apps, kept on disk so that a restart while Tsuru is down loses nothing. */

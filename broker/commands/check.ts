@@ -23,7 +23,7 @@ export interface CheckOptions {
 
 type Look = (options: CheckOptions, signal: AbortSignal) => Promise<readonly Finding[]>;
 
-/** In the order in which an administrator mends them. Each stands for itself: one that fails hides no other. */
+/** In the order in which an administrator repairs them. Each is independent: one that fails hides no other. */
 const LOOKS: readonly (readonly [what: string, look: Look])[] = [
   ["the broker's permissions", checkPermissions],
   ["Tsuru's plans", checkPlans],

@@ -108,7 +108,7 @@ function formValue(form: Form, { form: key, kind }: Field): unknown {
   return Object.fromEntries(given.map(([name, values]) => [name.slice(key.length), single(values)]));
 }
 
-/** What is there more than once is none of our texts: the schema says so. */
+/** A text that is given more than once is refused by the schema. */
 function single(values: readonly string[]): unknown {
   return values.length > 1 ? values : values[0];
 }

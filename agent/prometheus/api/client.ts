@@ -69,7 +69,7 @@ export interface PrometheusClient {
   close(): Promise<void>;
 }
 
-/** Prometheus' own word that it did not reload, and why. */
+/** Prometheus answered that it did not reload, and why. */
 export class ReloadRefused extends Error {
   override readonly name = 'ReloadRefused';
 }
@@ -80,7 +80,7 @@ export class PrometheusAnswered extends Error {
 }
 
 export interface PrometheusClientOptions {
-  /** Why there is no such Prometheus at present: whoever answers at its address then is somebody else. */
+  /** Why there is no such Prometheus now: another process may answer at its address then. */
   readonly absence?: () => string | undefined;
   readonly access?: Pick<OwnSecret, 'authorization' | 'place'> | undefined;
 }

@@ -13,20 +13,20 @@ const MS_BETWEEN_PER_TARGET = 15;
 const KEPT_MS = 2 * 60_000;
 /** With more targets than this their health is not asked for: at 10,000 the answer is 7 MB. */
 const MOST_TARGETS_WITH_HEALTH = 2_000;
-/** How old an answer about readiness may get, so that many who ask cost one request. */
+/** How old an answer about readiness may get, so that many clients cost one request. */
 const READY_EVERY_MS = 1_000;
 
 export type Readiness =
   { readonly ready: true; readonly version: string } | { readonly ready: false; readonly reason: string };
 
-/** What Prometheus says of itself and of its targets, asked when somebody wants to know, and not too often. */
+/** What Prometheus reports of itself and of its targets, requested on demand and not too often. */
 export interface Health {
   readonly readiness: () => Promise<Readiness>;
   /** The health of a target by app and unit label; undefined when there are too many targets or Prometheus does not report. */
   targets(count: number): Promise<((app: string, unit: string) => TargetHealth | undefined) | undefined>;
 }
 
-/** `onVersion` is told the version whenever Prometheus is ready. */
+/** `onVersion` is called with the version whenever Prometheus is ready. */
 export function createHealth(
   client: PrometheusClient,
   nowMs: () => number,
@@ -89,7 +89,7 @@ function keyOf(app: unknown, unit: unknown): string {
   return JSON.stringify([app, unit]);
 }
 
-/** Asks again only when the last answer is too old; who asks meanwhile waits for the same answer. */
+/** Requests again only when the last answer is too old; callers meanwhile share one request. */
 function remember<T>(forMs: () => number, nowMs: () => number, ask: () => Promise<T>): () => Promise<T> {
   let last: { answer: Promise<T>; askedAtMs: number } | undefined;
   return () => {

@@ -6,7 +6,7 @@ import { makeFolder, writeWhole } from '../../system/files.ts';
 import { basicHeader } from '../../shared/basic-auth.ts';
 
 const USERNAME = 'agent';
-/** 256 bits, which nobody guesses; bcrypt takes at most 72 characters. */
+/** 256 bits cannot be guessed; bcrypt takes at most 72 characters. */
 const SECRET_BYTES = 32;
 /** The lowest cost of bcrypt, some milliseconds: a higher one only slows down guesses of short passwords. */
 const BCRYPT_COST = 4;

@@ -31,7 +31,7 @@ const INSTANCE_RULES = 'instance';
 /** The two refresh intervals between which a dead file discovery is revived: it starts again only when its configuration changes. */
 const REFRESH_SECONDS = [30, 31] as const;
 
-/** How the configuration fares; each problem is there as long as it lasts. */
+/** The state of the configuration; each problem is there as long as it lasts. */
 export interface ConfigurationStatus {
   /** When Prometheus last loaded one from this agent, in milliseconds since 1970. */
   readonly loadedAtMs?: number;
@@ -68,7 +68,7 @@ export type ConfigurationEvent =
   /** The kernel has no watches left, so folders are looked at from time to time instead. */
   | { readonly kind: 'polling'; readonly reason: string };
 
-/** What a configuration is made of, besides base and rules. */
+/** The input of a configuration besides base and rules. */
 export interface RenderInput extends Pick<
   RenderOptions,
   'settings' | 'features' | 'retentionSizeBytes' | 'blockRangeMs' | 'mostSamples'
@@ -81,7 +81,7 @@ export interface RenderInput extends Pick<
 export interface Configuration {
   /** What Prometheus is to be started with. */
   readonly configFile: string;
-  /** Takes what the configuration is to be made of; it never blocks, and only what is new has an effect. */
+  /** Sets the input of the configuration. It never blocks, and only a change has an effect. */
   readonly want: (input: RenderInput) => void;
   /** Makes the file of a first start, if base and rules are valid, so that Prometheus can be started with it. */
   prepare(signal: AbortSignal): Promise<void>;
@@ -90,14 +90,14 @@ export interface Configuration {
   check(settings: Settings, signal: AbortSignal): Promise<string | undefined>;
 }
 
-/** What a configuration is made of, as it was read. */
+/** The sources of a configuration, as read. */
 interface Source {
   readonly input: RenderInput;
   readonly base: string;
   readonly rules: readonly RuleFile[];
 }
 
-/** A configuration that was not loaded, by whose word, and when it is tried again. */
+/** A configuration that was refused, by whom, and when it is retried. */
 interface Refusal {
   readonly text: string;
   readonly retryAtMs: number;
@@ -136,7 +136,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     });
   }
 
-  /** Reads what the configuration is made of. Rejects when base or rules cannot be used. */
+  /** Reads the sources of the configuration. Rejects when base or rules cannot be used. */
   async function read(input = wanted): Promise<Source> {
     if (input === undefined) throw new Error('it is not known yet what it is made of');
     const base = await readFile(options.baseFile, 'utf8');

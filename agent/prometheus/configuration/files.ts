@@ -18,7 +18,7 @@ export interface RuleFile {
   readonly text: string;
 }
 
-/** The folder with the configuration that Prometheus runs, and a copy of the rules that belong to it: nobody else changes those. */
+/** The folder with the configuration that Prometheus runs, and a copy of the rules that belong to it, which only the agent changes. */
 export interface Staging {
   /** What Prometheus is to be started with. */
   readonly configFile: string;

@@ -44,7 +44,7 @@ export function proxyProblem(settings: Settings, features: Features, isThere: bo
   return `remote_write and alertmanagers do not use the proxy of HTTP_PROXY and HTTPS_PROXY: that needs Prometheus 2.43 or newer, and ${present}`;
 }
 
-/** As Go reads it, which ignores a proxy that it cannot read without a word. It takes `proxy.example.com:3128`, too. */
+/** As Go reads it, which silently ignores an invalid proxy. It takes `proxy.example.com:3128`, too. */
 function parseProxy(value: string): URL | undefined {
   const url = URL.parse(value.includes('://') ? value : `http://${value}`);
   if (url === null || !PROTOCOLS.includes(url.protocol) || url.hostname === '') return undefined;

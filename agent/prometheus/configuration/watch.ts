@@ -9,7 +9,7 @@ const DEBOUNCE_MS = 100;
 const LONGEST_DEBOUNCE_MS = 1_000;
 /** Between looks where the kernel has no inotify to give. */
 const POLLING_INTERVAL_MS = 1_000;
-/** Looked at anyway this often, whatever was or was not told. */
+/** The sources are also read this often, with or without a notification. */
 const ANYWAY_EVERY_MS = 60_000;
 
 /** What the kernel says when it has no watches or instances left. */
@@ -19,7 +19,7 @@ export interface Watch {
   close(): Promise<void>;
 }
 
-/** What is watched, and who is reported. */
+/** What is watched, and what is called on a change. */
 export interface WatchOptions {
   readonly file: string;
   readonly folder: string;

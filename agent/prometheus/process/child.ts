@@ -10,7 +10,7 @@ const KEPT_LINES = 20;
 const LONGEST_LINE = 4_096;
 /** What it says when it was asked to end, and by whom; what follows may be many lines. */
 export const ENDS_BY_REQUEST = /^Received .*(termination request via web service|SIGTERM|OS signal)/;
-/** Fields of Prometheus' lines that tell nobody anything here: the time is that of the agent's own line. */
+/** Fields of Prometheus' lines that are left out: the agent's own line has the time. */
 const LEFT_OUT = ['ts', 'time', 'caller', 'source'];
 
 /** How a process ended. */

@@ -4,7 +4,7 @@ import { ENDS_BY_REQUEST, lineText, type Ending } from './child.ts';
 export const CRASHES = ['killed', 'panic', 'exit'] as const;
 export type Crash = (typeof CRASHES)[number];
 
-/** How Prometheus ended when nobody told it to, in words for its user. */
+/** How Prometheus ended by itself, in a sentence for its user. */
 export interface CrashReport {
   readonly kind: Crash;
   readonly text: string;
@@ -43,7 +43,7 @@ const REMEDIES: readonly { readonly says: RegExp; readonly remedy: string }[] = 
 
 const ORDERLY = 'Prometheus ended in order with exit code 0, though the agent did not stop it';
 
-/** Prometheus 2.42 and 3 say it in other words. */
+/** Prometheus 2.42 and 3 write it differently. */
 function whoseEnd(words: readonly string[]): string {
   const asked = words.find((line) => ENDS_BY_REQUEST.test(line));
   if (asked === undefined) return 'it does not say why';
@@ -56,7 +56,7 @@ export function describeEnding({ code, signal, lines, failure }: Ending, mended?
   if (failure !== undefined) {
     return { kind: 'exit', text: `Prometheus cannot be started: ${failure}; is it on the PATH?` };
   }
-  // Who is killed has no last words: what it said before is about something else.
+  // A killed process writes no last line: what it wrote before is about something else.
   if (signal === 'SIGKILL') {
     return { kind: 'killed', text: 'Prometheus was killed, which is what the kernel does when memory runs out' };
   }

@@ -38,7 +38,7 @@ export interface LaunchOptions {
   readonly listen: Listen;
   /** What it asks of each request. */
   readonly webConfigFile: string;
-  /** Where its users find it; undefined while Tsuru has not told. */
+  /** Where its users find it; undefined until Tsuru lists an address. */
   readonly externalUrl: string | undefined;
   /** Flags of its storage and queries. */
   readonly flags: readonly string[];

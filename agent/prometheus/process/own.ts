@@ -123,7 +123,7 @@ export interface OwnPrometheus {
   readonly want: (launch: Launch) => void;
   /** Why there is no process of it at present; undefined while there is one. */
   readonly absence: () => string | undefined;
-  /** To be told of each look at its volume; returns whether it has freed anything. Never rejects. */
+  /** Called at each observation of its volume; returns whether it has freed anything. Never rejects. */
   readonly relieve: (look: VolumeLook) => Promise<boolean>;
   /** Runs it until the signal aborts, and then stops it. */
   readonly run: (signal: AbortSignal) => Promise<void>;
@@ -172,7 +172,7 @@ export async function createOwnPrometheus(options: OwnPrometheusOptions): Promis
         await restartIfFull();
         return text !== undefined;
       } catch {
-        // What is unknown is told by the guard of the volume, and deletes nothing.
+        // An unknown usage is reported by the volume guard, and deletes nothing.
         return false;
       }
     },

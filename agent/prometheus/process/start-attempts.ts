@@ -50,7 +50,7 @@ export function createStarts(dataFolder: string, storageFolder: string): Starts 
   }
 
   async function endNoted({ pid }: Note, signal: AbortSignal): Promise<void> {
-    // One that may not be ended, or has just ended, is told by the start.
+    // A process that cannot be ended, or has just ended, is reported by the start.
     if (pid > 0) await endOrphan(pid, `--storage.tsdb.path=${storageFolder}`, signal).catch(() => undefined);
   }
 

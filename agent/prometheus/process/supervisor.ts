@@ -13,7 +13,7 @@ import type { Starts } from './start-attempts.ts';
 /** Waits before it is started again, doubled from the first to the last. */
 const FIRST_RESTART_MS = 1_000;
 const LAST_RESTART_MS = 60_000;
-/** One that ran ready for this long was well: the next crash is the first again. */
+/** After running ready for this long, the next crash counts as the first again. */
 const WELL_AFTER_MS = 60_000;
 /** Changes of its flags within this time are one restart. */
 const JOIN_MS = 1_000;

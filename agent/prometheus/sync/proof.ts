@@ -1,5 +1,5 @@
 /**
- * The proof that Prometheus applied a version of the target file, from what its own `/metrics` tells.
+ * The proof that Prometheus applied a version of the target file, from its own `/metrics`.
  *
  * What it rests on: `prometheus_sd_file_mtime_seconds` tells in whole seconds which file was read, and each version has a second of its
  * own. Reading is not applying: the targets change at the scrape manager's next sync, which is counted at its end, after the scrapes of
@@ -13,12 +13,12 @@ const SYNCS_OF_PROOF = 2;
 
 /** A version of the target file. */
 export interface Version {
-  /** Its time of change: what tells it from all others. */
+  /** Its modification time, which identifies it. */
   readonly seconds: number;
   readonly targets: number;
 }
 
-/** What Prometheus reported at one moment; undefined is what it did not tell. */
+/** What Prometheus reported at one moment; undefined is what it did not have. */
 export interface Observation {
   /** Of the target file as last read. */
   readonly mtimeSeconds: number | undefined;

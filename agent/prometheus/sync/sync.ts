@@ -11,11 +11,11 @@ import { applied, beginProof, observe, type Proof } from './proof.ts';
 /** Between looks while a version is fresh: Prometheus 2 takes up to 5 s, 3.12 and newer less than one. */
 const LOOK_EVERY_MS = 250;
 const FRESH_MS = 10_000;
-/** Between looks at a version that is not applied although it should be. */
+/** Between observations of a version that should be applied and is not. */
 const LOOK_LATE_EVERY_MS = 2_000;
-/** Between looks at a version that is applied: a restart of Prometheus is noticed by then. */
+/** Between observations of an applied version: a restart of Prometheus is noticed by then. */
 const LOOK_AGAIN_EVERY_MS = 10_000;
-/** How long a version may take before that is trouble: twice what Prometheus 2 takes, and room for a scan of a large file. */
+/** How long a version may take before that is a problem: twice what Prometheus 2 takes, and room for a scan of a large file. */
 const LATE_AFTER_MS = 15_000;
 /** The same for a version that was read, but is not proven to be applied: with many targets that takes two of the reads that come by themselves. */
 const UNPROVEN_AFTER_MS = 75_000;
@@ -25,7 +25,7 @@ const MOST_COMPARED = 1_000;
 const COMPARE_AFTER_MS = 1_000;
 /**
  * How long a version may stay unread before the discovery counts as dead without a sign of it: above `refresh_interval`, at which
- * Prometheus looks even if it was told of no change.
+ * Prometheus reads the file even without a notification.
  */
 const DEAD_AFTER_MS = 45_000;
 
@@ -48,7 +48,7 @@ export interface ProverOptions {
   /** What targets without their own are scraped with. */
   readonly scrape: () => ScrapeDefaults;
   readonly clock: Clock;
-  /** The file discovery is dead and has to be restarted; told once a case. */
+  /** The file discovery has stalled and has to be restarted; called once a case. */
   readonly onDead: () => void;
   readonly report: (event: SyncEvent) => void;
 }
@@ -62,7 +62,7 @@ export type SyncEvent =
   /** The file discovery is dead, and why. */
   | { readonly kind: 'dead'; readonly reason: string };
 
-/** Proves that Prometheus applied what was last written, and goes on looking. */
+/** Proves that Prometheus applied what was last written, and keeps observing. */
 export interface Prover extends Writing {
   status(): SyncStatus | undefined;
   run(signal: AbortSignal): Promise<void>;
@@ -118,7 +118,7 @@ export function createProver({ client, targetsFile, scrape, clock, onDead, repor
     else notApplied(after, metrics);
   }
 
-  /** Whether another version was, or is just being, written meanwhile: then a look at this one says nothing. */
+  /** Whether another version was, or is just being, written meanwhile: then an observation of this one proves nothing. */
   function isOvertaken(looked: Proof): boolean {
     return proof !== looked || isReplacing;
   }
@@ -245,7 +245,7 @@ function sameTargets(groups: readonly TargetGroup[], active: readonly TargetHeal
 /** The labels that this agent gives targets, or leaves at their defaults; versions of Prometheus add others. */
 const OWN_LABEL = /^__(address|scheme|metrics_path|scrape_interval|scrape_timeout|param_.*|meta_tsuru_.*)(__)?$/;
 
-/** What tells a target from another before relabelling. */
+/** The identity of a target before relabelling. */
 function keyOf(labels: Readonly<Record<string, unknown>>): string {
   const own = Object.entries(labels).filter(([name]) => OWN_LABEL.test(name));
   return JSON.stringify(own.sort(([a], [b]) => compareText(a, b)));

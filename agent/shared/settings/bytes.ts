@@ -1,7 +1,7 @@
 /** Units of a size as Prometheus takes them, smallest first: powers of two, whatever they are called elsewhere. */
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
 
-/** Reads a size as Prometheus writes it (`512MB`, `2GB`): bytes, or undefined when it is none. */
+/** Reads a size as Prometheus writes it (`512MB`, `2GB`): bytes, or undefined if it is invalid. */
 export function parseBytes(text: string): number | undefined {
   if (text === '0') return 0;
   const parts = /^(\d{1,16})([KMGT]?B)$/.exec(text);

@@ -60,7 +60,7 @@ export function readUrl(node: Node, place: Place): string | undefined {
   return undefined;
 }
 
-/** `undefined` when it is none, `false` when its problems are noted. */
+/** `undefined` if there is none, `false` if its problems are noted. */
 export function readAuthentication(
   fields: Readonly<Partial<Record<(typeof AUTHENTICATION_FIELDS)[number], Node>>>,
   place: Place,

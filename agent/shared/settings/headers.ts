@@ -14,7 +14,7 @@ export type Headers = Readonly<Record<string, HeaderValue>>;
 /** Headers that Prometheus sets itself, and refuses in its configuration. */
 const PROMETHEUS_HEADERS =
   /^(?:host|content-.*|accept-encoding|user-agent|connection|keep-alive|proxy-.*|www-authenticate|transfer-encoding|te|trailer|upgrade|x-prometheus-.*|x-amz-.*)$/;
-/** Headers that name a tenant, a database or a kind of data. No other is taken in plain text: nobody can tell a secret from a word. */
+/** Headers that name a tenant, a database or a kind of data. No other is taken in plain text: a secret looks like any word. */
 const PLAIN_HEADERS = [
   'AccountID',
   'M3-Metrics-Type',

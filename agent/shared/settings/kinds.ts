@@ -103,7 +103,7 @@ function numeric({ parse, write, advice, least, most, noun, limit }: NumberKind)
   };
 }
 
-/** One of a few words. */
+/** One of a list of words. */
 export function choice<T extends string>(...words: readonly T[]): Kind<T> {
   return {
     range: words.join(', '),

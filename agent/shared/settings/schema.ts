@@ -36,11 +36,11 @@ export type Storage = 'tmpfs' | 'ephemeral';
 export interface Entry<T> {
   /** As users type it. */
   readonly name: string;
-  /** What else it is called by people who know Prometheus, to be told the right name. */
+  /** Other names that users of Prometheus know it by, for the suggestion of the right one. */
   readonly alsoCalled?: readonly string[];
   readonly meaning: string;
   readonly kind: Kind<T>;
-  /** What it is when nobody gives it, from the settings above it. */
+  /** Its value when unset, from the settings above it. */
   readonly fallback?: (known: Partial<Settings>) => T | undefined;
   /** How the fallback is reported. */
   readonly default: string;

@@ -29,7 +29,7 @@ export type SettingsInput = Readonly<Record<string, unknown>>;
 export interface SettingsOptions {
   /** A plan's settings, which the user's replace one by one. */
   readonly defaults?: SettingsInput;
-  /** A plan's limits. What nobody gives is the default or the ceiling, whichever costs less. */
+  /** A plan's limits. Unset settings use the default, or the plan's limit if that costs less. */
   readonly ceilings?: SettingsInput;
   /** Names in the input that are no settings, and are not looked at. */
   readonly others?: readonly string[];

@@ -67,7 +67,7 @@ export function settle(problems: Problems, { user, plan, ceilings }: Sources): S
   return { ok: false, problems: problems.list() };
 }
 
-/** A plan's timeout gives way to a shorter interval that the user wants. */
+/** A plan's timeout is lowered to a shorter interval of the user. */
 function fit(settings: Settings, user: Values): Settings {
   if (user.has('scrapeTimeoutMs')) return settings;
   return { ...settings, scrapeTimeoutMs: Math.min(settings.scrapeTimeoutMs, settings.scrapeIntervalMs) };

@@ -59,7 +59,7 @@ function isNull(node: Node): boolean {
   return node.kind === 'scalar' && node.type === 'null';
 }
 
-/** A scalar's text. Numbers of JSON are taken as they are written; true, false and null are none. */
+/** A scalar's text. Numbers of JSON are taken as they are written; true, false and null are invalid. */
 export function readText(node: Node, place: Place, expected: string): string | undefined {
   if (node.kind === 'scalar' && (node.type === 'text' || node.type === 'number')) return node.text;
   place.say(`cannot be ${kindOf(node)}: it must be ${expected}.`, node);
