@@ -20,7 +20,7 @@ import { createTurns } from './tsuru/turns.ts';
 const QUICK_CONNECTIONS = 50;
 
 /**
- * How long running requests may go on when the broker stops; then they are answered that it does. Creations have 10 s more to be undone, as
+ * How long running requests may continue when the broker stops; then they are answered that it stops. Creations have 10 s more to be undone, as
  * Tsuru ends a unit 30 s after SIGTERM.
  */
 const PATIENCE_MS = 15_000;

@@ -8,7 +8,7 @@ import { runCheck } from './commands/run-check.ts';
 import { systemClock } from '../agent/shared/clock.ts';
 import { readConfig, VARIABLES } from './config.ts';
 
-/** Tsuru kills a unit 30 s after SIGTERM: who still waits has had an answer by now, and what is not done is finished by a retry. */
+/** Tsuru kills a unit 30 s after SIGTERM: waiting requests have had an answer by now, and a retry finishes the rest. */
 const STOP_LIMIT_MS = 25_000;
 
 const USAGE = `Usage: node broker/main.ts [COMMAND] [--check-config | --help | --version]

@@ -21,7 +21,7 @@ const PREFIX = 'tsuru_broker_';
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
 export interface Metrics {
-  /** The route as it is written (`/resources/:name`), never a path that somebody made up; `none`, as the method, of what was no whole request. */
+  /** The route as it is written (`/resources/:name`), never a path from outside; `none`, as the method, of what was no whole request. */
   requested(method: string, route: string, status: number, durationMs: number): void;
   readonly called: (call: string, status: string) => void;
   grantWaits(change: 1 | -1): void;

@@ -33,7 +33,7 @@ export function namesOf({ service, instance }: InstanceId): Names {
   const tag = `${TAG}${service}/${instance}`;
   // Tsuru makes labels of names, and no label of Kubernetes may end with a dash.
   const isLossless = mapped === wanted && mapped.length <= LONGEST && /^[a-z].*[a-z0-9]$/.test(mapped);
-  // A name that looks like one with a hash gets one of its own, so that it is nobody else's.
+  // A name that looks like one with a hash gets one of its own, so that it is unique.
   const part = isLossless && !ENDS_LIKE_A_HASH.test(mapped) ? mapped : hashedName({ service, instance }, mapped);
   // Tsuru and its router make a label of each tag, key and value, and look at the key alone (provision/labels.go): with the slash of the
   // first every deploy would be refused. Of two tags with one key the last is the label, and this one is a label's value.

@@ -20,7 +20,7 @@ export function subjectOf(app: string): Subject {
   return { app, team: '', pool: '', plan: '', tsuruPlan: '', volumePlan: '' };
 }
 
-/** Tsuru's refusals, told so that the reader knows what to do. */
+/** Tsuru's refusals, each with a sentence that says what to do. */
 const REFUSALS: readonly {
   readonly words: RegExp;
   readonly status: number;

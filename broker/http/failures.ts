@@ -31,7 +31,7 @@ function read(error: unknown): Failure {
   return { status: 500, text: 'The service failed: try again, and tell an administrator if it fails again.' };
 }
 
-/** Of Ajv's words only the place and what was expected: the value may be a secret. */
+/** Of Ajv's message only the place and what was expected: the value may be a secret. */
 function invalid(problem: unknown): string {
   const { instancePath = '', keyword = '', params = {}, message = '' } = isObject(problem) ? problem : {};
   const missing =

@@ -1,4 +1,4 @@
-/** What operators and their probes look at: the broker's own pages, beside what Tsuru asks. */
+/** The broker's own pages, for operators and probes, beside the routes that Tsuru calls. */
 export interface Page {
   readonly path: string;
   readonly summary: string;

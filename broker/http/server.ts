@@ -97,7 +97,7 @@ export async function createServer({ context, auth, eventsToken, registry }: Ser
     send(reply, { status, text });
   }
 
-  /** Counts an answer, and tells in one line of one that is an error; an operation that went well has told so itself. */
+  /** Counts an answer, and logs an error in one line; a successful operation logs itself. */
   function told(request: FastifyRequest, reply: FastifyReply, route: string): void {
     const { method } = request;
     const { statusCode: status } = reply;
@@ -130,7 +130,7 @@ export async function createServer({ context, auth, eventsToken, registry }: Ser
     else if (!isAuthorized(request)) throw unauthorized(reply);
   });
   server.addHook('onSend', (_request, reply, _payload, done) => {
-    // Else the end waits for who keeps the connection and asks nothing more.
+    // Otherwise idle keep-alive connections would delay the end.
     if (isStopping) void reply.header('connection', 'close');
     done();
   });

@@ -17,7 +17,7 @@ import {
 } from '../../agent/shared/status.ts';
 import { errorText } from '../../agent/shared/text.ts';
 
-/** What an instance tells of itself. */
+/** The status of an instance, as its agent reports it. */
 export type AgentAnswer =
   | { readonly kind: 'answered'; readonly status: AgentStatus }
   /** By its own gateway, or by something before it, which may have passwords of its own. */

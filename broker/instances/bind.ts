@@ -35,7 +35,7 @@ export interface BindRequest {
   readonly parameters: Parameters;
 }
 
-/** Lets an instance read an app, and tells the variables that the app gets. */
+/** Lets an instance read an app, and returns the variables that the app gets. */
 export async function bindApp(
   context: Context,
   name: string,
@@ -131,7 +131,7 @@ async function grantTo(operation: Operation, app: string, grant: () => Promise<v
   }
 }
 
-/** The reconciler makes a token again, but takes none away from somebody else. */
+/** The reconciler makes a token again, but never takes a foreign one. */
 async function withoutToken({ api, names: { part } }: Operation, cause?: unknown): Promise<BrokerError> {
   return (await api.token(part)) === undefined
     ? new BrokerError(

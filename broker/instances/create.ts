@@ -106,7 +106,7 @@ async function makeParts(operation: Operation, making: Making): Promise<void> {
   const leftover = await ensure(app, () => ensureApp(operation, making), isUnclear);
   if (leftover !== undefined) await claimApp(operation, maker);
 
-  // The one that Tsuru has taken, if nobody has named one.
+  // Tsuru's choice, if none was named.
   const appPool = pool === '' ? ((leftover ?? (await api.app(part)))?.pool ?? '') : pool;
   // Beside an app that is new there is nothing of the instance that anybody uses.
   const isOfNewApp = (error: unknown): boolean => !(error instanceof BrokerError) && leftover === undefined;

@@ -24,7 +24,7 @@ export interface Facts {
   readonly deploy: Known<DeployEvent | undefined>;
   readonly password: Known<string | undefined>;
   readonly username: string;
-  /** As Tsuru lists them; as the token's grants say where the list does not tell. */
+  /** As Tsuru lists them; by the token's grants where the list is unknown. */
   readonly boundApps: Known<readonly string[]>;
   /** Bound apps that the instance's token may not read, its own among them. */
   readonly lostGrants: readonly string[];
@@ -32,7 +32,7 @@ export interface Facts {
   readonly stored: Known<Instance | undefined>;
   /** Where people find it: its CNAME, or the router's. */
   readonly address: string;
-  /** Undefined: there is nobody to ask yet. */
+  /** Undefined: there is no agent to ask yet. */
   readonly agent: AgentAnswer | undefined;
   /** What the running unit has of before; undefined: nothing, or that is not known. */
   readonly outdated: Outdated | undefined;
@@ -79,7 +79,7 @@ export async function gatherFacts(operation: Operation): Promise<Facts> {
     deploy: await deploy,
     password:
       variables.kind === 'known'
-        ? // The variables of somebody else's app are nobody's business here.
+        ? // The variables of a foreign app are not read.
           { kind: 'known', value: isThere ? variables.value?.get(VARIABLES.password) : undefined }
         : variables,
     username: (variables.kind === 'known' ? variables.value?.get(VARIABLES.username) : undefined) ?? USERNAME,

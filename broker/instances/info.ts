@@ -10,7 +10,7 @@ import { listProblems } from './problem.ts';
 
 /** `tsuru service-info` asks one instance after another: each has 2 s. */
 const INFO_LIMIT_MS = 1_600;
-/** Only one is asked how it fares, and Tsuru asks a cluster for that, which may be slow. */
+/** Only one instance is asked, and Tsuru asks a cluster for that, which may be slow. */
 const STATUS_LIMIT_MS = 10_000;
 /** Each label is a column of `tsuru service-info`. */
 const MOST_CHARACTERS = 200;

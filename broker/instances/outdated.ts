@@ -8,7 +8,7 @@ export type Outdated = 'password' | 'token';
 /** Undefined where nothing is outdated, or that is not known. */
 export function outdatedOf(agent: AgentAnswer | undefined, token: Token | undefined): Outdated | undefined {
   if (agent?.kind === 'refused') return agent.isOfGateway === true ? 'password' : undefined;
-  // Tsuru shows no token to who may do less than it.
+  // Tsuru shows no token to a caller with fewer permissions.
   if (agent?.kind !== 'answered' || token === undefined || token.value === '') return undefined;
   const fingerprint = agent.status.token;
   return fingerprint === '' || fingerprint === fingerprintOf(token.value) ? undefined : 'token';

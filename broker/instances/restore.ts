@@ -7,7 +7,7 @@ import { ensureVariables } from './parts/variables.ts';
 
 /**
  * Makes the token of an instance again, with its grants, and gives it to the app without a restart. To be called in the instance's turn. Tells
- * whether it was gone: somebody else's token of this name is left alone.
+ * whether it was gone: a foreign token of this name is left alone.
  */
 export async function restoreToken(operation: Operation, team: string, bound: readonly string[]): Promise<boolean> {
   const { api, context, names, signal } = operation;
@@ -30,7 +30,7 @@ async function setVariables(operation: Operation, token: Token): Promise<boolean
   return ensureVariables(operation, value, await presentVariables(operation));
 }
 
-/** All that the reconciler restores as well, at once, for who does not want to wait for it. Tells what was done. */
+/** Restores at once what the reconciler restores within a minute. Returns what was done. */
 export async function restoreAccess(operation: Operation, team: string): Promise<readonly string[]> {
   const { api, context, id, names, signal } = operation;
   const bound = (await api.instances(id.service))?.get(id.instance)?.apps ?? [];

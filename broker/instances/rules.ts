@@ -35,7 +35,7 @@ export function createAssertRules(path: string, log: Log): AssertRules {
       await writeFile(file, rules, { mode: 0o600 });
       return await promtool('rules', file, signal);
     } catch (error) {
-      // Who stops has given it up: nobody waits for the verdict.
+      // The request was aborted: no caller waits for the verdict.
       stopping.throwIfAborted();
       return { kind: 'failed', text: errorText(error) };
     } finally {

@@ -32,7 +32,7 @@ export interface UpdateRequest {
   readonly parameters: Parameters;
 }
 
-/** Brings an instance to a new state, and tells what was done. Everything is checked before anything is changed. */
+/** Brings an instance to a new state, and returns what was done. Everything is checked before anything is changed. */
 export async function updateInstance(
   context: Context,
   name: string,
@@ -78,7 +78,7 @@ export async function updateInstance(
 }
 
 /**
- * Tsuru stores plan and parameters before it asks the broker, and the client sends them with each later update: a refusal tells how to end that.
+ * Tsuru stores plan and parameters before it asks the broker, and the client sends them with each later update: a refusal says how to end that.
  * `planBefore` is the plan to go back to; '': the plan is not new.
  */
 function withWayOut(error: unknown, { service }: Context, instance: string, planBefore: string): unknown {
@@ -120,7 +120,7 @@ async function bringTo(operation: Operation, app: App, desired: Desired, desired
   let hasNewVolume = false;
   if (hasNewPlan) await changePlan(operation, app, { plan, team, rest, hasUnit: !waits });
   else {
-    // Also when nothing else is new: an update whose end nobody saw may have left the volume of another plan.
+    // Also when nothing else is new: an unfinished update may have left the volume of another plan.
     hasNewVolume = await withVolume(
       operation,
       { team, plan, pool: app.pool, when: 'next restart' },
@@ -153,7 +153,7 @@ async function bringTo(operation: Operation, app: App, desired: Desired, desired
   return done.length === 0 ? 'nothing to do' : [...done, 'nothing restarts'].join(', ');
 }
 
-/** Restarts a unit that runs with what is no longer valid; tells what that was. */
+/** Restarts a unit that runs with what is no longer valid; returns what that was. */
 async function restartOutdated(operation: Operation, { name }: App): Promise<Outdated | undefined> {
   const { outdated } = await gatherFacts(operation);
   if (outdated !== undefined) await operation.locked(() => operation.api.restartApp(name));

@@ -12,7 +12,7 @@ export interface Plan {
   readonly tsuruPlan: string;
   /** Of Tsuru's plan. */
   readonly memoryBytes: number;
-  /** Where instances run unless somebody says another; '': Tsuru's default. */
+  /** Where instances run unless another pool is named; '': Tsuru's default. */
   readonly pool: string;
   readonly storage: Storage;
   readonly defaults: SettingsInput;

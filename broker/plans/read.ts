@@ -16,7 +16,7 @@ const KEYS = {
   storage: ['kind', 'volume_plan', 'size'],
 } as const;
 
-/** Tsuru's rule for the names of plans is none; users type them in a shell. */
+/** Tsuru has no rule for the names of plans; users type them in a shell. */
 const NAME = /^[a-z0-9][a-z0-9._-]{0,39}$/i;
 
 /** Reads plans.yaml. All problems come at once, each a sentence. */
@@ -40,7 +40,7 @@ export function readPlans(text: string): PlansResult {
   return problems.length > 0 ? { ok: false, problems } : { ok: true, plans: whole };
 }
 
-/** The platform's own settings, told once and not with each plan; none when they cannot be used. */
+/** The platform's own settings, with their problems reported once and not for each plan; none when they cannot be used. */
 function readDefaults(value: unknown, problems: string[]): SettingsInput {
   const given = settingsIn(value, 'defaults', problems);
   const result = readSettings(given);
@@ -121,7 +121,7 @@ interface Described {
   readonly capacity: PlanCapacity;
 }
 
-/** What users see of it, from what holds, so that nobody has to keep it true; behind the administrator's own words where both fit. */
+/** The description that users see, computed from the plan so that it is always true; behind the administrator's description where both fit. */
 function describe({ intro, memoryBytes, storage, retentionMs, capacity: { kept, most } }: Described): string {
   const where = storage.kind === 'tmpfs' ? 'in memory' : 'on a disk';
   const reckoned = `${formatBytes(memoryBytes)}; keeps ${formatDuration(retentionMs)} of ${roundDown(kept)} series, at most ${roundDown(most)}; ${where}: a deploy empties it`;
@@ -202,7 +202,7 @@ function minutes(durationMs: number): string {
   return formatDuration(Math.floor(durationMs / 60_000) * 60_000);
 }
 
-/** Two figures: more would say what nobody knows. */
+/** Two figures: more would pretend precision. */
 function roundDown(number: number): number {
   const unit = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, number))) - 1);
   return Math.floor(number / unit) * unit;

@@ -19,7 +19,7 @@ const LIMIT_MS = 30_000;
 /** As long as Tsuru has for the removal of an app. */
 const REMOVAL_LIMIT_MS = 240_000;
 
-/** Does one act, again looked at in the instance's turn; tells what was done, or undefined when there was nothing to do any more. */
+/** Does one act, again looked at in the instance's turn; returns what was done, or undefined if there was nothing left to do. */
 export async function perform(context: Context, act: Act, stopping: AbortSignal): Promise<string | undefined> {
   const limitMs = act.kind === 'remove' ? REMOVAL_LIMIT_MS : LIMIT_MS;
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(limitMs)]);
@@ -86,7 +86,7 @@ async function removeLeftover(
   const app = await api.app(names.part);
   const done = `removed the ${what} ${names.part}: Tsuru knows no instance ${id.instance}`;
   if (what !== 'app') {
-    // A volume or token beside an app belongs to a creation that goes on.
+    // A volume or token beside an app belongs to a creation under way.
     if (app !== undefined) return undefined;
     await (what === 'volume' ? removeVolume(operation) : removeToken(operation));
     return done;

@@ -24,7 +24,7 @@ export type Act =
   | { readonly kind: 'revoke'; readonly instance: string; readonly app: string }
   /** A bind, or the instance's own app, lacks its grant. */
   | { readonly kind: 'grant'; readonly instance: string; readonly app: string }
-  /** The annotation that tells the agent whose the bound apps are. */
+  /** The annotation with the teams of the bound apps, for the agent. */
   | { readonly kind: 'confirm_binds'; readonly instance: string; readonly binds: Binds; readonly before: Binds }
   | { readonly kind: 'restore_token'; readonly instance: string; readonly apps: readonly string[] }
   | { readonly kind: 'restore_variables'; readonly instance: string }

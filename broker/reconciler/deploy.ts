@@ -1,9 +1,9 @@
 import { deployOf, instanceTurn, ownApp, VARIABLES, type Operation } from '../instances/parts/instance.ts';
 
-/** Brokers may start at once: who looks later sees what the other has begun. */
+/** Brokers may start at once: the later one sees what the other has begun. */
 const MOST_PAUSE_MS = 5_000;
 
-/** Deploys an instance whose deploy was never begun: it was refused while Tsuru had trouble, or the broker that was to begin it stopped. */
+/** Deploys an instance whose deploy was never begun: Tsuru failed at that time, or the broker that was to begin it stopped. */
 export async function deployUnlessDone(operation: Operation): Promise<string | undefined> {
   const { api, context, names, signal } = operation;
   // An instance that is stopped has no units, either.

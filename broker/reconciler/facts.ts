@@ -67,7 +67,7 @@ export async function gatherRound({ tsuru, service }: Context, stopping: AbortSi
   const add = (instance: string | undefined, part: { app?: App; token?: Token; hasVolume?: boolean }): void => {
     if (instance !== undefined) found.set(instance, { ...found.get(instance), ...part });
   };
-  // Anybody may mark what is theirs so, but not give it this name as well.
+  // Any team may tag its app so, but cannot also give it this name.
   const instanceOf = (id: ReturnType<typeof ownerOf>, name: string): string | undefined =>
     id?.service === service && namesOf(id).part === name ? id.instance : undefined;
   for (const app of apps) add(instanceOf(ownerOfApp(app), app.name), { app });

@@ -13,11 +13,11 @@ const DEPLOY_LIMIT_MS = 1_800_000;
 /** Tsuru writes to a deploy's stream at least every 30 s: what is silent for this long hangs, and the deploy is followed by its event. */
 const DEPLOY_QUIET_MS = 120_000;
 
-/** How a deploy fares, or ended. */
+/** The state of a deploy. */
 export interface DeployEvent {
   readonly id: string;
   readonly isRunning: boolean;
-  /** '' when it went well, or still runs. */
+  /** '' if it succeeded, or still runs. */
   readonly error: string;
 }
 
@@ -65,7 +65,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       );
     },
 
-    /** Apps whose names begin so, small letters, digits and dashes; the list does not tell how often an app was deployed. */
+    /** Apps whose names begin so, small letters, digits and dashes; the list does not have how often an app was deployed. */
     async apps(start: string): Promise<readonly App[]> {
       // A regular expression: Tsuru asks clusters for the units of all that it finds.
       const answer = await get('apps', `/1.0/apps?extended=true&name=${encodeURIComponent(`^${start}`)}`);
@@ -103,7 +103,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       assertNoError('app_restart', await send('app_restart', request), tsuru.quote);
     },
 
-    /** Fulfilled, too, when there is none. */
+    /** Also fulfilled if there is none. */
     async removeApp(name: string): Promise<void> {
       const request = { method: 'DELETE', path: app(name), timeoutMs: ROLLOUT_LIMIT_MS } as const;
       const answer = await unlessMissing(() => send('app_remove', request));
@@ -127,7 +127,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       assertNoError('env_set', await send('env_set', request), tsuru.quote);
     },
 
-    /** Ends when the deploy has: with whether it went well. `onStart` is reported as soon as Tsuru has begun. */
+    /** Resolves when the deploy has ended, with whether it succeeded. `onStart` is called as soon as Tsuru has begun. */
     async deploy(name: string, image: string, message: string, onStart: () => void): Promise<boolean> {
       const { chunks } = await send('deploy', {
         method: 'POST',
@@ -184,7 +184,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       await unlessMissing(() => send('volume_unbind', { method: 'DELETE', path }));
     },
 
-    /** Fulfilled, too, when there is none. */
+    /** Also fulfilled if there is none. */
     async removeVolume(name: string): Promise<void> {
       await unlessMissing(() => send('volume_remove', { method: 'DELETE', path: volume(name) }));
     },
@@ -212,7 +212,7 @@ export function createApi(tsuru: TsuruWriter, signal: AbortSignal) {
       return parsed('token_regenerate', answer, readToken).value;
     },
 
-    /** Fulfilled, too, when there is none. */
+    /** Also fulfilled if there is none. */
     async removeToken(id: string): Promise<void> {
       await unlessMissing(() => send('token_remove', { method: 'DELETE', path: `/1.6/tokens/${id}` }));
     },

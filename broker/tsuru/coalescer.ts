@@ -16,7 +16,7 @@ export interface CoalescerOptions {
   readonly atOnce: number;
   /** Keys that are worked on, wait, or are in their pause. */
   readonly most: number;
-  /** At least so long is between two starts for one key. */
+  /** The least time between two starts for one key. */
   readonly pauseMs: number;
   readonly clock: Pick<Clock, 'sleep'>;
   /** Ends pauses; what waits then is dropped. */

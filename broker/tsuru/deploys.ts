@@ -8,13 +8,13 @@ import { createApi, type Api, type DeployEvent } from './api.ts';
 import { isDefinitiveAnswer } from './failures.ts';
 import { retryLocked } from './locked.ts';
 
-/** Who creates an instance is told of a deploy that Tsuru refuses so soon; else it goes on in the background. */
+/** A deploy that Tsuru refuses within this time fails the creation; later it continues in the background. */
 const START_WAIT_MS = 3_000;
 /** A deploy whose request broke off is looked after by its event. */
 const LOOK_EVERY_MS = 5_000;
 const MOST_ATTEMPTS = 3;
 
-/** Deploys that go on after the request which caused them. Tsuru ends them without us; here is seen how. */
+/** Deploys that continue after the request which caused them. Tsuru completes them by itself; this follows how they end. */
 export interface Deploys {
   /** Resolves once the deploy is in Tsuru's hands, takes its time, or was begun before. Rejects when Tsuru refuses it. */
   start(app: string, message: string): Promise<void>;
@@ -22,7 +22,7 @@ export interface Deploys {
   isRunning(app: string): boolean;
   /** Ends what is done for an app that is to go: its deploy is not begun again. */
   forget(app: string): void;
-  /** Ends the looking after all; Tsuru goes on. Resolves once nothing is left. */
+  /** Stops following; Tsuru continues. Resolves once nothing is left. */
   stop(): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ interface Deploy {
 export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOptions): Deploys {
   const running = new Map<string, { readonly ended: Promise<void>; readonly controller: AbortController }>();
 
-  /** Rejects with Tsuru's refusal; anything else is looked after, and told in the log. */
+  /** Rejects with Tsuru's refusal; any other outcome is followed and logged. */
   async function run(app: string, message: string, onStart: () => void, signal: AbortSignal): Promise<void> {
     const api = createApi(tsuru, signal);
     const last = await api.lastDeploy(app);
@@ -74,7 +74,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
     log.warn({ app }, `the deploy of ${app} could not be begun: it is tried again later`);
   }
 
-  /** Returns whether it went well; false, too, when another broker has begun one meanwhile. */
+  /** Returns whether it succeeded; also false if another broker has begun one meanwhile. */
   async function deployOnce(
     api: Api,
     { app, message, before, onStart }: Deploy,
@@ -89,7 +89,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
     try {
       return await retryLocked(deployUnlessBegun, { clock, signal });
     } catch (error) {
-      // Tsuru's own word: there is nothing to look after. A request that breaks off says nothing about the deploy.
+      // Tsuru answered: there is nothing to follow. A request that breaks off says nothing about the deploy.
       if (!(error instanceof TsuruError) || isDefinitiveAnswer(error)) throw error;
       log.warn({ app, reason: errorText(error) }, `the request that deploys ${app} broke off`);
       return false;

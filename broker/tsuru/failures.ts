@@ -3,7 +3,7 @@ import { TsuruError } from '../../agent/shared/tsuru.ts';
 /** Said by a proxy in front of Tsuru, which itself answers every error with 500. */
 const GATEWAY_STATUSES = [502, 503, 504];
 
-/** Whether it is Tsuru's own refusal, of which as a rule nothing has come; else nobody knows whether the request was obeyed. */
+/** Whether it is Tsuru's own refusal, after which nothing was done as a rule; otherwise it is unknown whether the request was done. */
 export function isDefinitiveAnswer(error: unknown): error is TsuruError {
   return (
     error instanceof TsuruError &&

@@ -15,7 +15,7 @@ const MOST_ATTEMPTS = 5;
 
 /**
  * What an instance may read. Tsuru locks the whole role for each change, and rewrites the whole token, so that two at once can lose
- * one: they are made one after the other, repeated while somebody else has the lock, and read back.
+ * one: they are made one after the other, retried while another change has the lock, and read back.
  */
 export interface Grants {
   grant(api: Api, token: string, app: string, signal: AbortSignal): Promise<void>;

@@ -17,7 +17,7 @@ export interface RetryOptions {
   readonly patienceMs?: number | undefined;
 }
 
-/** Repeats work while Tsuru says that somebody else's change is under way, with full jitter: many brokers may want the same lock. */
+/** Retries work while Tsuru reports another change under way, with full jitter: many brokers may want the same lock. */
 export async function retryLocked<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { clock, signal, onRetry, patienceMs = PATIENCE_MS } = options;
   const deadlineMs = clock.nowMs() + patienceMs;

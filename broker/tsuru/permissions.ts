@@ -29,7 +29,7 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   token_remove: ['team.token.delete'],
   role_create: ['role.create'],
   role_permission: ['role.update.permission.add'],
-  // Tsuru lets nobody grant a role whose permissions they do not have themselves.
+  // Tsuru lets a caller grant only roles whose permissions the caller has.
   role_assign: ['role.update.assign', 'app.read.info'],
   role_dissociate: ['role.update.dissociate'],
   plans: [],

@@ -1,7 +1,7 @@
 import { isObject } from '../../agent/shared/shape.ts';
 import { TsuruError, type TsuruAnswer } from '../../agent/shared/tsuru.ts';
 
-/** Fails when a stream of JSON lines holds an error: Tsuru can tell one after the first byte only there, below a status of 200. */
+/** Fails when a stream of JSON lines holds an error: after the first byte Tsuru can report one only there, below a status of 200. */
 export function assertNoError(
   call: string,
   { chunks, requestId, status }: TsuruAnswer,

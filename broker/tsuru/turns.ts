@@ -1,7 +1,7 @@
 /** Has work on the same things done one after the other, in the order in which it came. */
 export interface Turns {
   /**
-   * Runs the work once nobody who came before is busy with one of these things; rejects with the signal's reason when that takes too long.
+   * Runs the work once all earlier work on one of these things has ended; rejects with the signal's reason when that takes too long.
    * Work must not ask for a turn on what it already has.
    */
   take<T>(things: readonly string[], signal: AbortSignal, work: () => Promise<T>): Promise<T>;
@@ -13,9 +13,9 @@ export function createTurns(): Turns {
     async take(things, signal, work) {
       const before = Promise.all(things.flatMap((thing) => last.get(thing) ?? []));
       const { promise: worked, resolve: finish } = Promise.withResolvers<undefined>();
-      // Who comes later waits for those who came before as well, also when this one aborts waiting.
+      // Later work waits for earlier work as well, also when this one aborts waiting.
       const done = before.then(() => worked);
-      // Entered for all things at once: who comes later waits for all of it, so that no two wait for each other.
+      // Entered for all things at once: later work waits for all of it, so that no two wait for each other.
       for (const thing of things) last.set(thing, done);
       void done.then(() => {
         for (const thing of things) if (last.get(thing) === done) last.delete(thing);

@@ -17,7 +17,7 @@ export const USERNAME = 'prometheus';
 /** The plan in force, and whether binds give variables: what cannot be read off the app. */
 const PLAN_ANNOTATION = 'prometheus-service/plan';
 const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
-/** Whose the app is, in the words of its tag, which its team may replace. */
+/** The owner of the app, as in its tag, which its team may replace. */
 export const OWNER_ANNOTATION = 'prometheus-service/instance';
 /** Tsuru keeps the events of a removed app: the last deploy of an earlier one of the same name. */
 const EARLIER_DEPLOY_ANNOTATION = 'prometheus-service/earlier-deploy';
@@ -48,7 +48,7 @@ export interface Operation {
   readonly names: Names;
   readonly api: Api;
   readonly signal: AbortSignal;
-  /** Repeats what Tsuru has locked for somebody else's change, so long at most. */
+  /** Retries what Tsuru has locked for another change, at most this long. */
   readonly locked: <T>(work: () => Promise<T>, patienceMs?: number) => Promise<T>;
   /** Does work once those that came before are done with these things. */
   readonly inTurn: <T>(things: readonly string[], work: () => Promise<T>) => Promise<T>;
@@ -67,7 +67,7 @@ export function operationOn(context: Context, instance: string, signal: AbortSig
   };
 }
 
-/** Ends what somebody waits for: in time, and when the broker has to. */
+/** Ends a request that somebody waits for: at its limit, and when the broker stops. */
 export function within({ ending }: Context, limitMs: number): AbortSignal {
   return AbortSignal.any([AbortSignal.timeout(limitMs), ending]);
 }
@@ -77,7 +77,7 @@ export function instanceTurn({ names }: Operation): string {
   return `instance:${names.part}`;
 }
 
-/** By its tag; by the annotation where somebody has given the app other tags since. */
+/** By its tag; by the annotation if the app got other tags since. */
 export function ownerOfApp({ tags, annotations }: App): InstanceId | undefined {
   return ownerOf(tags) ?? ownerOf([annotations.get(OWNER_ANNOTATION) ?? '']);
 }
@@ -95,7 +95,7 @@ export function birthAnnotations({ names }: Operation, earlier: DeployEvent | un
   };
 }
 
-/** The instance's own app; undefined if there is none, or when it is somebody else's. */
+/** The instance's own app; undefined if there is none, or a foreign one. */
 export async function ownApp(operation: Operation): Promise<App | undefined> {
   const app = await operation.api.app(operation.names.part);
   return app !== undefined && isOwn(operation, app) ? app : undefined;
@@ -140,14 +140,14 @@ export function addressOf(template: string, app: App): string {
   return isWhole && URL.canParse(url) ? url : '';
 }
 
-/** Where an instance's agent answers; '' while there is nobody to ask. */
+/** Where an instance's agent answers; '' while there is no agent. */
 export function agentAddressOf(template: string, app: App): string {
   // While Tsuru cannot list units, the router may still lead to one.
   const mayAnswer = app.unitsError !== '' || app.units.some(({ isReady }) => isReady);
   return mayAnswer ? addressOf(template, app) : '';
 }
 
-/** A 404 makes Tsuru ask again at the path of old brokers, or take an update for done; a 412 is reported in its own words. */
+/** A 404 makes Tsuru ask again at the path of old brokers, or take an update for done; a 412 is shown as it is. */
 export function appIsGone({ id: { service, instance }, names }: Operation): BrokerError {
   return new BrokerError(
     410,
@@ -155,7 +155,7 @@ export function appIsGone({ id: { service, instance }, names }: Operation): Brok
   );
 }
 
-/** A router that speaks TLS tells its address with its scheme (kubernetes-router does), which then holds. */
+/** A router with TLS lists its address with the scheme (kubernetes-router does), which then holds. */
 function withAddress(template: string, address: string): string {
   const host = address.replace(/^\w+:\/\//, '').replace(/\/+$/, '');
   const scheme = address.slice(0, address.indexOf('://') + 1);

@@ -22,7 +22,7 @@ export async function ensureToken(operation: Operation, team: string): Promise<[
       if (!(await isOfEarlierLife(operation, token))) {
         const value = token.value || (await locked(() => api.regenerateToken(names.part)));
         if (value !== '') return ['adopted', value];
-        // Somebody has let the token do more than this broker may, so Tsuru does not show it; nobody uses it yet.
+        // The token was given more permissions than this broker has, so Tsuru does not show it; it is not used yet.
       }
       await locked(() => api.removeToken(names.part));
       return ['made', await create()];
@@ -36,7 +36,7 @@ async function isOfEarlierLife({ api, id, names }: Operation, { roles }: Token):
   return readsOthers && (await api.instances(id.service))?.has(id.instance) !== true;
 }
 
-/** Fulfilled, too, when there is none, or only somebody else's. */
+/** Also fulfilled if there is none, or only a foreign one. */
 export async function removeToken(operation: Operation): Promise<void> {
   const { api, names, locked } = operation;
   const token = await ownToken(operation);
@@ -46,7 +46,7 @@ export async function removeToken(operation: Operation): Promise<void> {
   );
 }
 
-/** The instance's own token; undefined if there is none, or when it is somebody else's. */
+/** The instance's own token; undefined if there is none, or a foreign one. */
 export async function ownToken(operation: Operation): Promise<Token | undefined> {
   const token = await operation.api.token(operation.names.part);
   return token !== undefined && isOwnToken(operation, token) ? token : undefined;

@@ -49,13 +49,13 @@ export interface DesiredVolume {
   readonly plan: Plan;
   /** Of one that is not there yet. */
   readonly pool: string;
-  /** When units are to see it. What cannot be changed (somebody else's, a disk of another volume plan) is refused now, or else left alone. */
+  /** When units are to see it. What cannot be changed (a foreign volume, a disk of another volume plan) is refused now, or else left alone. */
   readonly when: 'now' | 'next restart';
 }
 
 /**
- * Changes a volume, and then does what needs it so, told whether anything was changed that units will see. Where Tsuru refuses either, the
- * volume is put back: the app goes on as before.
+ * Changes a volume, and then does the work that needs it, with whether units will see a change. Where Tsuru refuses either, the
+ * volume is put back: the app continues as before.
  */
 export async function withVolume<T>(
   operation: Operation,
@@ -137,7 +137,7 @@ export async function bindVolume(operation: Operation): Promise<void> {
   }
 }
 
-/** Fulfilled, too, when there is none, or only somebody else's. */
+/** Also fulfilled if there is none, or only a foreign one. */
 export async function removeVolume(operation: Operation): Promise<void> {
   const { api, names } = operation;
   const volume = await api.volume(names.part);
@@ -163,7 +163,7 @@ function specOf({ id, names }: Operation, team: string, { storage }: Plan, pool:
   return { name: names.part, pool, team, plan: storage.volumePlan, options };
 }
 
-/** Options can be changed; another plan or pool takes another volume, which nobody misses: its data go with the unit anyway. */
+/** Options can be changed; another plan or pool takes another volume: the data go with the unit anyway. */
 async function bringTo(
   operation: Operation,
   volume: Volume,
