@@ -74,6 +74,8 @@ describe('polling', { concurrency: 4 }, () => {
     world.tsuru.faults.add({ kind: 'app-missing', app: 'other' });
     listAgain();
     await until('3 targets', async () => (await agent.status()).lastWrite.targets === 3);
+    // Asked a moment after the write, and not again while the answer is missing.
+    await until('the question', () => world.tsuru.requests.count('GET', '/1.0/users/info') > 0);
     assert.equal(world.tsuru.requests.count('GET', '/1.0/users/info'), 1);
   });
 
