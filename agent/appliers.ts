@@ -48,11 +48,15 @@ export async function createAppliers({
     onDead() {
       facts.patch({ revivals: facts.current().revivals + 1 });
     },
+    onUnproven() {
+      publisher.putAgain();
+    },
     report,
   });
+  const publisher = createPublisher({ state: stateFile, file: targetFile, clock, proof: sync, report });
   return {
     sync,
-    publisher: createPublisher({ state: stateFile, file: targetFile, clock, proof: sync, report }),
+    publisher,
     configuration: createConfiguration({
       baseFile: config.baseConfig,
       rulesFolder: config.rulesFolder,

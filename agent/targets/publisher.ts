@@ -62,6 +62,8 @@ export interface Publication {
 export interface Publisher {
   /** Takes what is to be on disk; of what comes while another is written, only the newest counts. It never blocks. */
   readonly want: (publication: Publication) => void;
+  /** Has the target file put in place again as it is. It never blocks, and a failure changes nothing. */
+  readonly putAgain: () => void;
   /** Resolves when what is wanted is on disk or could not be written; it never rejects. */
   readonly settled: () => Promise<void>;
   /** Why apps are gone that will be missing from what is wanted. */
@@ -83,15 +85,18 @@ export function createPublisher({ state, file, clock, proof, report }: Publisher
   let gone: ReadonlyMap<string, string> = new Map();
   let changedAtMs: number | undefined;
   let pending = false;
+  let isToBePutAgain = false;
   let onDisk = false;
 
   /** One at a time. */
   async function work(): Promise<void> {
     try {
-      while (latest !== undefined) {
+      while (latest !== undefined || isToBePutAgain) {
         const next = latest;
         latest = undefined;
-        await publish(next);
+        isToBePutAgain = false;
+        if (next === undefined) await file.putAgain().catch(() => undefined);
+        else await publish(next);
       }
     } finally {
       working = undefined;
@@ -130,6 +135,10 @@ export function createPublisher({ state, file, clock, proof, report }: Publisher
   return {
     want(publication) {
       latest = publication;
+      working ??= work();
+    },
+    putAgain() {
+      isToBePutAgain = true;
       working ??= work();
     },
     settled: () => working ?? Promise.resolve(),

@@ -17,6 +17,11 @@ export interface TargetFile {
    * @throws the file system's error; then the old file is as it was.
    */
   write(text: string, onReplace?: () => void): Promise<{ readonly written: boolean; readonly seconds: number }>;
+  /**
+   * Puts the same version in place again, which makes Prometheus read it once more. Does nothing without a file.
+   * @throws the file system's error; then the old file is as it was.
+   */
+  putAgain(): Promise<void>;
 }
 
 /**
@@ -70,6 +75,14 @@ export function createTargetFile(dataFolder: string, wallMs: () => number): Targ
       lastSeconds = seconds;
       current = { text, identity: (await look())?.identity ?? '' };
       return { written: true, seconds };
+    },
+    async putAgain() {
+      const before = await look();
+      const text = await read();
+      if (before === undefined || text === undefined) return;
+      await rm(temporary, { force: true });
+      await writeWhole({ temporary, path, text, mode: MODE, mtimeSeconds: before.seconds });
+      current = { text, identity: (await look())?.identity ?? '' };
     },
   };
 }

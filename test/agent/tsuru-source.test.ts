@@ -55,6 +55,7 @@ function start(): Scene {
     facts,
     publisher: {
       want: () => undefined,
+      putAgain: () => undefined,
       settled: () => written.promise,
       explain: () => undefined,
       current: () => undefined,

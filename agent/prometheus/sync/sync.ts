@@ -17,15 +17,17 @@ const LOOK_LATE_EVERY_MS = 2_000;
 const LOOK_AGAIN_EVERY_MS = 10_000;
 /** How long a version may take before that is a problem: twice what Prometheus 2 takes, and room for a scan of a large file. */
 const LATE_AFTER_MS = 15_000;
-/** The same for a version that was read, but is not proven to be applied: with many targets that takes two of the reads that come by themselves. */
+/** Between two times that the file is put in place again, so that Prometheus reads it once more: with many targets the proof takes two. */
+const NUDGE_EVERY_MS = 15_000;
+/** The same for a version that was read, but is not proven to be applied: with many targets that takes two more reads. */
 const UNPROVEN_AFTER_MS = 75_000;
 /** With more targets than this they are not compared one by one: the answer is too dear to Prometheus. */
 const MOST_COMPARED = 1_000;
 /** How long the counters may prove nothing before the targets are compared, and how long between two comparisons. */
 const COMPARE_AFTER_MS = 1_000;
 /**
- * How long a version may stay unread before the discovery counts as dead without a sign of it: above `refresh_interval`, at which
- * Prometheus reads the file even without a notification.
+ * How long a version may stay unread before the discovery counts as dead without a sign of it: above the 30 s at which Prometheus before
+ * 3.12 reads the file though nothing told it to.
  */
 const DEAD_AFTER_MS = 45_000;
 
@@ -50,6 +52,8 @@ export interface ProverOptions {
   readonly clock: Clock;
   /** The file discovery has stalled and has to be restarted; called once a case. */
   readonly onDead: () => void;
+  /** Has the target file put in place again as it is, so that Prometheus reads it once more. */
+  readonly onUnproven: () => void;
   readonly report: (event: SyncEvent) => void;
 }
 
@@ -68,13 +72,23 @@ export interface Prover extends Writing {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createProver({ client, targetsFile, scrape, clock, onDead, report }: ProverOptions): Prover {
+export function createProver({
+  client,
+  targetsFile,
+  scrape,
+  clock,
+  onDead,
+  onUnproven,
+  report,
+}: ProverOptions): Prover {
   let proof: Proof | undefined;
   let groups: readonly TargetGroup[] = [];
   /** Since when the last version is not in Prometheus, or Prometheus does not report. */
   let unsureSinceMs: number | undefined;
-  /** Since when a Prometheus that has its configuration has not read any version. */
+  /** Since when a Prometheus that has its configuration has not read the last version, and no other either. */
   let unreadSinceMs: number | undefined;
+  /** The file's second that it had read last. */
+  let readSeconds: number | undefined;
   let isReachable = true;
   let isReplacing = false;
   /** When the oldest change was seen that is not in Prometheus yet. */
@@ -86,6 +100,7 @@ export function createProver({ client, targetsFile, scrape, clock, onDead, repor
   const deaths = new Set<string>();
   let revivals = 0;
   let notBeforeMs = -Infinity;
+  let nudgeAtMs = -Infinity;
 
   function say(inSync: boolean, problem?: string): void {
     if (status?.inSync === inSync && status.problem === problem) return;
@@ -148,28 +163,44 @@ export function createProver({ client, targetsFile, scrape, clock, onDead, repor
     const isLong = after.progress === 'read' ? isLate(UNPROVEN_AFTER_MS) : isLate();
     if (isLong) say(false, `Prometheus has not loaded the last targets: ${reason}`);
     else say(false);
-    reviveDead(metrics);
+    reviveDead(after, metrics);
+    nudge(after);
   }
 
-  /** A Prometheus that has its configuration but read no version at all, because it cannot watch, or for too long. */
-  function reviveDead(metrics: PrometheusMetrics): void {
+  /** A Prometheus that has its configuration but did not read this version, because it cannot watch, or for too long. */
+  function reviveDead({ progress }: Proof, metrics: PrometheusMetrics): void {
+    // Versions may follow each other so fast that none is seen to be read while it is the last.
+    const hasReadAnother = metrics.mtimeSeconds !== undefined && metrics.mtimeSeconds !== readSeconds;
+    readSeconds = metrics.mtimeSeconds ?? readSeconds;
     // Before its configuration is loaded, while it replays its log, it reads nothing, and is not dead.
-    if (metrics.mtimeSeconds !== undefined || metrics.configSuccessful !== true) {
+    if (progress !== 'not_read' || hasReadAnother || metrics.configSuccessful !== true) {
       unreadSinceMs = undefined;
       return;
     }
-    unreadSinceMs ??= clock.nowMs();
-    const cannotWatch = metrics.watcherErrors > 0;
-    if (!cannotWatch && clock.nowMs() - unreadSinceMs < DEAD_AFTER_MS) return;
+    const nowMs = clock.nowMs();
+    unreadSinceMs ??= nowMs;
     const death = `${metrics.startSeconds ?? 0} ${metrics.watcherErrors}`;
-    if (deaths.has(death) || clock.nowMs() < notBeforeMs) return;
+    // The file's time vanishes for a moment when it shrinks: errors of an earlier death say nothing then.
+    const cannotWatch = metrics.mtimeSeconds === undefined && metrics.watcherErrors > 0 && !deaths.has(death);
+    if (!cannotWatch && nowMs - unreadSinceMs < DEAD_AFTER_MS) return;
+    if (nowMs < notBeforeMs) return;
     deaths.add(death);
-    notBeforeMs = clock.nowMs() + Math.min(LAST_REVIVAL_WAIT_MS, FIRST_REVIVAL_WAIT_MS * 2 ** revivals++);
+    unreadSinceMs = undefined;
+    notBeforeMs = nowMs + Math.min(LAST_REVIVAL_WAIT_MS, FIRST_REVIVAL_WAIT_MS * 2 ** revivals++);
     report({
       kind: 'dead',
-      reason: cannotWatch ? 'it cannot watch files (inotify was exhausted)' : 'it never read the target file',
+      reason: cannotWatch
+        ? 'it cannot watch files (inotify was exhausted)'
+        : `it has not read the target file for ${DEAD_AFTER_MS / 1000} s`,
     });
     onDead();
+  }
+
+  /** Of many targets, only syncs that follow more reads prove something, and a lone change has but one. */
+  function nudge({ progress }: Proof): void {
+    if (progress !== 'read' || !isLate() || clock.nowMs() < nudgeAtMs) return;
+    nudgeAtMs = clock.nowMs() + NUDGE_EVERY_MS;
+    onUnproven();
   }
 
   function isLate(afterMs = LATE_AFTER_MS): boolean {

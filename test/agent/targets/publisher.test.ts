@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../../agent/shared/clock.ts';
 import type { KnownApps } from '../../../agent/discovery/known-apps.ts';
@@ -41,6 +42,24 @@ function start(folder: string): Scene {
     },
   };
 }
+
+describe('the target file of a publisher', () => {
+  it('is put in place again, also while another is being written, and what is wanted meanwhile is written', async () => {
+    await using folder = await temporaryFolder();
+    const file = createTargetFile(folder.path, systemClock.wallMs);
+    const { publisher, publish } = start(folder.path);
+    await publish(BOTH);
+    const { ino } = await stat(file.path);
+    publisher.putAgain();
+    await publish(ONE);
+    await publisher.settled();
+    assert.doesNotMatch((await file.read()) ?? '', /my-app/);
+    const after = await stat(file.path);
+    publisher.putAgain();
+    await publisher.settled();
+    assert.equal(new Set([ino, after.ino, (await stat(file.path)).ino]).size, 3);
+  });
+});
 
 describe('why an app is gone', () => {
   it('is reported with the publish that lacks it, whatever is published in between', async () => {

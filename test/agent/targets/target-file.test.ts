@@ -32,6 +32,20 @@ describe('the target file', () => {
     assert.equal((await stat(file.path)).ino, before.ino);
   });
 
+  it('is put in place again as the same version, and not without one', async () => {
+    await using folder = await temporaryFolder();
+    const file = createTargetFile(folder.path, Date.now);
+    await file.putAgain();
+    assert.equal(await file.read(), undefined);
+    const { seconds: version } = await file.write('one');
+    const before = await stat(file.path);
+    await file.putAgain();
+    const after = await stat(file.path);
+    assert.notEqual(after.ino, before.ino);
+    assert.deepEqual([await file.read(), await seconds(file.path), after.mode], ['one', version, before.mode]);
+    assert.deepEqual(await file.write('one'), { written: false, seconds: version });
+  });
+
   it('gets a distinct second for each version, also when the clock stands still or jumps back', async () => {
     await using folder = await temporaryFolder();
     let wallMs = 1_000_000_900;

@@ -10,6 +10,8 @@ const FILE = '/data/agent/targets/targets.json';
 const GROUP: TargetGroup = { targets: ['10.0.0.1:8888'], labels: { __meta_tsuru_app: 'my-app' } };
 const OTHER: TargetGroup = { targets: ['10.0.0.2:8888'], labels: { __meta_tsuru_app: 'other' } };
 
+const UNREAD = 'dead: it has not read the target file for 45 s';
+
 /** What Prometheus reports; what is undefined is not in its page. */
 interface Told {
   /** The file's second that it has read. */
@@ -61,6 +63,8 @@ interface Scene extends AsyncDisposable {
   readonly events: string[];
   /** The statuses, as `in sync`, or the problem, or `not yet`. */
   readonly statuses: string[];
+  /** When the file was put in place again. */
+  readonly nudges: readonly number[];
   readonly compared: () => number;
   readonly write: (seconds: number, ...groups: readonly TargetGroup[]) => void;
 }
@@ -71,6 +75,7 @@ async function start(): Promise<Scene> {
   const stop = new AbortController();
   const events: string[] = [];
   const statuses: string[] = [];
+  const nudges: number[] = [];
   let told: Told | Error = {};
   let targets: readonly TargetHealth[] | Error = [];
   let compared = 0;
@@ -96,6 +101,7 @@ async function start(): Promise<Scene> {
     scrape: () => ({ intervalMs: 15_000, timeoutMs: 10_000 }),
     clock,
     onDead: () => events.push('revived'),
+    onUnproven: () => nudges.push(clock.nowMs()),
     report(event) {
       if (event.kind === 'sync') statuses.push(event.status.inSync ? 'in sync' : (event.status.problem ?? 'not yet'));
       else if (event.kind === 'loaded') events.push(`loaded after ${event.durationMs}`);
@@ -109,6 +115,7 @@ async function start(): Promise<Scene> {
     clock,
     events,
     statuses,
+    nudges,
     compared: () => compared,
     tell(next) {
       told = next;
@@ -218,6 +225,66 @@ describe('the prover', () => {
     ]);
   });
 
+  it('has the file put in place again after 15 s, and every 15 s, while a version is read but not proven', async () => {
+    await using scene = await start();
+    scene.setTargets(new Error('cannot be compared'));
+    scene.tell({ mtime: 4, syncs: 7 });
+    scene.write(5, GROUP);
+    await scene.clock.forward(20_000, 250);
+    assert.deepEqual(scene.nudges, [], 'it is not read');
+    scene.tell({ mtime: 5, syncs: 8 });
+    await scene.clock.forward(34_000, 250);
+    assert.equal(scene.nudges.length, 3);
+    const [first = 0, second = 0] = scene.nudges;
+    assert.ok(second - first >= 15_000);
+    scene.tell({ mtime: 5, syncs: 10 });
+    await scene.clock.forward(60_000, 250);
+    assert.equal(scene.prover.status()?.inSync, true);
+    assert.equal(scene.nudges.length, 3);
+  });
+
+  it('revives a discovery that stopped reading, each time anew, and not while versions are read', async () => {
+    await using scene = await start();
+    scene.setTargets(new Error('cannot be compared'));
+    const stopsAt = async (mtime: number): Promise<void> => {
+      scene.tell({ mtime, syncs: 7 });
+      scene.write(mtime + 1, GROUP);
+      await scene.clock.forward(44_000, 250);
+    };
+    const reads = async (mtime: number): Promise<void> => {
+      for (const syncs of [7, 9]) {
+        scene.tell({ mtime, syncs });
+        await scene.clock.forward(4_000, 250);
+      }
+      assert.equal(scene.prover.status()?.inSync, true);
+      scene.events.length = 0;
+    };
+    await stopsAt(4);
+    assert.deepEqual(scene.events, []);
+    await scene.clock.forward(4_000, 250);
+    assert.deepEqual(scene.events, [UNREAD, 'revived']);
+    await reads(5);
+    await stopsAt(5);
+    await scene.clock.forward(4_000, 250);
+    assert.deepEqual(scene.events, [UNREAD, 'revived']);
+    await reads(6);
+    await scene.clock.forward(300_000, 1_000);
+    assert.deepEqual(scene.events, []);
+  });
+
+  it('does not revive a discovery that reads, but never the last of versions that follow each other fast', async () => {
+    await using scene = await start();
+    scene.setTargets(new Error('cannot be compared'));
+    for (let seconds = 5; seconds < 65; seconds += 1) {
+      scene.tell({ mtime: seconds - 1, syncs: 7 });
+      scene.write(seconds, GROUP);
+      await scene.clock.forward(1_000, 250);
+    }
+    assert.deepEqual(scene.events, []);
+    await scene.clock.forward(50_000, 250);
+    assert.deepEqual(scene.events, [UNREAD, 'revived']);
+  });
+
   it('does not compare more than 1,000 targets one by one, as the answer costs Prometheus too much', async () => {
     const groups = Array.from({ length: 1_001 }, (_, index): TargetGroup => ({
       ...GROUP,
@@ -277,7 +344,7 @@ describe('the prover', () => {
     scene.tell({ watcherErrors: 1 });
     scene.setTargets(new Error('cannot be compared'));
     scene.write(5, GROUP);
-    await scene.clock.forward(60_000, 250);
+    await scene.clock.forward(40_000, 250);
     assert.deepEqual(scene.events, ['dead: it cannot watch files (inotify was exhausted)', 'revived']);
   });
 
@@ -312,6 +379,6 @@ describe('the prover', () => {
     await scene.clock.forward(44_000, 250);
     assert.deepEqual(scene.events, []);
     await scene.clock.forward(6_000, 250);
-    assert.deepEqual(scene.events, ['dead: it never read the target file', 'revived']);
+    assert.deepEqual(scene.events, [UNREAD, 'revived']);
   });
 });
