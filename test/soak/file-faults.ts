@@ -5,8 +5,8 @@ import type { Scene } from './scene.ts';
 
 /** How long Prometheus may be without targets that somebody took out of the file: it is written again with the next poll. */
 const WITHOUT_FILE_MS = 20_000;
-/** Without the folder: Prometheus notices a new one only when it looks anyway, every 30 s. */
-const WITHOUT_FOLDER_MS = 50_000;
+/** Without the folder: before 3.12 Prometheus finds a new one when it looks anyway, every 30 s; later ones when the agent revives its discovery. */
+const WITHOUT_FOLDER_MS = 80_000;
 
 const GOOD_RULES = 'groups: [{ name: soak, rules: [{ record: up_copy, expr: up }] }]\n';
 const OTHER_RULES = 'groups: [{ name: soak, rules: [{ record: up_sum, expr: sum(up) }] }]\n';

@@ -27,6 +27,11 @@ export interface Features {
   readonly proxyFromEnvironment: boolean;
   /** `--scrape.discovery-reload-interval`: the flag is older, but values below its default of 5 s count since 2.55. */
   readonly quickDiscovery: boolean;
+  /**
+   * A change of targets that comes alone is applied at once, since 3.12. One that follows another update within seconds waits longer and
+   * longer, and each read of the target file is an update, also of an unchanged one.
+   */
+  readonly promptUpdates: boolean;
   /** GOMAXPROCS follows the CPU limit by `--enable-feature=auto-gomaxprocs`. Since 3.0 it does so by default, and the feature is unknown. */
   readonly gomaxprocsFeature: boolean;
 }
@@ -45,6 +50,7 @@ export function featuresOf(version: string | undefined): Features {
     headersInFiles: atLeast(2, 55),
     proxyFromEnvironment: atLeast(2, 43),
     quickDiscovery: atLeast(2, 55),
+    promptUpdates: atLeast(3, 12),
     gomaxprocsFeature: atLeast(2, 42) && !atLeast(3, 0),
   };
 }

@@ -18,9 +18,16 @@ describe('what a version of Prometheus can do', () => {
       { version: '3.8.1', can: [...SINCE_2_55, 'fallbackProtocol'] },
       { version: '3.10.0', can: [...SINCE_2_55, 'fallbackProtocol'] },
       { version: '3.11.0', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile'] },
-      { version: '3.13.2', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile'] },
-      { version: 'v3.14.0', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile', 'outOfOrder'] },
-      { version: '4.0.0-rc.0', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile', 'outOfOrder'] },
+      { version: '3.12.0', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile', 'promptUpdates'] },
+      { version: '3.13.2', can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile', 'promptUpdates'] },
+      {
+        version: 'v3.14.0',
+        can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile', 'outOfOrder', 'promptUpdates'],
+      },
+      {
+        version: '4.0.0-rc.0',
+        can: [...SINCE_2_55, 'fallbackProtocol', 'retentionInFile', 'outOfOrder', 'promptUpdates'],
+      },
     ];
     for (const { version, can } of table) {
       const features = Object.entries(featuresOf(version)).flatMap(([name, has]) => (has === true ? [name] : []));

@@ -46,6 +46,9 @@ interface Scene extends AsyncDisposable {
   readonly status: () => ConfigurationStatus;
   /** Has these settings in force, with a Prometheus that does this at reloads. */
   use(settings: Settings, load: (config: string) => Load): void;
+  /** Has it made for this version, after so many revivals of its file discovery. */
+  runs(version: string, revivals: number): void;
+  readonly configFile: string;
   /** The files with secrets that are there. */
   secrets(): Promise<string>;
   /** Looks at settings without taking them. */
@@ -101,11 +104,12 @@ function startScene(dataFolder: string, clock: Clock = systemClock, obstacles: O
       if (event.kind === 'configuration') status = event.status;
     },
   });
+  let [version, revivals] = ['2.42.0', 0];
   const want = (): void => {
     configuration.want({
       settings,
-      features: featuresOf('2.42.0'),
-      revivals: 0,
+      features: featuresOf(version),
+      revivals,
       retentionSizeBytes: undefined,
       blockRangeMs: undefined,
       mostSamples: undefined,
@@ -122,6 +126,11 @@ function startScene(dataFolder: string, clock: Clock = systemClock, obstacles: O
       want();
     },
     secrets: async () => (await readdir(join(dataFolder, 'credentials'))).sort().join(),
+    runs(next, times) {
+      [version, revivals] = [next, times];
+      want();
+    },
+    configFile: configuration.configFile,
     async look(candidate) {
       assert.equal(await configuration.check(candidate, stop.signal), undefined);
     },
@@ -131,6 +140,24 @@ function startScene(dataFolder: string, clock: Clock = systemClock, obstacles: O
     },
   };
 }
+
+describe('the interval at which Prometheus reads the target file by itself', () => {
+  it('is 30 s, or 5 minutes where a read makes changes wait, and differs after each revival', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = startScene(folder.path);
+    for (const [version, revivals, interval] of [
+      ['3.11.0', 0, '30s'],
+      ['3.11.0', 1, '31s'],
+      ['3.12.0', 1, '301s'],
+      ['3.14.0', 2, '300s'],
+    ] as const) {
+      scene.runs(version, revivals);
+      await until(`${version}: ${interval}`, async () =>
+        (await readFile(scene.configFile, 'utf8')).includes(`refresh_interval: ${interval}\n`),
+      );
+    }
+  });
+});
 
 describe('files of secrets', { concurrency: 4 }, () => {
   it('are removed once no configuration that Prometheus may run names them', async () => {
