@@ -22,7 +22,7 @@ const AGENT_FOLDERS = [
   // What is told, and shown.
   ...['report', 'gateway'],
 ];
-/** In the broker the root has words and types that all use (names, errors, metrics, context), beside what composes. */
+/** In the broker the root has words and types that all use (names, errors, metrics, context), beside what composes; each command composes, too. */
 const BROKER_FOLDERS = ['plans', 'tsuru', 'instances/parts', 'instances', 'reconciler', 'http', 'commands'];
 const BROKER_ROOT = /^(broker|config)\.ts$/;
 
@@ -31,7 +31,9 @@ function ordered(program, folders, patterns) {
   const whole = { files: [`${program}/**/*.ts`], rules: restricted(patterns) };
   return [
     whole,
-    ...folders.filter((folder) => folder !== 'shared').map((folder) => ruleOf(program, folders, folder, patterns)),
+    ...folders
+      .filter((folder) => !['shared', 'commands'].includes(folder))
+      .map((folder) => ruleOf(program, folders, folder, patterns)),
   ];
 }
 

@@ -8,7 +8,7 @@ import { FolderInUse } from './prometheus/process/occupancy.ts';
 import { FolderNotWritable } from './prometheus/process/writable.ts';
 import { STOP_LIMIT_MS as PROMETHEUS_STOP_LIMIT_MS } from './prometheus/process/supervisor.ts';
 import { trust } from './shared/authorities.ts';
-import { describeVariables, fail, orderedOrExit } from './shared/command-line.ts';
+import { configOrExit, describeVariables, fail } from './shared/command-line.ts';
 import { createLog } from './shared/log.ts';
 import { errorText } from './shared/text.ts';
 import { VERSION } from './shared/version.ts';
@@ -28,7 +28,7 @@ The environment:
 ${describeVariables(VARIABLES)}
 `;
 
-const { config } = orderedOrExit(process.argv.slice(2), {
+const config = configOrExit(process.argv.slice(2), {
   program: 'node agent/main.ts',
   usage: USAGE,
   version: VERSION,

@@ -36,6 +36,40 @@ export interface BrokerOptions {
   readonly reconciles?: boolean;
 }
 
+/** What operations work with, and its end: what is under way in the background has a moment. */
+export interface Connection {
+  readonly context: Context;
+  readonly close: () => Promise<void>;
+}
+
+export function createContext(
+  config: Config,
+  { log, clock, metrics, ending }: Pick<Context, 'log' | 'clock' | 'metrics' | 'ending'>,
+): Connection {
+  const tsuru = createTsuruClient({
+    ...{ url: config.tsuruUrl, token: config.tsuruToken },
+    ...{ onCall: metrics.called, connections: QUICK_CONNECTIONS },
+  });
+  const turns = createTurns();
+  const { image, service, pool, plans, instanceUrl } = config;
+  const pokes = createPokes({ tsuru, service, instanceUrl, clock, log, metrics });
+  const events = createEvents({ tsuru, service, poke: pokes.poke, clock, log });
+  const context: Context = {
+    ...{ tsuru, clock, log, metrics, turns, image, service, pool, plans, instanceUrl, ending },
+    authorities: pemOf(config.authorities),
+    grants: createGrants({ turns, clock, metrics }),
+    deploys: createDeploys({ tsuru, image, clock, log, metrics }),
+    assertRules: createAssertRules(config.programsPath, log),
+    poke: pokes.poke,
+    takeEvent: events.take,
+  };
+  async function close(): Promise<void> {
+    await Promise.all([context.deploys.stop(), events.stop(), pokes.stop()]);
+    await tsuru.close();
+  }
+  return { context, close };
+}
+
 /** Starts a broker; what an earlier one has left undone is looked after in the background. */
 export async function startBroker(
   config: Config,
@@ -44,26 +78,14 @@ export async function startBroker(
   { reconciles = true }: BrokerOptions = {},
 ): Promise<Broker> {
   const registry = new Registry();
-  const metrics = createMetrics(registry);
-  const tsuru = createTsuruClient({
-    ...{ url: config.tsuruUrl, token: config.tsuruToken },
-    ...{ onCall: metrics.called, connections: QUICK_CONNECTIONS },
-  });
-  const turns = createTurns();
   const ending = new AbortController();
-  const { image, service, pool, plans, instanceUrl, auth, eventsToken } = config;
-  const pokes = createPokes({ tsuru, service, instanceUrl, clock, log, metrics });
-  const events = createEvents({ tsuru, service, poke: pokes.poke, clock, log });
-  const context: Context = {
-    ...{ tsuru, clock, log, metrics, turns, image, service, pool, plans, instanceUrl },
-    authorities: pemOf(config.authorities),
+  const { context, close } = createContext(config, {
+    log,
+    clock,
+    metrics: createMetrics(registry),
     ending: ending.signal,
-    grants: createGrants({ turns, clock, metrics }),
-    deploys: createDeploys({ tsuru, image, clock, log, metrics }),
-    assertRules: createAssertRules(config.programsPath, log),
-    poke: pokes.poke,
-    takeEvent: events.take,
-  };
+  });
+  const { service, plans, auth, eventsToken } = config;
   const server = await createServer({ context, auth, eventsToken, registry });
   const url = await server.listen(config.listen);
   log.info({ url, service, plans: plans.map(({ name }) => name) }, `the broker of the service ${service} listens`);
@@ -81,8 +103,8 @@ export async function startBroker(
     await server.close();
     closed.abort();
     await patience;
-    await Promise.all([reconciled, context.deploys.stop(), events.stop(), pokes.stop()]);
-    await tsuru.close();
+    await reconciled;
+    await close();
   }
   return { url, stop: () => (stopped ??= stop()) };
 }

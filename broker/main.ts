@@ -1,21 +1,28 @@
 import { trust } from '../agent/shared/authorities.ts';
-import { describeVariables, fail, orderedOrExit } from '../agent/shared/command-line.ts';
+import { systemClock } from '../agent/shared/clock.ts';
+import { describeVariables, fail, configOrExit } from '../agent/shared/command-line.ts';
 import { createLog } from '../agent/shared/log.ts';
-import { errorText } from '../agent/shared/text.ts';
+import { didYouMean, errorText, listNames } from '../agent/shared/text.ts';
 import { VERSION } from '../agent/shared/version.ts';
 import { startBroker } from './broker.ts';
-import { runCheck } from './commands/run-check.ts';
-import { systemClock } from '../agent/shared/clock.ts';
+import { check } from './commands/check.ts';
+import { runCommand, type Command } from './commands/command.ts';
+import { list } from './commands/list.ts';
 import { readConfig, VARIABLES } from './config.ts';
 
 /** Tsuru kills a unit 30 s after SIGTERM: waiting requests have had an answer by now, and a retry finishes the rest. */
 const STOP_LIMIT_MS = 25_000;
 
-const USAGE = `Usage: node broker/main.ts [COMMAND] [--check-config | --help | --version]
+/** As it is typed: in the image there is a program of this name. */
+const PROGRAM = import.meta.filename.endsWith('.js') ? 'broker' : 'npm run broker --';
 
-Makes instances of Prometheus for Tsuru, which calls it. With a command it does that, and ends:
+const COMMANDS: readonly Command[] = [check, list];
 
-  check [--json]  looks at the installation through Tsuru and changes nothing: exit code 0, or 1 with every problem and its remedy
+const USAGE = `Usage: ${PROGRAM} [COMMAND] [--check-config | --help | --version]
+
+Makes instances of Prometheus for Tsuru, which calls it. With a command it does that, and ends ("${PROGRAM} COMMAND --help"):
+
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(9)}  ${summary}`).join('\n')}
 
   --check-config  checks the environment and the plans without asking Tsuru, and ends: exit code 0 with what each plan holds, or 2 with
                   every problem
@@ -26,11 +33,18 @@ The environment:
 ${describeVariables(VARIABLES)}
 `;
 
-const { config, command, json } = orderedOrExit(process.argv.slice(2), {
-  program: 'node broker/main.ts',
+const [word = '', ...rest] = process.argv.slice(2);
+if (word !== '' && !word.startsWith('-')) {
+  const command = COMMANDS.find(({ name }) => name === word);
+  if (command !== undefined) process.exit(await runCommand(command, rest, process.env, PROGRAM));
+  const names = COMMANDS.map(({ name }) => name);
+  const hint = didYouMean(word, names) || `: there are ${listNames(names, names.length)}.`;
+  fail(`There is no command ${word}${hint} See "${PROGRAM} --help".`, 2);
+}
+const config = configOrExit(process.argv.slice(2), {
+  program: PROGRAM,
   usage: USAGE,
   version: VERSION,
-  commands: ['check'],
   readConfig: () => readConfig(process.env),
   describe: ({ plans }) => plans.map(({ name, details }) => `plan ${name}: ${details}`),
 });
@@ -40,7 +54,6 @@ const log = createLog(config.logLevel, [
   ...(config.eventsToken === undefined ? [] : [config.eventsToken]),
 ]);
 trust(config.authorities);
-if (command === 'check') process.exit(await runCheck(config, json));
 for (const warning of config.authorities.warnings) log.warn(warning);
 try {
   const broker = await startBroker(config, log, systemClock);

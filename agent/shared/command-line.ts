@@ -1,20 +1,11 @@
 import { parseArgs } from 'node:util';
 import type { ConfigResult, Variable } from './environment.ts';
-import { didYouMean, errorText, listNames } from './text.ts';
+import { errorText } from './text.ts';
 
 /** How a program starts: with a whole configuration, or with a text and its end. */
 type Start<Config> =
-  | ({ readonly kind: 'run' } & Ordered<Config>)
+  | { readonly kind: 'run'; readonly config: Config }
   | { readonly kind: 'end'; readonly exitCode: 0 | 2; readonly text: string };
-
-/** What a program was told to do. */
-export interface Ordered<Config> {
-  readonly config: Config;
-  /** Undefined: run as the program does without one. */
-  readonly command: string | undefined;
-  /** Whether a command is to print JSON. */
-  readonly json: boolean;
-}
 
 interface StartOptions<Config> {
   /** As it is typed: `node agent/main.ts`. */
@@ -22,8 +13,6 @@ interface StartOptions<Config> {
   /** What --help says. */
   readonly usage: string;
   readonly version: string;
-  /** What it does besides running, by name. */
-  readonly commands?: readonly string[];
   readonly readConfig: () => ConfigResult<Config>;
   /** What --check-config prints of a valid configuration besides that it is valid, a line each. */
   readonly describe?: (config: Config) => readonly string[];
@@ -33,31 +22,29 @@ interface StartOptions<Config> {
  * Reads the arguments of a program that takes --check-config, --help and --version, and then its configuration. Ends the process after what
  * they ask for (exit code 0), and after what is wrong with them (2).
  */
-export function orderedOrExit<Config>(args: readonly string[], options: StartOptions<Config>): Ordered<Config> {
+export function configOrExit<Config>(args: readonly string[], options: StartOptions<Config>): Config {
   const start = readStart(args, options);
-  if (start.kind === 'run') return start;
+  if (start.kind === 'run') return start.config;
   (start.exitCode === 0 ? process.stdout : process.stderr).write(start.text);
   process.exit(start.exitCode);
 }
 
 /** Ends the process with one line that says why. */
-export function fail(line: string): never {
+export function fail(line: string, exitCode: 1 | 2 = 1): never {
   console.error(line);
-  process.exit(1);
+  process.exit(exitCode);
 }
 
 function readStart<Config>(args: readonly string[], options: StartOptions<Config>): Start<Config> {
-  const { program, usage, version, commands = [], readConfig, describe = () => [] } = options;
-  let values, positionals;
+  const { program, usage, version, readConfig, describe = () => [] } = options;
+  let values;
   try {
-    ({ values, positionals } = parseArgs({
+    ({ values } = parseArgs({
       args: [...args],
-      allowPositionals: commands.length > 0,
       options: {
         'check-config': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
-        ...(commands.length > 0 ? { json: { type: 'boolean' } } : {}),
       },
     }));
   } catch (error) {
@@ -65,19 +52,13 @@ function readStart<Config>(args: readonly string[], options: StartOptions<Config
   }
   if (values.help === true) return { kind: 'end', exitCode: 0, text: usage };
   if (values.version === true) return { kind: 'end', exitCode: 0, text: `${version}\n` };
-  const [command, ...more] = positionals;
-  const unknown = command !== undefined && !commands.includes(command) ? command : more[0];
-  if (unknown !== undefined) {
-    const text = `There is no command ${unknown}${didYouMean(unknown, commands) || `: there is ${listNames(commands)}`}. See "${program} --help".\n`;
-    return { kind: 'end', exitCode: 2, text };
-  }
   const result = readConfig();
   if (!result.ok) return { kind: 'end', exitCode: 2, text: `${result.problems.join('\n')}\n` };
   if (values['check-config'] === true) {
     const lines = ['The configuration is valid.', ...describe(result.config)];
     return { kind: 'end', exitCode: 0, text: `${lines.join('\n')}\n` };
   }
-  return { kind: 'run', config: result.config, command, json: 'json' in values && values.json === true };
+  return { kind: 'run', config: result.config };
 }
 
 /** The variables as --help lists them, a line each. */

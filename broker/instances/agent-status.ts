@@ -29,6 +29,10 @@ export type AgentAnswer =
 /** The part of the agent's status that the broker uses. An agent of another version may lack any of it, which is then empty here. */
 export type AgentStatus = Pick<Status, 'ready' | 'token' | 'problems'> & {
   readonly sync: Pick<Status['sync'], 'problem'>;
+  /** '' where it does not say. */
+  readonly versions: { readonly agent: string; readonly prometheus: string };
+  /** Of its storage, in bytes; undefined where it does not say. */
+  readonly storage: { readonly used: number | undefined; readonly size: number | undefined };
   readonly apps: readonly AgentApp[];
 };
 
@@ -81,8 +85,23 @@ function readAgentStatus(value: unknown): AgentStatus {
     token: text(status['token']),
     problems: texts(status['problems']),
     sync: problem === '' ? {} : { problem },
+    versions: readVersions(status['versions']),
+    storage: readStorage(status['capacity']),
     apps: asOptionalArray(status['apps'], 'apps').map((app) => readApp(asObject(app, 'an app'))),
   };
+}
+
+function readVersions(value: unknown): AgentStatus['versions'] {
+  if (!isObject(value)) return { agent: '', prometheus: '' };
+  return { agent: text(value['agent']), prometheus: text(value['prometheus']) };
+}
+
+function readStorage(value: unknown): AgentStatus['storage'] {
+  const bytes = (key: string): number | undefined => {
+    const given = isObject(value) ? value[key] : undefined;
+    return typeof given === 'number' && given >= 0 ? given : undefined;
+  };
+  return { used: bytes('volumeUsedBytes'), size: bytes('volumeBytes') };
 }
 
 function readApp(app: JsonObject): AgentApp {

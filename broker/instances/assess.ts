@@ -35,6 +35,20 @@ export function statusText({ kind, text }: Exclude<Assessment, { readonly kind: 
   return `${DEGRADED}${shortLine(text, LONGEST_DEGRADED)}${IS_UP}`;
 }
 
+/** What is wrong, besides targets that are down; nothing of an instance that is up. */
+export function problemsIn(assessment: Assessment): readonly string[] {
+  switch (assessment.kind) {
+    case 'up':
+      return [];
+    case 'deploying':
+      return ['it is being deployed'];
+    case 'degraded':
+      return assessment.problems;
+    case 'trouble':
+      return [assessment.text];
+  }
+}
+
 export function assess(facts: Facts, part: string, id: InstanceId): Assessment {
   const { app, deploy, agent } = facts;
   if (app.kind === 'unknown') return untold();

@@ -2,7 +2,7 @@ import { isProblem } from '../../agent/shared/status.ts';
 import { listNames, shortLine } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { targetsIn, type AgentApp, type AgentStatus, type AgentUnit, type LeftOutUnit } from './agent-status.ts';
-import { assess, type Assessment } from './assess.ts';
+import { assess, problemsIn, type Assessment } from './assess.ts';
 import { gatherFacts, type Facts } from './gather.ts';
 import { notInForce } from './in-force.ts';
 import { operationOn, planNameOf, within, type Operation } from './parts/instance.ts';
@@ -93,17 +93,4 @@ function problemsText(assessment: Assessment, status: AgentStatus | undefined): 
     ...problems,
   ]);
   return listProblems([...problemsIn(assessment), ...ofUnits], SHOWN_PROBLEMS, MOST_CHARACTERS);
-}
-
-function problemsIn(assessment: Assessment): readonly string[] {
-  switch (assessment.kind) {
-    case 'up':
-      return [];
-    case 'deploying':
-      return ['it is being deployed'];
-    case 'degraded':
-      return assessment.problems;
-    case 'trouble':
-      return [assessment.text];
-  }
 }

@@ -50,10 +50,12 @@ describe('the status page of a real agent', () => {
 });
 
 /** What the broker uses of a status, by the fields' names alone. */
-function usedOf({ ready, token, problems, sync, apps }: Status): AgentStatus {
+function usedOf({ ready, token, problems, sync, versions, capacity, apps }: Status): AgentStatus {
   return {
     ...{ ready, token, problems },
     sync: sync.problem === undefined ? {} : { problem: sync.problem },
+    versions: { agent: versions.agent, prometheus: versions.prometheus ?? '' },
+    storage: { used: capacity?.volumeUsedBytes, size: capacity?.volumeBytes },
     apps: apps.map(({ name, unknown, problems: own, units }) => ({
       ...{ name, problems: own, units: units.map(usedOfUnit) },
       ...(unknown === undefined ? {} : { unknown }),

@@ -165,6 +165,8 @@ describe('the image', { timeout: BUILD_LIMIT_MS }, () => {
     });
     await until('the broker', async () => (await fetch(`http://${address}:8888/healthz`)).ok, SLOW_LIMIT_MS);
     assert.match(await images.podman('exec', pods.nameOf('broker'), 'promtool', '--version'), /promtool, version/);
+    const check = await images.podman('exec', pods.nameOf('broker'), 'broker', 'check', '--help');
+    assert.match(check, /^Usage: broker check \[OPTIONS\]\n/);
     await images.podman('stop', pods.nameOf('broker'));
     assert.equal(await broker.end, 0, broker.lines.join('\n'));
   });

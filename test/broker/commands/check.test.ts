@@ -1,51 +1,54 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { TsuruWriter } from '../../../agent/shared/tsuru.ts';
-import { check as findingsOf } from '../../../broker/commands/check.ts';
+import { checkPermissions } from '../../../broker/commands/check/permissions.ts';
+import { webhookOf } from '../../../broker/tsuru/webhook.ts';
 import { OPTIONAL_CALLS, PERMISSIONS } from '../../../broker/tsuru/permissions.ts';
 import { freeAddress } from '../../support/address.ts';
-import { startProgram } from '../../support/program.ts';
-import { environmentOf, startStage, type Stage } from '../stage.ts';
+import { expect } from '../../support/instance.ts';
+import { APP, AUTH, environmentOf, startStage, type Stage } from '../stage.ts';
+import { runBroker, type Run } from './run.ts';
 
-const MAIN = fileURLToPath(new URL('../../../broker/main.ts', import.meta.url));
+const EVENTS_TOKEN = 'a-token-of-the-webhook';
+/** What an administrator sets who wants no problem to be found. */
+const WHOLE = { BROKER_EVENTS_TOKEN: EVENTS_TOKEN };
 
-interface Run {
-  readonly end: number | string;
-  readonly lines: readonly string[];
-  readonly problems: readonly string[];
+/** Makes the webhook as `setup` does, but for what is changed. */
+async function addWebhook(stage: Stage, change: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  const hook = webhookOf({ name: 'prometheus', team: 'ops', brokerUrl: stage.broker.url, token: EVENTS_TOKEN });
+  await expect(stage.admin.call('POST', '/1.6/events/webhooks', { json: { ...hook, ...change } }), 200);
 }
 
-/** What an administrator reads who types `node broker/main.ts check`. */
-async function check(
-  stage: Stage,
-  env: Readonly<Record<string, string>> = {},
-  ...args: readonly string[]
-): Promise<Run> {
-  const program = startProgram({
-    command: process.execPath,
-    args: [MAIN, 'check', ...args],
-    env: { ...environmentOf(stage.tsuru.url, stage.brokerToken), ...env },
-  });
-  const end = await program.end;
-  const problems = program.lines.filter((line) => line.startsWith('PROBLEM')).map((line) => line.slice(9));
-  return { end, lines: program.lines, problems };
+/** What an administrator reads who types `broker check`. */
+async function check(stage: Stage, env: Readonly<Record<string, string>> = {}): Promise<CheckRun> {
+  const run = await runBroker(['check'], { ...environmentOf(stage.tsuru.url, stage.brokerToken), ...env });
+  const problems = run.out
+    .split('\n')
+    .filter((line) => line.startsWith('PROBLEM'))
+    .map((line) => line.slice(9));
+  return { ...run, problems };
+}
+
+interface CheckRun extends Run {
+  readonly problems: readonly string[];
 }
 
 /** The problems that the check finds where Tsuru lists these permissions of the token. */
 async function problemsWith(permissions: readonly { name: string; context: string }[]): Promise<readonly string[]> {
   const list = permissions.map(({ name, context }) => ({ Name: name, ContextType: context, ContextValue: 'shop' }));
   const tsuru: TsuruWriter = {
-    get(call) {
-      const body = call === 'own_permissions' ? { Permissions: list } : call === 'volume_plans' ? {} : [];
-      const chunks = [Buffer.from(JSON.stringify(body))];
-      return Promise.resolve({ status: 200, requestId: '', chunks });
-    },
+    get: () =>
+      Promise.resolve({ status: 200, requestId: '', chunks: [Buffer.from(JSON.stringify({ Permissions: list }))] }),
     send: () => Promise.reject(new Error('a check changes nothing')),
     quote: (words) => words,
     close: () => Promise.resolve(),
   };
-  const findings = await findingsOf({ tsuru, plans: [], service: 'prometheus', pool: '' }, AbortSignal.timeout(10_000));
+  const context = { tsuru, plans: [], service: 'prometheus', pool: '', image: '' };
+  const options = { context, eventsToken: undefined, auth: AUTH, brokerApp: '' };
+  const findings = await checkPermissions(options, AbortSignal.timeout(10_000));
   return findings.filter(({ kind }) => kind === 'problem').map(({ text }) => text);
 }
 
@@ -56,13 +59,17 @@ const NEEDED = [
 describe('the check of an installation', () => {
   it('finds nothing wrong with one that works, as text and as JSON', async () => {
     await using stage = await startStage();
-    const { end, lines, problems } = await check(stage);
+    await addWebhook(stage);
+    await expect(stage.add(), 201);
+    const { exitCode, out, problems } = await check(stage, WHOLE);
     assert.deepEqual(problems, []);
-    assert.equal(lines.at(-1), 'Nothing is wrong.');
-    assert.equal(end, 0);
-    const json = await check(stage, {}, '--json');
-    const findings = JSON.parse(json.lines.join('\n')) as { kind: string }[];
-    assert.ok(findings.length >= 4 && findings.every(({ kind }) => kind === 'good'));
+    assert.match(out, /\nNothing is wrong\.\n$/);
+    assert.equal(exitCode, 0);
+    const env = { ...environmentOf(stage.tsuru.url, stage.brokerToken), ...WHOLE };
+    const json = await runBroker(['check', '--json'], env);
+    const findings = JSON.parse(json.out) as { kind: string }[];
+    assert.ok(findings.length >= 8 && findings.every(({ kind }) => kind !== 'problem'));
+    assert.match(json.err, /^1\/9 the broker's permissions\n/);
   });
 
   for (const missing of NEEDED) {
@@ -103,14 +110,15 @@ describe('the check of an installation', () => {
     const pool = await check(stage, { BROKER_POOL: 'nosuch' });
     assert.match(pool.problems.join(), /There is no pool nosuch: name one of "tsuru pool-list"/);
     const service = await check(stage, { BROKER_SERVICE: 'nosuch' });
-    assert.match(service.problems.join(), /Tsuru has no service nosuch: create it with "tsuru service-create"/);
-    for (const { lines } of [wrong, away, pool, service]) assert.ok(!lines.join().includes(stage.brokerToken));
+    assert.match(service.problems.join(), /Tsuru has no service nosuch: create it with "broker setup"/);
+    for (const { out, err } of [wrong, away, pool, service]) assert.ok(!(out + err).includes(stage.brokerToken));
   });
 
   it('says when Tsuru does not get the plans from the broker', async () => {
     await using stage = await startStage();
+    await addWebhook(stage);
     await stage.broker.stop();
-    const { problems } = await check(stage);
+    const { problems } = await check(stage, WHOLE);
     assert.equal(problems.length, 1);
     assert.match(
       problems[0] ?? '',
@@ -118,11 +126,92 @@ describe('the check of an installation', () => {
     );
   });
 
-  it('refuses an unknown command in one sentence', async () => {
-    const program = startProgram({ command: process.execPath, args: [MAIN, 'chek'], env: {} });
-    assert.equal(await program.end, 2);
-    assert.deepEqual(program.lines, [
-      'There is no command chek, did you mean "check"?. See "node broker/main.ts --help".',
+  it('says what is wrong with the webhook, and the command that makes it', async () => {
+    await using stage = await startStage();
+    const webhookProblems = async (env: Readonly<Record<string, string>> = WHOLE): Promise<string> =>
+      (await check(stage, env)).problems.join('\n');
+    assert.match(
+      await webhookProblems({}),
+      /^BROKER_EVENTS_TOKEN is not set, so changes of apps arrive .+"broker setup"/,
+    );
+    assert.match(await webhookProblems(), /^Tsuru has no webhook with the token of BROKER_EVENTS_TOKEN/);
+    await addWebhook(stage);
+    assert.equal(await webhookProblems(), '');
+    await addWebhook(stage, { name: 'second' });
+    assert.match(await webhookProblems(), /^Tsuru has 2 webhooks for this broker \(prometheus, second\)/);
+    await stage.admin.call('DELETE', '/1.6/events/webhooks/second');
+    await stage.admin.call('DELETE', '/1.6/events/webhooks/prometheus');
+    await addWebhook(stage, { headers: { Authorization: ['Bearer another'] } });
+    assert.match(await webhookProblems(), /^The webhook prometheus sends another token than BROKER_EVENTS_TOKEN/);
+    await stage.admin.call('DELETE', '/1.6/events/webhooks/prometheus');
+    const filter = { target_types: ['app'], kind_names: ['app.deploy'] };
+    await addWebhook(stage, { url: 'http://elsewhere.example.com/', body: '', event_filter: filter });
+    const problems = await webhookProblems();
+    assert.match(problems, /calls another place than \/events of a broker/);
+    assert.match(problems, /leaves out events of apps \(app\.update, app\.create, app\.delete\)/);
+    assert.match(problems, /has another body than the broker reads/);
+    assert.ok(!problems.includes(EVENTS_TOKEN));
+  });
+
+  it('names instances that are not as their plan says, each with the command that brings them there', async () => {
+    await using stage = await startStage({ reconciles: false });
+    await addWebhook(stage);
+    await expect(stage.add(), 201);
+    await expect(stage.add('second'), 201);
+    await stage.admin.call('PUT', `/1.0/apps/${APP}`, { json: { plan: 'c1m4', noRestart: true } });
+    await stage.admin.call('DELETE', '/1.0/apps/prometheus-second');
+    const { problems } = await check(stage, WHOLE);
+    assert.deepEqual(problems, [
+      'The instance my-instance runs on the plan c1m4 of Tsuru, and its plan small says c0.5m1: run "tsuru service-instance-update prometheus my-instance", which restarts it.',
+      'The instance second has no app prometheus-second: run "tsuru service-instance-remove prometheus second" and add it again.',
     ]);
   });
+
+  it('compares the brokers of an app with its own version', async () => {
+    await using stage = await startStage();
+    await addWebhook(stage);
+    const { out } = await check(stage, { ...WHOLE, TSURU_APPNAME: 'nosuch' });
+    assert.match(out, /PROBLEM +There is no app nosuch: name the app of the broker with --app\./);
+    stage.say(() => ({ status: 200, body: 'tsuru_broker_info{version="0.0.1"} 1\n' }));
+    await stage.createApp('brokers', 'ops/prometheus-broker:1');
+    const { problems } = await check(stage, { ...WHOLE, TSURU_APPNAME: 'brokers' });
+    assert.match(
+      problems.join(),
+      /^1 broker of 1 run another version than \d.+\(brokers-.+: 0\.0\.1\): deploy brokers again/,
+    );
+  });
+
+  it('asks the registry that the image names, and calls an image unknown that it is not told of', async () => {
+    await using stage = await startStage();
+    await addWebhook(stage);
+    await using registry = await startRegistry();
+    const image = async (name: string): Promise<string> => {
+      const { out } = await check(stage, { ...WHOLE, BROKER_IMAGE: `${registry.host}/${name}` });
+      return out.split('\n').find((line) => line.includes(name)) ?? '';
+    };
+    assert.match(await image('team/prometheus:1'), /^ok {7}/);
+    assert.match(await image('team/prometheus:2'), /^PROBLEM .*push it, or set BROKER_IMAGE/);
+    assert.match(await image('private/prometheus:1'), /^unknown .*answers 401 without a login/);
+    const { out } = await check(stage, WHOLE);
+    assert.match(out, /unknown {2}The image shop\/prometheus:1 was not looked up, as its name has no registry/);
+  });
 });
+
+/** As a registry answers a question for a manifest. */
+async function startRegistry(): Promise<AsyncDisposable & { readonly host: string }> {
+  const server = createServer(({ url }, response) => {
+    const status = url === '/v2/team/prometheus/manifests/1' ? 200 : url?.includes('private') === true ? 401 : 404;
+    response.writeHead(status).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    host: `127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}

@@ -14,7 +14,15 @@ const MIB = 1024 ** 2;
 const LARGEST = 16 * MIB;
 /** Time for what an agent says before it hangs to arrive. */
 const HANGS_MS = 50;
-const NOTHING: AgentStatus = { ready: false, token: '', problems: [], sync: {}, apps: [] };
+const NOTHING: AgentStatus = {
+  ready: false,
+  token: '',
+  problems: [],
+  sync: {},
+  versions: { agent: '', prometheus: '' },
+  storage: { used: undefined, size: undefined },
+  apps: [],
+};
 
 interface Agent extends AsyncDisposable {
   readonly url: string;

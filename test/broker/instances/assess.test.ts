@@ -12,7 +12,15 @@ const APP: App = {
   ...{ name: 'prometheus-x', pool: 'dev', cluster: '', team: 'shop', plan: 'c1m1', tags: [] },
   ...{ annotations: new Map(), units: [UNIT], unitsError: '', address: 'x.example.com', cname: '', deploys: 1 },
 };
-const RUNS_WELL: AgentStatus = { ready: true, token: '', problems: [], sync: {}, apps: [] };
+const RUNS_WELL: AgentStatus = {
+  ready: true,
+  token: '',
+  problems: [],
+  sync: {},
+  versions: { agent: '', prometheus: '' },
+  storage: { used: undefined, size: undefined },
+  apps: [],
+};
 const WELL: Facts = {
   app: { kind: 'known', value: APP },
   deploy: { kind: 'known', value: { id: '1', isRunning: false, error: '' } },

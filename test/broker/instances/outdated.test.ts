@@ -8,7 +8,15 @@ import type { Token } from '../../../broker/tsuru/token.ts';
 const TOKEN: Token = { id: 'x', value: 'the-token', team: 'shop', description: '', roles: [] };
 const told = (fingerprint = ''): AgentAnswer => ({
   kind: 'answered',
-  status: { ready: true, token: fingerprint, problems: [], sync: {}, apps: [] },
+  status: {
+    ready: true,
+    token: fingerprint,
+    problems: [],
+    sync: {},
+    versions: { agent: '', prometheus: '' },
+    storage: { used: undefined, size: undefined },
+    apps: [],
+  },
 });
 
 describe('a running unit', () => {
