@@ -9,6 +9,9 @@ export const ACTS = [
   'revoke',
   'grant',
   'confirm_binds',
+  'restore_app',
+  'restore_settings',
+  'restore_volume',
   'restore_token',
   'restore_variables',
   'deploy',
@@ -27,8 +30,8 @@ export interface Metrics {
   grantWaits(change: 1 | -1): void;
   readonly grantRetried: () => void;
   deployed(outcome: DeployOutcome): void;
-  /** A round of the reconciler has ended; this many instances that Tsuru does not know have parts. */
-  reconciled(outcome: RoundOutcome, leftovers: number): void;
+  /** A round of the reconciler has ended; this many instances that Tsuru does not know have parts, and so many parts wait for a later round. */
+  reconciled(outcome: RoundOutcome, leftovers: number, postponed: number): void;
   readonly poked: (outcome: PokeOutcome) => void;
   acted(act: ActKind, outcome: 'succeeded' | 'failed'): void;
 }
@@ -111,6 +114,11 @@ export function createMetrics(registry: Registry): Metrics {
     help: 'Instances that Tsuru does not know and that have parts left.',
     registers,
   });
+  const waitingRemovals = new Gauge({
+    name: `${PREFIX}reconciler_postponed_removals`,
+    help: 'Parts of unknown instances that are removed in later rounds.',
+    registers,
+  });
   new Gauge({ name: `${PREFIX}info`, help: 'The version.', labelNames: ['version'], registers }).set(
     { version: VERSION },
     1,
@@ -135,9 +143,10 @@ export function createMetrics(registry: Registry): Metrics {
     poked: (outcome) => {
       pokes.inc({ outcome });
     },
-    reconciled(outcome, left) {
+    reconciled(outcome, left, postponed) {
       rounds.inc({ outcome });
       leftovers.set(left);
+      waitingRemovals.set(postponed);
       if (outcome === 'succeeded') lastRound.setToCurrentTime();
     },
     acted(act, outcome) {

@@ -8,21 +8,26 @@ import {
   OWNER_ANNOTATION,
   type Operation,
 } from '../instances/parts/instance.ts';
+import { restoreApp } from '../instances/restore-app.ts';
+import { restoreSettings } from '../instances/restore-settings.ts';
 import { restoreToken, restoreVariables } from '../instances/restore.ts';
+import { planNameOf } from '../instances/parts/instance.ts';
 import { removeToken } from '../instances/parts/token.ts';
-import { removeVolume } from '../instances/parts/volume.ts';
-import { makerOf, type Act } from './decide.ts';
+import { removeVolume, restoreVolume } from '../instances/parts/volume.ts';
+import type { Act } from './act.ts';
+import { makerOf } from './decide.ts';
 import { deployUnlessDone } from './deploy.ts';
 
 /** One act on one instance must not hold up those of the others: most are a few requests. */
 const LIMIT_MS = 30_000;
+/** As long as a creation: it is one. */
+const CREATION_LIMIT_MS = 150_000;
 /** As long as Tsuru has for the removal of an app. */
 const REMOVAL_LIMIT_MS = 240_000;
 
 /** Does one act, again looked at in the instance's turn; returns what was done, or undefined if there was nothing left to do. */
 export async function perform(context: Context, act: Act, stopping: AbortSignal): Promise<string | undefined> {
-  const limitMs = act.kind === 'remove' ? REMOVAL_LIMIT_MS : LIMIT_MS;
-  const signal = AbortSignal.any([stopping, AbortSignal.timeout(limitMs)]);
+  const signal = AbortSignal.any([stopping, AbortSignal.timeout(limitOf(act))]);
   const operation = operationOn(context, act.instance, signal);
   const { names, inTurn } = operation;
   switch (act.kind) {
@@ -38,6 +43,11 @@ export async function perform(context: Context, act: Act, stopping: AbortSignal)
   }
 }
 
+function limitOf({ kind }: Act): number {
+  if (kind === 'remove') return REMOVAL_LIMIT_MS;
+  return kind === 'restore_app' ? CREATION_LIMIT_MS : LIMIT_MS;
+}
+
 async function performInTurn(
   operation: Operation,
   act: Exclude<Act, { readonly kind: 'revoke' | 'grant' | 'deploy' }>,
@@ -48,6 +58,12 @@ async function performInTurn(
       // A bind that has come since has confirmed itself.
       await changeBinds(operation, (now) => (bindsText(now) === bindsText(act.before) ? act.binds : now));
       return `confirmed the binds of ${act.instance}`;
+    case 'restore_app':
+      return restoreApp(operation);
+    case 'restore_settings':
+      return restoreSettings(operation);
+    case 'restore_volume':
+      return restoreMissingVolume(operation);
     case 'restore_token': {
       const app = await ownApp(operation);
       if (app === undefined || !(await restoreToken(operation, app.team, act.apps))) return undefined;
@@ -59,6 +75,18 @@ async function performInTurn(
     case 'remove':
       return removeLeftover(operation, act);
   }
+}
+
+async function restoreMissingVolume(operation: Operation): Promise<string | undefined> {
+  const { context, names } = operation;
+  const app = await ownApp(operation);
+  if (app === undefined) return undefined;
+  const name = planNameOf(app);
+  const plan = context.plans.find((one) => one.name === name);
+  if (plan === undefined) throw new Error(`the plan ${name} of ${names.part} is no longer offered`);
+  const done = await restoreVolume(operation, app, plan);
+  if (done === undefined) return undefined;
+  return `${done === 'made' ? 'made the volume' : 'bound the volume'} ${names.part} again: the unit has it from its next restart on`;
 }
 
 /** Tsuru lists a bind before it calls the broker: what is not listed now, after the grant was seen, is not bound. */

@@ -1,11 +1,10 @@
 import { compareText } from '../../agent/shared/text.ts';
-import { READER } from '../tsuru/grants.ts';
-import { bindsOf, bindsText } from '../instances/binds-annotation.ts';
-import { AUTHORITIES, MAKER_ANNOTATION, VARIABLES } from '../instances/parts/instance.ts';
+import { MAKER_ANNOTATION } from '../instances/parts/instance.ts';
 import { ACTS } from '../metrics.ts';
-import { namesOf } from '../names.ts';
 import type { App } from '../tsuru/app.ts';
+import type { Act, Removal } from './act.ts';
 import type { Parts, RoundFacts } from './facts.ts';
+import { NO_PARTS, wantedOf, type Wanted } from './wanted.ts';
 
 /**
  * How long the parts of an instance that Tsuru does not know stay: a creation takes 4 minutes at most with its undoing, and Tsuru lists an
@@ -15,31 +14,13 @@ export const GRACE_MS = 15 * 60_000;
 /** This many parts are removed in a round at most: a mistake must not take all instances at once. */
 export const MOST_REMOVALS = 3;
 
-/** Of each bound app its team. */
-type Binds = ReadonlyMap<string, string>;
-
-/** One thing to put right. */
-export type Act =
-  /** No bind explains the grant. */
-  | { readonly kind: 'revoke'; readonly instance: string; readonly app: string }
-  /** A bind, or the instance's own app, lacks its grant. */
-  | { readonly kind: 'grant'; readonly instance: string; readonly app: string }
-  /** The annotation with the teams of the bound apps, for the agent. */
-  | { readonly kind: 'confirm_binds'; readonly instance: string; readonly binds: Binds; readonly before: Binds }
-  | { readonly kind: 'restore_token'; readonly instance: string; readonly apps: readonly string[] }
-  | { readonly kind: 'restore_variables'; readonly instance: string }
-  | { readonly kind: 'deploy'; readonly instance: string }
-  /** Parts of an instance that Tsuru does not know. */
-  | { readonly kind: 'remove'; readonly instance: string; readonly what: Part; readonly maker: string };
-
-type Part = 'app' | 'volume' | 'token';
-type Removal = Extract<Act, { readonly kind: 'remove' }>;
-
 /** What the next round needs to know of this one. */
 export interface Memory {
-  /** Binds that had no grant. */
-  readonly missingGrants: ReadonlySet<string>;
+  /** Since when a grant or a part is missing, by what it is. */
+  readonly missing: ReadonlyMap<string, number>;
   readonly leftovers: ReadonlyMap<string, Leftover>;
+  /** Whether Tsuru has ever listed an instance. */
+  readonly hadInstances: boolean;
 }
 
 /** The parts of an instance that Tsuru does not know. */
@@ -51,65 +32,79 @@ interface Leftover {
   readonly triedAtMs: number;
 }
 
-export const NO_MEMORY: Memory = { missingGrants: new Set(), leftovers: new Map() };
+export const NO_MEMORY: Memory = { missing: new Map(), leftovers: new Map(), hadInstances: false };
 
 export interface Decision {
   /** Most urgent first: another team's app must not be read. */
   readonly acts: readonly Act[];
-  readonly memory: Memory;
+  /** What is done in a later round if it still differs then. */
+  readonly waiting: readonly Act[];
   /** Leftover parts whose grace is over, beyond the most of a round. */
-  readonly postponed: number;
+  readonly postponed: readonly Removal[];
+  readonly memory: Memory;
   /** Why nothing can be decided: the list of instances says nothing. */
   readonly unknown?: string;
 }
 
+export interface DecideOptions {
+  readonly service: string;
+  readonly nowMs: number;
+  /** The private CAs that instances are to trust; '': they are their owners'. */
+  readonly authorities: string;
+}
+
 /**
- * What is to be put right. Pure. Unknown is never none: a list without the service changes nothing, and one that lacks an instance changes
- * nothing of that instance, but for parts that are there for long.
- * @param authorities The private CAs that instances are to trust; '': they are their owners'.
+ * What is to be put right. Pure. Unknown is never none: a list without the service, or one that is empty and was not, changes nothing, and one
+ * that lacks an instance changes nothing of that instance, but for parts that are there for long.
  */
-export function decide(facts: RoundFacts, memory: Memory, service: string, nowMs: number, authorities = ''): Decision {
-  const { instances, parts, teams } = facts;
-  if (instances === undefined) {
-    const unknown = `Tsuru's list of instances lacks the service ${service}: does the service's own token have service.read and service-instance.read?`;
-    return { acts: [], memory, postponed: 0, ...(parts.size === 0 ? {} : { unknown }) };
+export function decide(facts: RoundFacts, memory: Memory, options: DecideOptions): Decision {
+  const { instances, parts } = facts;
+  const { service, nowMs } = options;
+  if (instances === undefined || (instances.size === 0 && memory.hadInstances)) {
+    const unknown =
+      instances === undefined
+        ? `Tsuru's list of instances lacks the service ${service}: does the service's own token have service.read and service-instance.read?`
+        : `Tsuru's list of instances of ${service} is empty, and was not before: nothing is removed until it has one again, or the broker restarts`;
+    const nothing = { acts: [], waiting: [], postponed: [] };
+    return { ...nothing, memory: { ...memory, leftovers: new Map() }, ...(parts.size === 0 ? {} : { unknown }) };
   }
-  const missingGrants = new Set<string>();
-  const acts: Act[] = [];
-  const sorted = [...parts].sort(([a], [b]) => compareText(a, b));
-  for (const [instance, part] of sorted) {
+  const sorted = [...new Set([...instances.keys(), ...parts.keys()])].sort(compareText);
+  const wanted = sorted.flatMap((instance) => {
     const known = instances.get(instance);
-    if (known === undefined) continue;
-    const { part: ownApp } = namesOf({ service, instance });
-    const { grants, missing } = decideGrants(part, instance, ownApp, known.apps, memory);
-    for (const app of missing) missingGrants.add(bindKey(instance, app));
-    acts.push(...grants, ...decideParts(part, instance, known.apps, teams, authorities));
-  }
-  const leftovers = new Map(
-    sorted
-      .filter(([instance]) => !instances.has(instance))
-      .map(([instance, { app }]): [string, Leftover] => {
-        const maker = app === undefined ? '' : makerOf(app);
-        const before = memory.leftovers.get(instance);
-        // A creation that continues with them begins the grace again.
-        return [instance, before?.maker === maker ? before : { sinceMs: nowMs, maker, triedAtMs: 0 }];
-      }),
+    return known === undefined ? [] : wantedOf(instance, known.apps, facts, options);
+  });
+  const missing = new Map(
+    wanted.flatMap(({ missing: lack }) =>
+      lack === undefined ? [] : [[lack.key, memory.missing.get(lack.key) ?? nowMs] as const],
+    ),
   );
-  const { removals, postponed } = decideRemovals(leftovers, parts, nowMs);
+  const isDue = ({ missing: lack }: Wanted): boolean => {
+    const sinceMs = lack === undefined ? -Infinity : memory.missing.get(lack.key);
+    return sinceMs !== undefined && nowMs - sinceMs >= (lack?.graceMs ?? 0);
+  };
+  const leftovers = leftoversOf(facts, memory, nowMs);
+  const { due, early } = removalsAmong(leftovers, parts, nowMs);
+  const removals = due.slice(0, MOST_REMOVALS);
   const tried = removals.map(({ instance }) => instance);
   return {
-    acts: [...acts.sort((a, b) => ACTS.indexOf(a.kind) - ACTS.indexOf(b.kind)), ...removals],
-    postponed,
+    acts: [...inOrder(wanted.filter(isDue)), ...removals],
+    waiting: [...inOrder(wanted.filter((item) => !isDue(item))), ...early],
+    postponed: due.slice(MOST_REMOVALS),
     memory: {
-      missingGrants,
+      missing,
       leftovers: new Map(
         [...leftovers].map(([instance, leftover]) => [
           instance,
           tried.includes(instance) ? { ...leftover, triedAtMs: nowMs } : leftover,
         ]),
       ),
+      hadInstances: memory.hadInstances || instances.size > 0,
     },
   };
+}
+
+function inOrder(wanted: readonly Wanted[]): readonly Act[] {
+  return wanted.map(({ act }) => act).sort((a, b) => ACTS.indexOf(a.kind) - ACTS.indexOf(b.kind));
 }
 
 /** Which creation has an app in hand; '' when it does not say. */
@@ -117,81 +112,37 @@ export function makerOf({ annotations }: App): string {
   return annotations.get(MAKER_ANNOTATION) ?? '';
 }
 
+function leftoversOf({ instances, parts }: RoundFacts, memory: Memory, nowMs: number): ReadonlyMap<string, Leftover> {
+  const unknown = [...parts].filter(([instance]) => instances?.has(instance) !== true);
+  return new Map(
+    unknown.map(([instance, { app }]): [string, Leftover] => {
+      const maker = app === undefined ? '' : makerOf(app);
+      const before = memory.leftovers.get(instance);
+      // A creation that continues with them begins the grace again.
+      return [instance, before?.maker === maker ? before : { sinceMs: nowMs, maker, triedAtMs: 0 }];
+    }),
+  );
+}
+
 /** Those that cannot be removed do not keep the others from it. */
-function decideRemovals(
+function removalsAmong(
   leftovers: ReadonlyMap<string, Leftover>,
   parts: RoundFacts['parts'],
   nowMs: number,
-): { readonly removals: readonly Removal[]; readonly postponed: number } {
-  const due = [...leftovers]
-    .filter(([, { sinceMs }]) => nowMs - sinceMs >= GRACE_MS)
-    .sort(([, a], [, b]) => a.triedAtMs - b.triedAtMs || a.sinceMs - b.sinceMs)
-    .flatMap(([instance, { maker }]) => removalsOf(instance, parts.get(instance), maker));
-  return { removals: due.slice(0, MOST_REMOVALS), postponed: Math.max(0, due.length - MOST_REMOVALS) };
-}
-
-/** A bind is granted again when it had no grant in two rounds: before that, the bind may be under way. */
-function decideGrants(
-  { app, token }: Parts,
-  instance: string,
-  ownApp: string,
-  bound: readonly string[],
-  memory: Memory,
-): { readonly grants: readonly Act[]; readonly missing: readonly string[] } {
-  if (app === undefined || token === undefined) return { grants: [], missing: [] };
-  const granted = new Set(token.roles.filter(({ name }) => name === READER).map(({ context }) => context));
-  const wanted = new Set([ownApp, ...bound]);
-  const missing = [...wanted].filter((name) => !granted.has(name)).sort(compareText);
-  const due = missing.filter((name) => name === ownApp || memory.missingGrants.has(bindKey(instance, name)));
-  const extra = [...granted].filter((name) => !wanted.has(name)).sort(compareText);
-  return {
-    missing,
-    grants: [
-      ...extra.map((name): Act => ({ kind: 'revoke', instance, app: name })),
-      ...due.map((name): Act => ({ kind: 'grant', instance, app: name })),
-    ],
-  };
-}
-
-function decideParts(
-  { app, token, variables }: Parts,
-  instance: string,
-  bound: readonly string[],
-  teams: ReadonlyMap<string, string>,
-  authorities: string,
-): readonly Act[] {
-  if (app === undefined) return [];
-  const before = bindsOf(app);
-  // An app whose team is not known keeps what was confirmed.
-  const binds = new Map(
-    bound.flatMap((name): [string, string][] => {
-      const team = teams.get(name) ?? before.get(name);
-      return team === undefined ? [] : [[name, team]];
-    }),
+): { readonly due: readonly Removal[]; readonly early: readonly Removal[] } {
+  const sorted = [...leftovers].sort(
+    ([first, a], [second, b]) => a.triedAtMs - b.triedAtMs || a.sinceMs - b.sinceMs || compareText(first, second),
   );
-  const isStale = variables !== undefined && token !== undefined && !hasVariables(variables, token.value, authorities);
-  return [
-    ...(bindsText(binds) === bindsText(before) ? [] : [{ kind: 'confirm_binds', instance, binds, before } as const]),
-    ...(token === undefined ? [{ kind: 'restore_token', instance, apps: bound } as const] : []),
-    ...(isStale ? [{ kind: 'restore_variables', instance } as const] : []),
-    ...(app.units.length === 0 && app.unitsError === '' ? [{ kind: 'deploy', instance } as const] : []),
-  ];
-}
-
-/** `token` is '' when the broker may not see its value. */
-function hasVariables(variables: ReadonlyMap<string, string>, token: string, authorities: string): boolean {
-  const isTokenRight = token === '' ? variables.has(VARIABLES.token) : variables.get(VARIABLES.token) === token;
-  const areTrusted = authorities === '' || variables.get(AUTHORITIES) === authorities;
-  return isTokenRight && areTrusted && variables.has(VARIABLES.username) && variables.has(VARIABLES.password);
+  const removals = (isDue: boolean): readonly Removal[] =>
+    sorted
+      .filter(([, { sinceMs }]) => nowMs - sinceMs >= GRACE_MS === isDue)
+      .flatMap(([instance, { maker }]) => removalsOf(instance, parts.get(instance) ?? NO_PARTS, maker));
+  return { due: removals(true), early: removals(false) };
 }
 
 /** The app first: volume and token are in its use. */
-function removalsOf(instance: string, parts: Parts | undefined, maker: string): readonly Removal[] {
-  const there = { app: parts?.app !== undefined, volume: parts?.hasVolume === true, token: parts?.token !== undefined };
+function removalsOf(instance: string, { app, volume, token }: Parts, maker: string): readonly Removal[] {
+  const there = { app: app !== undefined, volume: typeof volume === 'object', token: token !== undefined };
   const order = ['app', 'volume', 'token'] as const;
   return order.filter((what) => there[what]).map((what) => ({ kind: 'remove', instance, what, maker }));
-}
-
-function bindKey(instance: string, app: string): string {
-  return `${instance} ${app}`;
 }

@@ -3,7 +3,10 @@ import { deployOf, instanceTurn, ownApp, VARIABLES, type Operation } from '../in
 /** Brokers may start at once: the later one sees what the other has begun. */
 const MOST_PAUSE_MS = 5_000;
 
-/** Deploys an instance whose deploy was never begun: Tsuru failed at that time, or the broker that was to begin it stopped. */
+/** What Tsuru says of a change whose own process ended meanwhile (event/event.go, event/cleaner.go). */
+const BROKE_OFF = 'event expired, no update for ';
+
+/** Deploys an instance whose deploy was never begun, or broke off: Tsuru failed at that time, or the broker that was to begin it stopped. */
 export async function deployUnlessDone(operation: Operation): Promise<string | undefined> {
   const { api, context, names, signal } = operation;
   // An instance that is stopped has no units, either.
@@ -13,9 +16,11 @@ export async function deployUnlessDone(operation: Operation): Promise<string | u
     // It may have been removed, or deployed, since it was listed.
     const app = await ownApp(operation);
     if (app === undefined || app.deploys > 0 || context.deploys.isRunning(names.part)) return undefined;
-    if (deployOf(app, await api.lastDeploy(names.part)) !== undefined) return undefined;
+    const last = deployOf(app, await api.lastDeploy(names.part));
+    // One that failed is its owner's: it would fail again.
+    if (last !== undefined && !last.error.startsWith(BROKE_OFF)) return undefined;
     if ((await api.env(names.part, [VARIABLES.token]))?.has(VARIABLES.token) !== true) return undefined;
     await context.deploys.start(names.part, 'resumed by the broker');
-    return `${names.part} was never deployed: it is now`;
+    return `${names.part} was never deployed${last === undefined ? '' : ' to its end'}: it is now`;
   });
 }

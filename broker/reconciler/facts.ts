@@ -9,6 +9,7 @@ import { createApi } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
 import type { Instance } from '../tsuru/instance.ts';
 import type { Token } from '../tsuru/token.ts';
+import type { Volume } from '../tsuru/volume.ts';
 
 /** The reads that grants depend on: Tsuru may wait 10 s for a cluster. */
 const GRANTS_LIMIT_MS = 40_000;
@@ -33,7 +34,7 @@ export interface RoundFacts {
 export interface Parts {
   readonly app: App | undefined;
   readonly token: Token | undefined;
-  readonly hasVolume: boolean;
+  readonly volume: Volume | undefined | 'unknown';
   /** The variables that the instance needs; undefined when they are not known. */
   readonly variables: ReadonlyMap<string, string> | undefined;
 }
@@ -62,16 +63,16 @@ export async function gatherRound({ tsuru, service }: Context, stopping: AbortSi
   const tokens = await api.tokens();
   const instances = await api.instances(service);
   const restApi = createApi(tsuru, AbortSignal.any([stopping, AbortSignal.timeout(REST_LIMIT_MS)]));
-  const volumes = await unlessFailed('the volumes', restApi.volumes(), []);
-  const found = new Map<string, { app?: App; token?: Token; hasVolume?: boolean }>();
-  const add = (instance: string | undefined, part: { app?: App; token?: Token; hasVolume?: boolean }): void => {
+  const volumes = await unlessFailed('the volumes', restApi.volumes(), undefined);
+  const found = new Map<string, { app?: App; token?: Token; volume?: Volume }>();
+  const add = (instance: string | undefined, part: { app?: App; token?: Token; volume?: Volume }): void => {
     if (instance !== undefined) found.set(instance, { ...found.get(instance), ...part });
   };
   // Any team may tag its app so, but cannot also give it this name.
   const instanceOf = (id: ReturnType<typeof ownerOf>, name: string): string | undefined =>
     id?.service === service && namesOf(id).part === name ? id.instance : undefined;
   for (const app of apps) add(instanceOf(ownerOfApp(app), app.name), { app });
-  for (const volume of volumes) add(instanceOf(ownerOfVolume(volume), volume.name), { hasVolume: true });
+  for (const volume of volumes ?? []) add(instanceOf(ownerOfVolume(volume), volume.name), { volume });
   for (const token of tokens.values()) {
     const id = ownerOf([/\(([^()]+)\)$/.exec(token.description)?.[1] ?? '']);
     if (id !== undefined && isOwnToken({ names: namesOf(id) }, token)) add(instanceOf(id, token.id), { token });
@@ -87,9 +88,9 @@ export async function gatherRound({ tsuru, service }: Context, stopping: AbortSi
       { concurrency: REQUESTS_AT_ONCE },
     ),
   );
-  const parts = [...found].map(([instance, { app, token, hasVolume = false }]): [string, Parts] => [
+  const parts = [...found].map(([instance, { app, token, volume }]): [string, Parts] => [
     instance,
-    { app, token, hasVolume, variables: variables.get(instance) },
+    { app, token, volume: volumes === undefined ? 'unknown' : volume, variables: variables.get(instance) },
   ]);
   return { teams, parts: new Map(parts), instances, troubles };
 }

@@ -25,6 +25,8 @@ export interface DeployEvent {
 export interface AppChange {
   readonly plan?: string;
   readonly teamOwner?: string;
+  /** All tags that the app is to have. */
+  readonly tags?: readonly string[];
   readonly annotations?: Readonly<Record<string, string>>;
 }
 

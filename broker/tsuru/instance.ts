@@ -4,6 +4,9 @@ import { asObject, asOptionalArray, asOptionalText, isObject } from '../../agent
 export interface Instance {
   /** The apps that are bound. Tsuru lists a bind before it calls the broker. */
   readonly apps: readonly string[];
+  readonly team: string;
+  /** Of an instance of a multi-cluster service; else ''. */
+  readonly pool: string;
   /** What Tsuru stores, which may be what the broker refused; '' where it names no plan. */
   readonly plan: string;
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -25,6 +28,8 @@ function readInstance(value: unknown): [name: string, Instance] {
     asOptionalText(instance['name'], 'name'),
     {
       apps: asOptionalArray(instance['apps'], 'apps').map((app) => asOptionalText(app, 'an app')),
+      team: asOptionalText(instance['team_owner'], 'team_owner'),
+      pool: asOptionalText(instance['pool'], 'pool'),
       plan: asOptionalText(instance['plan_name'], 'plan_name'),
       parameters: isObject(parameters) ? parameters : {},
     },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { AUTHORITIES_VARIABLE } from '../../../agent/shared/authorities.ts';
 import { SETTINGS_ANNOTATION } from '../../../agent/shared/settings/settings.ts';
 import type { Context } from '../../context.ts';
@@ -17,6 +18,12 @@ export const USERNAME = 'prometheus';
 /** The plan in force, and whether binds give variables: what cannot be read off the app. */
 const PLAN_ANNOTATION = 'prometheus-service/plan';
 const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
+/**
+ * A digest of the three that are in force. It tells what the broker has accepted from what somebody edited, and from what Tsuru stores although
+ * the broker has refused it. Without it: an instance of an earlier version.
+ */
+const ACCEPTED_ANNOTATION = 'prometheus-service/accepted';
+const DIGEST_CHARACTERS = 16;
 /** The owner of the app, as in its tag, which its team may replace. */
 export const OWNER_ANNOTATION = 'prometheus-service/instance';
 /** Tsuru keeps the events of a removed app: the last deploy of an earlier one of the same name. */
@@ -102,12 +109,38 @@ export async function ownApp(operation: Operation): Promise<App | undefined> {
 }
 
 export function annotationsOf({ settings, plan, bindEnv }: Desired): Record<string, string> {
+  // '' removes it.
+  const values = [settings, plan.name, bindEnv ? 'true' : ''] as const;
+  const [ofSettings, ofPlan, ofBindEnv] = values;
   return {
-    [SETTINGS_ANNOTATION]: settings,
-    [PLAN_ANNOTATION]: plan.name,
-    // '' removes it.
-    [BIND_ENV_ANNOTATION]: bindEnv ? 'true' : '',
+    [SETTINGS_ANNOTATION]: ofSettings,
+    [PLAN_ANNOTATION]: ofPlan,
+    [BIND_ENV_ANNOTATION]: ofBindEnv,
+    [ACCEPTED_ANNOTATION]: digestOf(values),
   };
+}
+
+/**
+ * Whether the settings, the plan and bind_env of an app are those that the broker accepted last. Unknown: an earlier version of the broker set
+ * them, and all are there.
+ */
+export function acceptanceOf({ annotations }: App): 'accepted' | 'edited' | 'unknown' {
+  const names = [SETTINGS_ANNOTATION, PLAN_ANNOTATION, BIND_ENV_ANNOTATION];
+  const values = names.map((name) => annotations.get(name) ?? '');
+  const accepted = annotations.get(ACCEPTED_ANNOTATION);
+  if (accepted !== undefined) return digestOf(values) === accepted ? 'accepted' : 'edited';
+  const [settings, plan] = values;
+  return settings === '' || plan === '' ? 'edited' : 'unknown';
+}
+
+/** Whether exactly this was accepted last; undefined: the app does not say what was. */
+export function wasAccepted({ annotations }: App, desired: Desired): boolean | undefined {
+  const accepted = annotations.get(ACCEPTED_ANNOTATION);
+  return accepted === undefined ? undefined : annotationsOf(desired)[ACCEPTED_ANNOTATION] === accepted;
+}
+
+function digestOf(values: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, DIGEST_CHARACTERS);
 }
 
 /** The last deploy, if it is of this app and not of an earlier one of its name. */
@@ -122,6 +155,18 @@ export function planNameOf({ annotations }: App): string {
 
 export function bindsGiveEnv({ annotations }: App): boolean {
   return annotations.get(BIND_ENV_ANNOTATION) === 'true';
+}
+
+/** The tags and the annotation that say whose an app is, as far as it lacks them; the label of the two tags comes last. */
+export function missingMarks(
+  { tags, annotations }: App,
+  { tag, tags: own }: Names,
+): { readonly tags?: readonly string[]; readonly annotations?: Readonly<Record<string, string>> } {
+  const hasTags = own.every((name) => tags.includes(name));
+  return {
+    ...(hasTags ? {} : { tags: [...tags.filter((name) => !own.includes(name)), ...own] }),
+    ...(annotations.get(OWNER_ANNOTATION) === tag ? {} : { annotations: { [OWNER_ANNOTATION]: tag } }),
+  };
 }
 
 /** What of the annotations is not as it is desired. */

@@ -127,6 +127,24 @@ async function bringBound(operation: Operation, volume: Volume, spec: VolumeSpec
   return true;
 }
 
+/**
+ * Makes the volume again, or its bind, without a restart: the unit has it from its next restart on. One that is there is not compared with the
+ * plan, which the next update does. Returns what was done, undefined if nothing is missing. To be called in the instance's turn.
+ */
+export async function restoreVolume(
+  operation: Operation,
+  { team, pool }: { readonly team: string; readonly pool: string },
+  plan: Plan,
+): Promise<'made' | 'bound' | undefined> {
+  const { part } = operation.names;
+  const volume = await operation.api.volume(part);
+  if (volume !== undefined && !isOwnVolume(operation, volume)) throw belongsToSomebodyElse(`a volume ${part}`);
+  if (volume?.boundTo.includes(part) === true) return undefined;
+  if (volume === undefined) await ensureVolume(operation, team, plan, pool);
+  await bindVolume(operation);
+  return volume === undefined ? 'made' : 'bound';
+}
+
 export async function bindVolume(operation: Operation): Promise<void> {
   const { api, names } = operation;
   try {

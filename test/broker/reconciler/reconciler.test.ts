@@ -1,64 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BINDS_ANNOTATION } from '../../../agent/shared/binds.ts';
-import { systemClock, type Clock } from '../../../agent/shared/clock.ts';
 import { expect } from '../../support/instance.ts';
 import { until } from '../../support/until.ts';
 import { content } from '../../tsuru/brokered.ts';
 import { createApp } from '../../tsuru/client.ts';
 import { serviceOf, startScriptedBroker, type ScriptedBroker } from '../../tsuru/scripted-broker.ts';
-import { APP, AUTH, grantsOf, partsOf, startStage, type Stage, type StageOptions } from '../stage.ts';
+import { APP, grantsOf, partsOf, startStage, type Stage } from '../stage.ts';
+import { annotationOf, envOf, HASTY, startUp, unitsOf, untilRounds } from './hasty.ts';
 
-/** A minute passes in a moment. */
-const SPEED = 200;
-const HASTY: Clock = {
-  ...systemClock,
-  nowMs: () => systemClock.nowMs() * SPEED,
-  sleep: (ms, signal) => systemClock.sleep(ms / SPEED, signal),
-};
 const OWN = `prometheus-reader ${APP}`;
 const MY_APP = 'prometheus-reader my-app';
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
-
-/** An instance that is up, with an app bound to it, and another app that nobody has bound. */
-async function startUp(options: StageOptions = {}): Promise<Stage> {
-  const stage = await startStage({ clock: HASTY, ...options });
-  await stage.createApp('my-app');
-  await expect(stage.add(), 201);
-  await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
-  await expect(stage.bind('my-app'), 200);
-  return stage;
-}
-
-async function annotationOf({ admin }: Stage, name: string): Promise<string | undefined> {
-  const { metadata } = JSON.parse((await admin.call('GET', `/1.0/apps/${APP}`)).body) as {
-    metadata: { annotations: { name: string; value: string }[] };
-  };
-  return metadata.annotations.find((item) => item.name === name)?.value;
-}
-
-async function envOf({ admin }: Stage): Promise<ReadonlyMap<string, string>> {
-  const variables = JSON.parse((await admin.call('GET', `/1.0/apps/${APP}/env`)).body) as {
-    name: string;
-    value: string;
-  }[];
-  return new Map(variables.map(({ name, value }) => [name, value]));
-}
-
-async function unitsOf({ admin }: Stage): Promise<string[]> {
-  const { units } = JSON.parse((await admin.call('GET', `/1.0/apps/${APP}`)).body) as { units: { Name: string }[] };
-  return units.map(({ Name }) => Name);
-}
-
-async function untilRounds({ broker }: Stage, count: number): Promise<void> {
-  const read = async (): Promise<number> => {
-    const authorization = `Basic ${Buffer.from(`${AUTH.username}:${AUTH.password}`).toString('base64')}`;
-    const page = await (await fetch(`${broker.url}/metrics`, { headers: { authorization } })).text();
-    return Number(/^tsuru_broker_reconciler_rounds_total\{outcome="succeeded"\} (\d+)/m.exec(page)?.[1] ?? NaN);
-  };
-  const before = await read();
-  await until(`${count} more rounds`, async () => (await read()) >= before + count);
-}
 
 async function grantByHand({ admin }: Stage, app: string): Promise<void> {
   const form = { token_id: APP, context: app };
