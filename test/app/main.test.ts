@@ -18,9 +18,12 @@ it("the demo's app serves its pages and counts its requests", async (t) => {
   assert.equal(posted.status, 201);
   assert.ok((JSON.parse(await page(`${url}/api/comments`)) as string[]).includes('hello'));
   assert.equal((await fetch(`${url}/nowhere`)).status, 404);
+  const checkouts = await Promise.all([1, 2, 3, 4].map(() => fetch(`${url}/api/checkout`)));
+  assert.ok(checkouts.some(({ status }) => status === 503));
   const metrics = await page(`${url}/metrics`);
-  assert.match(metrics, /^api_http_requests_total\{method="POST",handler="\/api\/comments"\} [1-9]/m);
-  assert.match(metrics, /^api_http_requests_total\{method="GET",handler="not_found"\} 1$/m);
+  assert.match(metrics, /^api_http_requests_total\{method="POST",handler="\/api\/comments",code="201"\} [1-9]/m);
+  assert.match(metrics, /^api_http_requests_total\{method="GET",handler="not_found",code="404"\} 1$/m);
+  assert.match(metrics, /^api_http_requests_total\{method="GET",handler="\/api\/checkout",code="503"\} [1-9]/m);
   assert.match(metrics, /^process_cpu_seconds_total /m);
   assert.match(metrics, /^api_http_request_duration_seconds_bucket\{le="0.1",handler="\/"\} /m);
 });
@@ -29,7 +32,7 @@ it("the demo's app visits itself, so that its graphs move", async (t) => {
   const { url } = await startApp(t);
   const visits = async () => {
     const counts = (await page(`${url}/metrics`)).matchAll(
-      /^api_http_requests_total\{.*handler="\/(?:api\/comments)?"\} (\d+)$/gm,
+      /^api_http_requests_total\{.*handler="\/(?:api\/\w+)?",.*\} (\d+)$/gm,
     );
     return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
   };

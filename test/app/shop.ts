@@ -6,6 +6,8 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<v
 /** Upper bounds of request durations, in seconds: pages of this app take a few ms. */
 const BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1];
 const MAX_COMMENTS = 100;
+/** One checkout of this many fails, so that graphs of errors show some. */
+const CHECKOUT_FAILS_EVERY = 4;
 
 /** The pages of the demo app, with metrics of their own. */
 export function createShop(): Handler {
@@ -13,8 +15,8 @@ export function createShop(): Handler {
   collectDefaultMetrics({ register: registry });
   const requests = new Counter({
     name: 'api_http_requests_total',
-    help: 'Requests by method and page.',
-    labelNames: ['method', 'handler'],
+    help: 'Requests by method, page and status.',
+    labelNames: ['method', 'handler', 'code'],
     registers: [registry],
   });
   const duration = new Histogram({
@@ -25,6 +27,7 @@ export function createShop(): Handler {
     registers: [registry],
   });
   const comments: string[] = [];
+  let checkouts = 0;
 
   const pages: Readonly<Record<string, Handler>> = {
     'GET /': (_request, response) => {
@@ -44,6 +47,12 @@ export function createShop(): Handler {
       reply(response, 200, JSON.stringify(comments));
       return Promise.resolve();
     },
+    'GET /api/checkout': (_request, response) => {
+      checkouts++;
+      if (checkouts % CHECKOUT_FAILS_EVERY === 0) reply(response, 503, 'the bank does not answer\n');
+      else reply(response, 200, 'sold\n');
+      return Promise.resolve();
+    },
     'POST /api/comments': async (request, response) => {
       request.setEncoding('utf8');
       let comment = '';
@@ -59,11 +68,11 @@ export function createShop(): Handler {
     const path = new URL(request.url ?? '/', 'http://demo').pathname;
     const page = pages[`${method} ${path}`];
     const handler = page === undefined ? 'not_found' : path;
-    requests.inc({ method, handler });
     const stop = duration.startTimer({ handler });
     if (page === undefined) reply(response, 404, 'no such page\n');
     else await page(request, response);
     stop();
+    requests.inc({ method, handler, code: String(response.statusCode) });
   };
 }
 

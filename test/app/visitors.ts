@@ -11,9 +11,14 @@ export async function visit(url: string, signal: AbortSignal): Promise<void> {
     // Jittered, so that the units of an app do not all look alike.
     await sleep(PAUSE_MS * 2 * Math.random(), undefined, { signal }).catch(() => undefined);
     const comment = visits % COMMENT_EVERY === 0;
-    const path = comment || Math.random() < 0.5 ? '/api/comments' : '/';
+    const path = comment ? '/api/comments' : pageAt(Math.random());
     await fetch(`${url}${path}`, { ...(comment ? { method: 'POST', body: `comment ${visits}` } : {}), signal })
       .then((response) => response.text())
       .catch(() => undefined);
   }
+}
+
+function pageAt(random: number): string {
+  if (random < 0.4) return '/api/comments';
+  return random < 0.7 ? '/api/checkout' : '/';
 }
