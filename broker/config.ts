@@ -57,7 +57,7 @@ export const VARIABLES = [
   },
   { name: 'BROKER_IMAGE', default: undefined, meaning: 'the image of the instances' },
   { name: 'BROKER_SERVICE', default: 'prometheus', meaning: "the service's name in Tsuru" },
-  { name: 'BROKER_PLANS', default: '', meaning: 'a file of plans (broker/plans.yaml of this version)' },
+  { name: 'BROKER_PLANS', default: '', meaning: 'a file of plans, or its text (broker/plans.yaml of this version)' },
   {
     name: 'BROKER_POOL',
     default: '',
@@ -84,7 +84,7 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
 
   const tsuruUrl = read(
     'TSURU_HOST',
-    (value) => parseUrl(value.includes('://') ? value : `http://${value}`),
+    parseTsuruUrl,
     "Tsuru's address without user or query, such as https://tsuru.example.com",
   );
   const tsuruToken = read('TSURU_TOKEN', matching(/^[\x21-\x7e]+$/), 'a token of visible characters in one line');
@@ -124,7 +124,7 @@ export function readConfig(environment: Environment): ConfigResult<Config> {
     (value) => LOG_LEVELS.find((level) => level === value),
     `one of ${LOG_LEVELS.join(', ')}`,
   );
-  const plans = read('BROKER_PLANS', (value) => readPlansFile(value === '' ? PLANS : value, problems), '');
+  const plans = read('BROKER_PLANS', (value) => plansOf(value, problems), '');
   const authorities = readAuthorities(
     (environment[AUTHORITIES_VARIABLE.name] ?? '').trim(),
     LARGEST_VARIABLE_BYTES,
@@ -156,18 +156,25 @@ function eventsTokenProblems(given: string | undefined, secrets: readonly (strin
   return ['BROKER_EVENTS_TOKEN must be no other secret: every user of Tsuru can read it in the webhook.'];
 }
 
-function readPlansFile(file: string, problems: string[]): readonly Plan[] {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    problems.push(`BROKER_PLANS=${file} cannot be read (${errorText(error)}).`);
-    return [];
-  }
+/** From the text itself, which has more than one line, or from the file that the value names. */
+function plansOf(value: string, problems: string[]): readonly Plan[] {
+  const [text, where] = value.includes('\n')
+    ? [value, 'BROKER_PLANS']
+    : [readPlansFile(value === '' ? PLANS : value, problems), value];
+  if (text === undefined) return [];
   const result = readPlans(text);
   if (result.ok) return result.plans;
-  problems.push(...result.problems.map((problem) => `${file}: ${problem}`));
+  problems.push(...result.problems.map((problem) => `${where}: ${problem}`));
   return [];
+}
+
+function readPlansFile(file: string, problems: string[]): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    problems.push(`BROKER_PLANS=${file} cannot be read (${errorText(error)}).`);
+    return undefined;
+  }
 }
 
 type Partly<T> = { readonly [K in keyof T]: T[K] | undefined };
@@ -178,6 +185,11 @@ function isWhole<T extends object>(values: Partly<T>): values is T {
 
 function matching(pattern: RegExp): (value: string) => string | undefined {
   return (value) => (pattern.test(value) ? value : undefined);
+}
+
+/** Tsuru's address, also without a scheme, as the tsuru client takes it. */
+export function parseTsuruUrl(value: string): URL | undefined {
+  return parseUrl(value.includes('://') ? value : `http://${value}`);
 }
 
 function parseUrl(value: string): URL | undefined {

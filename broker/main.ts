@@ -8,6 +8,7 @@ import { startBroker } from './broker.ts';
 import { check } from './commands/check.ts';
 import { runCommand, type Command } from './commands/command.ts';
 import { list } from './commands/list.ts';
+import { setup } from './commands/setup.ts';
 import { readConfig, VARIABLES } from './config.ts';
 
 /** Tsuru kills a unit 30 s after SIGTERM: waiting requests have had an answer by now, and a retry finishes the rest. */
@@ -16,7 +17,7 @@ const STOP_LIMIT_MS = 25_000;
 /** As it is typed: in the image there is a program of this name. */
 const PROGRAM = import.meta.filename.endsWith('.js') ? 'broker' : 'npm run broker --';
 
-const COMMANDS: readonly Command[] = [check, list];
+const COMMANDS: readonly Command[] = [setup, check, list];
 
 const USAGE = `Usage: ${PROGRAM} [COMMAND] [--check-config | --help | --version]
 

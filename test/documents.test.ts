@@ -15,6 +15,7 @@ import { webhookOf } from '../broker/tsuru/webhook.ts';
 import { createMetrics as createBrokerMetrics } from '../broker/metrics.ts';
 import { createGatewayMetrics } from '../agent/gateway/metrics.ts';
 import { createMetrics } from '../agent/report/metrics.ts';
+import { runBroker } from './broker/commands/run.ts';
 import { OPTIONS } from './support/known-apps.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from './support/runtime.ts';
 
@@ -73,6 +74,18 @@ describe('the documents', () => {
     assert.deepEqual(await table(AGENT, 'variable'), expected);
   });
 
+  it("print the commands of a set-up as the broker's setup does", async () => {
+    const images = ['--broker-image', 'example.com/prometheus-broker:0.1.0', '--image', 'example.com/prometheus:0.1.0'];
+    const { out } = await runBroker(['setup', '--team', 'my-admins', ...images, '--print']);
+    assert.ok((await readFile(BROKER, 'utf8')).includes(`\n${out}\`\`\`\n`));
+  });
+
+  it('list every command of the broker as its help does', async () => {
+    const { out } = await runBroker(['--help']);
+    const told = [...out.matchAll(/^ {2}([a-z]+) {2,}(\S.*)$/gm)].map(([, name = '', summary = '']) => [name, summary]);
+    assert.deepEqual(await table(BROKER, 'command'), told);
+  });
+
   it('list every metric of the agent, and no other', async () => {
     const registry = new Registry();
     createMetrics(registry);
@@ -113,7 +126,7 @@ describe('the documents', () => {
     const [, url = '', team = '', flags = ''] =
       /tsuru event-webhook-create prometheus (\S+) -t (\S+) (.*)/.exec(text) ?? [];
     const { origin } = new URL(url);
-    const hook = webhookOf({ name: 'prometheus', team, brokerUrl: origin, token: '<BROKER_EVENTS_TOKEN>' });
+    const hook = webhookOf({ name: 'prometheus', team, brokerUrl: origin, token: '$BROKER_EVENTS_TOKEN' });
     const { headers, body, event_filter: filter } = hook;
     const words = [
       ...filter.target_types.map((type) => `--target-type ${type}`),

@@ -1,6 +1,7 @@
 import { count, shortLine } from '../../agent/shared/text.ts';
 import type { InstanceId } from '../names.ts';
 import type { App } from '../tsuru/app.ts';
+import { deployReason } from '../tsuru/deploy-reason.ts';
 import { targetsIn, type AgentStatus } from './agent-status.ts';
 import type { Facts } from './gather.ts';
 import { deployOf } from './parts/instance.ts';
@@ -72,7 +73,7 @@ export function assess(facts: Facts, part: string, id: InstanceId): Assessment {
     return degraded(`${more}; run "tsuru unit-remove ${ready.length - 1} -a ${part}"`);
   }
   if (deployError !== '') {
-    return degraded(`the last deploy failed, and the version before keeps running (${lastLine(deployError)})`);
+    return degraded(`the last deploy failed, and the version before keeps running (${deployReason(deployError)})`);
   }
   switch (agent?.kind) {
     case undefined:
@@ -120,7 +121,7 @@ function withoutUnits(
   if (isComing) return { kind: 'deploying' };
   if (deploy === undefined || deploy.error === '') return trouble(`stopped: run "tsuru app-start -a ${name}"`);
   const again = command('update', id, ` -d retry-${deploy.id.slice(-SUFFIX_CHARACTERS)}`);
-  return trouble(cutBetween('not deployed: ', lastLine(deploy.error), `; run ${again} to try again`));
+  return trouble(cutBetween('not deployed: ', deployReason(deploy.error), `; run ${again} to try again`));
 }
 
 /** The update that restarts an outdated unit. Tsuru refuses an update with nothing new in it: no other unit has this name. */
@@ -182,11 +183,4 @@ function trouble(text: string): Assessment {
 
 function degraded(text: string, problems: readonly string[] = [text]): Assessment {
   return { kind: 'degraded', text, problems };
-}
-
-/** Tsuru's report of a deploy is many lines; the reason comes right after this head. */
-function lastLine(error: string): string {
-  const lines = error.split('\n').map((line) => line.trim());
-  const head = lines.findIndex((line) => line.includes('ERROR during deploy'));
-  return lines.slice(head + 1).find((line) => line !== '' && !line.startsWith('****')) ?? 'Tsuru does not say why';
 }

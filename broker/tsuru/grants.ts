@@ -8,8 +8,8 @@ import type { Turns } from './turns.ts';
 
 /** Lets an instance's token read one app. */
 export const READER = 'prometheus-reader';
-const READER_DESCRIPTION = "Read one app's units: granted to the tokens of Prometheus instances";
-const READER_PERMISSION = 'app.read.info';
+export const READER_DESCRIPTION = "Read one app's units: granted to the tokens of Prometheus instances";
+export const READER_PERMISSION = 'app.read.info';
 /** A grant is lost when another role of the same token is changed in the same moment, which is rare. */
 const MOST_ATTEMPTS = 5;
 

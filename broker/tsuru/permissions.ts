@@ -41,3 +41,11 @@ export const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
 
 /** Calls that the broker makes only where no administrator has created the role of instances. */
 export const OPTIONAL_CALLS: readonly string[] = ['role_create', 'role_permission'];
+
+/** What the broker's role is given: each permission that a call needs, without those that another one of them covers. */
+export function brokerPermissions(): readonly string[] {
+  const needed = new Set(
+    Object.entries(PERMISSIONS).flatMap(([call, permissions]) => (OPTIONAL_CALLS.includes(call) ? [] : permissions)),
+  );
+  return [...needed].filter((one) => ![...needed].some((other) => one.startsWith(`${other}.`))).sort();
+}

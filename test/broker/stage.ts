@@ -1,6 +1,7 @@
 // A local Tsuru with the service prometheus and our broker behind it: what tests of the broker start from.
 import { text } from 'node:stream/consumers';
 import { createLog, type Log } from '../../agent/shared/log.ts';
+import { brokerPermissions } from '../../broker/tsuru/permissions.ts';
 import { startBroker, type Broker } from '../../broker/broker.ts';
 import { systemClock, type Clock } from '../../agent/shared/clock.ts';
 import { readConfig, type Config } from '../../broker/config.ts';
@@ -14,12 +15,6 @@ import { httpUnit } from '../support/unit.ts';
 export const AUTH = { username: 'tsuru', password: 'a-password-of-tsuru' } as const;
 const IMAGE = 'shop/prometheus:1';
 export const APP = 'prometheus-my-instance';
-
-/** What a broker's own role needs; without role.create, as an administrator makes the reader's role. */
-const BROKER_PERMISSIONS = [
-  ...['app.create', 'app.read', 'app.update', 'app.deploy', 'app.delete', 'team.token', 'volume'],
-  ...['role.update.assign', 'role.update.dissociate', 'pool.read', 'service.read', 'service-instance.read'],
-];
 
 /** An answer of the stand-in for an instance's agent: a status, or how it misbehaves. */
 export type AgentScript = (asked: {
@@ -167,7 +162,7 @@ async function createBrokerToken(admin: Client, withReader: boolean): Promise<st
     await post('/1.0/roles/prometheus-reader/permissions', { permission: 'app.read.info' }, 200);
   }
   await post('/1.0/roles', { name: 'prometheus-broker', context: 'global' }, 201);
-  await post('/1.0/roles/prometheus-broker/permissions', { permission: BROKER_PERMISSIONS }, 200);
+  await post('/1.0/roles/prometheus-broker/permissions', { permission: brokerPermissions() }, 200);
   const { body } = await post('/1.6/tokens', { token_id: 'prometheus-broker', team: 'ops', expires_in: '0' }, 201);
   await post('/1.6/roles/prometheus-broker/token', { token_id: 'prometheus-broker', context: '' }, 200);
   return (JSON.parse(body) as { token: string }).token;

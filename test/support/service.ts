@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
+import { brokerPermissions } from '../../broker/tsuru/permissions.ts';
 import { webhookOf } from '../../broker/tsuru/webhook.ts';
 import { createClient, type Client, type Form, type Reply } from '../tsuru/client.ts';
 import type { Images } from '../tsuru/images.ts';
@@ -19,12 +20,6 @@ const AUTH = { username: 'tsuru', password: 'the-service-manifest-knows-it' } as
 
 /** A deploy, a start of Prometheus, and a slow machine. */
 const UP_LIMIT_MS = 120_000;
-
-/** What broker/README.md has an administrator grant to the broker. */
-const BROKER_PERMISSIONS = [
-  ...['app.create', 'app.read', 'app.update', 'app.deploy', 'app.delete', 'team.token', 'volume'],
-  ...['role.update.assign', 'role.update.dissociate', 'pool.read', 'service.read', 'service-instance.read'],
-];
 
 /** Images as they were, and that of the instances. `environment` is for their agents, beside what the broker sets. */
 export function withInstances(images: Images, environment: Readonly<Record<string, string>> = {}): Images {
@@ -159,7 +154,7 @@ async function createBrokerToken(admin: Client): Promise<string> {
   await post('/1.0/roles', { name: 'prometheus-reader', context: 'app' }, 201);
   await post('/1.0/roles/prometheus-reader/permissions', { permission: 'app.read.info' }, 200);
   await post('/1.0/roles', { name: 'prometheus-broker', context: 'global' }, 201);
-  await post('/1.0/roles/prometheus-broker/permissions', { permission: BROKER_PERMISSIONS }, 200);
+  await post('/1.0/roles/prometheus-broker/permissions', { permission: brokerPermissions() }, 200);
   const { body } = await post('/1.6/tokens', { token_id: 'prometheus-broker', team: 'ops', expires_in: '0' }, 201);
   await post('/1.6/roles/prometheus-broker/token', { token_id: 'prometheus-broker', context: '' }, 200);
   return (JSON.parse(body) as { token: string }).token;

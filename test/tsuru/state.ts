@@ -124,7 +124,7 @@ export interface State {
   readonly roles: Map<string, Role>;
   readonly tokens: Map<string, Token>;
   readonly users: readonly User[];
-  readonly teams: readonly string[];
+  readonly teams: string[];
   readonly pools: ReadonlyMap<string, Pool>;
   readonly plans: ReadonlyMap<string, Plan>;
   readonly services: Map<string, Service>;
@@ -165,7 +165,7 @@ export function seedState(adminToken: string, seed: Seed): State {
     roles: new Map([['AllowAll', { name: 'AllowAll', contextType: 'global', description: '', permissions: [''] }]]),
     tokens: new Map(),
     users: [{ email: ADMIN_EMAIL, secret: adminToken, grants: [{ role: 'AllowAll', contextValue: '' }] }],
-    teams: seed.teams ?? DEFAULT_TEAMS,
+    teams: [...(seed.teams ?? DEFAULT_TEAMS)],
     pools: new Map((seed.pools ?? DEFAULT_POOLS).map((pool) => [pool.name, pool])),
     plans: seedPlans(),
     services: new Map(),

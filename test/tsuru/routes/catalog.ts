@@ -1,5 +1,7 @@
 import { demand } from '../callers.ts';
-import { json, list, type Route } from '../http.ts';
+import { badRequest, conflict } from '../errors.ts';
+import { CREATED, json, list, type Answer, type Call, type Route } from '../http.ts';
+import { text } from '../input.ts';
 import { covers } from '../permissions.ts';
 import { poolJson } from '../pools.ts';
 import type { World } from '../world.ts';
@@ -9,8 +11,11 @@ const VERSION = '1.23.1';
 /** What an administrator may do with a team, as `tsuru team list` shows it. */
 const TEAM_PERMISSIONS = ['app', 'certissuer', 'team', 'service', 'service-instance', 'volume', 'webhook', 'job'];
 
+const TEAM = /^[a-z][a-z0-9-]{0,39}$/;
+
 /** What there is besides apps: who the caller is, teams, pools, plans. */
-export function catalogRoutes({ state }: World): Route[] {
+export function catalogRoutes(world: World): Route[] {
+  const { state } = world;
   return [
     { method: 'GET', path: '/info', answer: () => json({ version: VERSION }) },
     { method: 'GET', path: '/plans', answer: () => list([...state.plans.values()]) },
@@ -55,6 +60,7 @@ export function catalogRoutes({ state }: World): Route[] {
             .filter(({ permissions }) => permissions.length > 0),
         ),
     },
+    { method: 'POST', path: '/teams', answer: (call) => createTeam(world, call) },
     {
       method: 'GET',
       path: '/pools',
@@ -64,4 +70,17 @@ export function catalogRoutes({ state }: World): Route[] {
       },
     },
   ];
+}
+
+/** Statuses and words are those of Tsuru's sources (api/team.go); no recording has them. */
+async function createTeam({ state, events }: World, { caller, body: { tree } }: Call): Promise<Answer> {
+  demand(caller, 'team.create');
+  const name = text(tree, 'name');
+  await events.run({ kind: 'team.create', target: { type: 'team', value: name }, owner: caller.owner }, () => {
+    if (!TEAM.test(name)) throw badRequest('invalid team name');
+    if (state.teams.includes(name)) throw conflict('team already exists');
+    state.teams.push(name);
+    return Promise.resolve();
+  });
+  return CREATED;
 }

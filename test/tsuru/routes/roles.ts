@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { demand } from '../callers.ts';
 import { badRequest, conflict, forbidden, notFound } from '../errors.ts';
-import { CREATED, OK, type Answer, type Call, type Route } from '../http.ts';
+import { CREATED, json, OK, type Answer, type Call, type Route } from '../http.ts';
 import { text, texts } from '../input.ts';
 import { permissionText, permits, rolePermissions, type Grant, type Role } from '../permissions.ts';
 import type { State } from '../state.ts';
@@ -39,6 +39,21 @@ export function roleRoutes(world: World): Route[] {
         if (state.roles.has(role.name)) throw conflict('role already exists');
         state.roles.set(role.name, { ...role, permissions: [] });
         return CREATED;
+      },
+    },
+    {
+      method: 'GET',
+      path: '/roles/:role',
+      // As Tsuru's sources write it (permission/role.go); no recording has it.
+      answer: ({ caller, params }) => {
+        demand(caller, 'role.update');
+        const role = state.roles.get(params['role'] ?? '');
+        if (role === undefined) throw notFound('role not found');
+        const { name, contextType, description, permissions } = role;
+        return json({
+          ...{ name, context: contextType, Description: description },
+          ...(permissions.length === 0 ? {} : { scheme_names: permissions }),
+        });
       },
     },
     {
