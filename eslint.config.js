@@ -20,11 +20,15 @@ const AGENT_FOLDERS = [
   // What is seen of its scrapes and of what it sends.
   ...['redirects', 'samples', 'failures'],
   // What is told, and shown.
-  ...['report', 'gateway'],
+  ...['page', 'report', 'gateway'],
 ];
 /** In the broker the root has words and types that all use (names, errors, metrics, context), beside what composes; each command composes, too. */
 const BROKER_FOLDERS = ['plans', 'tsuru', 'instances/parts', 'instances', 'reconciler', 'http', 'commands'];
 const BROKER_ROOT = /^(broker|config)\.ts$/;
+
+const BROWSER_GLOBALS = Object.fromEntries(
+  ['CSS', 'DOMParser', 'document', 'fetch', 'location', 'navigator', 'setInterval'].map((name) => [name, 'readonly']),
+);
 
 /** A rule for each folder of a program that says what it may not import. */
 function ordered(program, folders, patterns) {
@@ -116,5 +120,10 @@ export default tseslint.config(
   {
     files: ['**/*.mjs', '**/*.js'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
+  },
+  {
+    // What browsers run.
+    files: ['agent/page/static/*.js'],
+    languageOptions: { sourceType: 'script', globals: BROWSER_GLOBALS },
   },
 );

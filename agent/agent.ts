@@ -85,7 +85,18 @@ export async function startAgent(
     sink: source.sink,
   });
   const isRestored = known !== undefined;
-  const ports = await openPorts({ edges, sources, publisher, sync, poller, source, desired, isRestored, signal });
+  const ports = await openPorts({
+    edges,
+    facts,
+    sources,
+    publisher,
+    sync,
+    poller,
+    source,
+    desired,
+    isRestored,
+    signal,
+  });
 
   /** Its settings and its address come with the first poll: waited for, they need no restart a moment later. */
   async function runOwn(): Promise<void> {

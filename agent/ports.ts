@@ -1,7 +1,11 @@
+import { sampleKey } from './capacity/samples.ts';
 import type { Desired } from './desired.ts';
 import type { Edges } from './edges.ts';
+import type { FactStore } from './facts.ts';
 import { startGateway } from './gateway/gateway.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
+import type { PageFacts } from './page/facts.ts';
+import { createPageQuestions, senderStates } from './report/page-facts.ts';
 import { createGuardedPages, createPages } from './report/pages.ts';
 import type { Poller } from './tsuru/poller.ts';
 import { createPokes } from './tsuru/pokes.ts';
@@ -23,6 +27,7 @@ export interface PortsOptions {
   readonly sync: Prover;
   readonly poller: Poller;
   readonly source: TsuruSource;
+  readonly facts: FactStore;
   readonly desired: () => Desired;
   /** Whether targets of the last run were known at the start. */
   readonly isRestored: boolean;
@@ -39,7 +44,7 @@ export interface Ports {
 
 /** @throws when a port cannot be opened. */
 export async function openPorts(options: PortsOptions): Promise<Ports> {
-  const { edges, sources, publisher, sync, poller, source, isRestored, signal } = options;
+  const { edges, facts, sources, publisher, sync, poller, source, isRestored, signal } = options;
   const { config, supervised, registry, secrets, log, clock, troubles, targetFile } = edges;
   const { health, capacity } = sources;
 
@@ -64,8 +69,32 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
       capacity: capacity?.status(),
       readiness,
       healthOf,
+      samplesOf: (app, unit) => facts.current().capacity?.samples?.get(sampleKey(app, unit)),
       problemsOf: sources.problemsOf,
     });
+  }
+
+  const fromPrometheus = createPageQuestions({
+    ask: edges.prometheus.data,
+    query: (expression) => edges.prometheus.query(expression),
+    wallMs: clock.wallMs,
+    nowMs: clock.nowMs,
+  });
+
+  async function pageFacts(): Promise<PageFacts> {
+    const [now, asked] = await Promise.all([status(), fromPrometheus()]);
+    const { noted } = edges.progress();
+    return {
+      nowMs: clock.wallMs(),
+      status: now,
+      names: noted?.names,
+      plan: noted?.plan,
+      settings: facts.current().settings,
+      troubles: troubles.current(),
+      senders: senderStates(sources.senders.last()),
+      changes: edges.changes(),
+      ...asked,
+    };
   }
 
   const pages = createPages({
@@ -93,7 +122,7 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
           prometheus: config.prometheus.url,
           authorization: supervised?.access.authorization,
           credentials: config.gateway,
-          pages: createGuardedPages(pages, pokes.poke),
+          pages: createGuardedPages({ pages, poke: pokes.poke, facts: pageFacts, secrets }),
           secrets,
           readiness: async () => ({
             targetsKnown: publisher.isOnDisk(),

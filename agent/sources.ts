@@ -15,7 +15,7 @@ import { watchVersion } from './prometheus/api/version-watch.ts';
 import { probe } from './redirects/probe.ts';
 import { createRedirects } from './redirects/redirects.ts';
 import { createRefusals } from './samples/refusals.ts';
-import { createSenders } from './samples/senders.ts';
+import { createSenders, type Senders } from './samples/senders.ts';
 import { survey } from './failures/survey.ts';
 
 /** The sources of facts about Prometheus and its state. */
@@ -23,6 +23,8 @@ export interface Sources {
   readonly health: Health;
   /** Of the own Prometheus. */
   readonly capacity: CapacityWatch | undefined;
+  /** What remote_write does. */
+  readonly senders: Pick<Senders, 'last'>;
   /** Takes a line of Prometheus' log. */
   readonly onLine: (line: LogLine) => void;
   /** Takes that Prometheus stopped a query. */
@@ -78,6 +80,7 @@ export function createSources({ edges, startState, facts, desired, appliers }: S
     onFailure: metrics.failed,
     onFailing: metrics.failing,
   });
+  const senders = createSenders({ troubles, nowMs, onBridged: metrics.bridged });
   const { found } = startState;
   const capacity =
     supervised === undefined || found === undefined || appliers.own === undefined
@@ -109,6 +112,7 @@ export function createSources({ edges, startState, facts, desired, appliers }: S
   return {
     health,
     capacity,
+    senders,
     onLine(line) {
       refusals.onLine(line);
       failures.onLine(line);
@@ -116,7 +120,6 @@ export function createSources({ edges, startState, facts, desired, appliers }: S
     onStopped: failures.onStopped,
     problemsOf: (app) => [...redirects.problemsOf(app), ...refusals.problemsOf(app)],
     async run(signal) {
-      const senders = createSenders({ troubles, nowMs, onBridged: metrics.bridged });
       const isExternal = supervised === undefined;
       await Promise.all([
         redirects.run(signal),

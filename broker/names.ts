@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto';
+import { namesInTag, TAG } from '../agent/shared/own-annotations.ts';
 
 /** Tsuru's limit on names of apps, volumes and tokens. */
 const LONGEST = 40;
 /** 32 bits: what collides by accident is found by the tag, and refused. */
 const HASH_CHARACTERS = 8;
 const ENDS_LIKE_A_HASH = new RegExp(`-[0-9a-f]{${HASH_CHARACTERS}}$`);
-/** What the tag of an instance's parts begins with, before `SERVICE/INSTANCE`. */
-export const TAG = 'prometheus-instance=';
-
 /** What Tsuru takes for an instance of a service. */
 export const INSTANCE_NAME = '^[A-Za-z][-a-zA-Z0-9_]+$';
 const VALID_INSTANCE = new RegExp(INSTANCE_NAME);
@@ -57,12 +55,8 @@ function startOf(name: string): string {
 
 /** Whose a part with these tags is; undefined when it is of no instance. */
 export function ownerOf(tags: readonly string[]): InstanceId | undefined {
-  const owners = tags.filter((tag) => tag.startsWith(TAG)).map((tag) => tag.slice(TAG.length));
-  const owner = owners.find((candidate) => candidate.includes('/'));
-  const slash = owner?.lastIndexOf('/') ?? -1;
-  if (owner === undefined || slash < 1) return undefined;
-  const id = { service: owner.slice(0, slash), instance: owner.slice(slash + 1) };
-  return VALID_INSTANCE.test(id.instance) ? id : undefined;
+  const id = tags.map(namesInTag).find((names) => names !== undefined);
+  return id !== undefined && VALID_INSTANCE.test(id.instance) ? id : undefined;
 }
 
 export function isInstanceName(name: string): boolean {

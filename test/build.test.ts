@@ -23,8 +23,8 @@ describe('what ships', () => {
     await run(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', dist.path]);
     await symlink(join(ROOT, 'node_modules'), join(dist.path, 'node_modules'));
     await mkdir(join(dist.path, 'image', 'rules'), { recursive: true });
-    for (const file of ['image/prometheus.yml', 'image/rules/instance.yml', 'broker/plans.yaml'])
-      await cp(join(ROOT, file), join(dist.path, file));
+    for (const file of ['image/prometheus.yml', 'image/rules/instance.yml', 'broker/plans.yaml', 'agent/page/static'])
+      await cp(join(ROOT, file), join(dist.path, file), { recursive: true });
 
     await using stage = await startStage();
     const host = freeAddress();

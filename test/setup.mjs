@@ -2,6 +2,7 @@
 //   node test/setup.mjs               the npm packages (with the Node 24 that the scripts then run on)
 //   node test/setup.mjs prometheus    and Prometheus with its promtool
 //   node test/setup.mjs stores        and the servers that tests have an instance send to: VictoriaMetrics, Alertmanager
+//   node test/setup.mjs browser       and Chromium, in which tests look at the status page
 //   node test/setup.mjs image         and what builds and runs the image without Docker
 // Words may be combined.
 import { spawnSync } from 'node:child_process';
@@ -87,6 +88,10 @@ function installStores() {
   installDebian('What an instance sends to in tests', programs, programs, otherwise);
 }
 
+function installBrowser() {
+  installDebian('Chromium', ['chromium'], ['chromium'], 'put "chromium" on your PATH');
+}
+
 function installImageTools() {
   const packages = ['buildah', 'podman', 'runc', 'mmdebstrap'];
   installDebian(
@@ -101,4 +106,5 @@ const wanted = process.argv.slice(2);
 installPackages();
 if (wanted.includes('prometheus')) installPrometheus();
 if (wanted.includes('stores')) installStores();
+if (wanted.includes('browser')) installBrowser();
 if (wanted.includes('image')) installImageTools();

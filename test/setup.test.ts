@@ -54,6 +54,13 @@ describe('the set-up of a machine', () => {
     assert.match(tried, /install victoria-metrics prometheus-alertmanager/);
   });
 
+  it('installs the browser that tests look with, or says what to install', async () => {
+    assert.deepEqual(await runSetup({ chromium: 0 }, 'browser'), { exit: 0, text: '' });
+    const { exit, text } = await runSetup({}, 'browser');
+    assert.equal(exit, 1);
+    assert.match(text, /^Chromium is missing: put "chromium" on your PATH/);
+  });
+
   it("shows apt-get's own words where that fails", async () => {
     const { exit, text } = await runSetup({ 'apt-get': 100 });
     assert.equal(exit, 1);

@@ -23,11 +23,12 @@ export function sendRaw(socket: Duplex, page: Page): void {
   });
 }
 
-function headersOf({ type, body }: Page): Headers {
+function headersOf({ type, body, headers }: Page): Headers {
   return {
     ...securityHeaders(false),
     'cache-control': 'no-store',
     'content-length': String(Buffer.byteLength(body)),
     'content-type': type,
+    ...headers,
   };
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { runPage, text } from '../report/server.ts';
+import { partsOf, runPage, text } from '../report/server.ts';
 import { createCheck, INSTANCE_CHALLENGE } from '../shared/basic-auth.ts';
 import { errorText } from '../shared/text.ts';
 import { send } from './answer.ts';
@@ -10,7 +10,7 @@ import type { GatewayOptions } from './options.ts';
 import { repeatedHeader, securityHeaders } from './headers.ts';
 import type { Limits } from './limits.ts';
 import { createQueries } from './queries.ts';
-import { FAILED, pageOf, TOO_SLOW, UNREACHABLE, type RefusalPage } from './refusals.ts';
+import { FAILED, pageOf, readable, TOO_SLOW, UNREACHABLE, type RefusalPage } from './refusals.ts';
 import { routeOf, type Kind } from './routes.ts';
 import { targetOf, type Target } from './request-path.ts';
 
@@ -61,7 +61,7 @@ export function createHandler(
     const page = pageOf(reason);
     // Bytes after an invalid request, or after an unread body, cannot be trusted.
     const isLast = page.status === 400 || hasBody(request);
-    send(response, page, isLast ? { ...headers, connection: 'close' } : headers);
+    send(response, readable(page, request.headers.accept), isLast ? { ...headers, connection: 'close' } : headers);
   }
 
   function holdBack(response: ServerResponse): Promise<void> {
@@ -150,8 +150,9 @@ export function createHandler(
     const { answerMs, stallMs } = limits;
     const asked = { request, target: target.forwarded, body };
     const forwarded: Forwarded = await forwarder.forward(asked, response, { answerMs, transferMs, stallMs });
-    if (forwarded === 'unreachable') send(response, UNREACHABLE);
-    else if (forwarded === 'too_slow') send(response, TOO_SLOW);
+    const { accept } = request.headers;
+    if (forwarded === 'unreachable') send(response, readable(UNREACHABLE, accept));
+    else if (forwarded === 'too_slow') send(response, readable(TOO_SLOW, accept));
   }
 
   async function query(whole: Whole, response: ServerResponse): Promise<void> {
@@ -187,7 +188,7 @@ export function createHandler(
 
   async function ownPage(
     method: 'GET' | 'POST',
-    path: string,
+    { path, forwarded }: Target,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
@@ -199,7 +200,9 @@ export function createHandler(
     const bytes = method === 'POST' ? await read(request, response) : Buffer.alloc(0);
     if (bytes === 'refused') return;
     const body = bytes.toString('utf8');
-    send(response, await runPage(() => page({ authorization: undefined, body }), path, options.secrets, log));
+    const asked = { authorization: undefined, accept: request.headers.accept, query: partsOf(forwarded).query, body };
+    const answered = await runPage(() => page(asked), path, options.secrets, log);
+    send(response, readable(answered, asked.accept));
   }
 
   async function answer(kind: Kind, target: Target, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -214,7 +217,7 @@ export function createHandler(
     if (kind === 'agent') {
       // A status of thousands of units does not fit into the buffers of a connection whose client does not read.
       cutStalled(response, limits.stallMs);
-      return ownPage(request.method === 'POST' ? 'POST' : 'GET', path, request, response);
+      return ownPage(request.method === 'POST' ? 'POST' : 'GET', target, request, response);
     }
     Object.entries(securityHeaders(isPageOfUi)).forEach(([name, value]) => response.setHeader(name, value));
     if (kind === 'live') return live({ request, target, body: undefined }, response);

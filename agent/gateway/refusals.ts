@@ -1,3 +1,6 @@
+import { takesHtml } from '../page/accept.ts';
+import { NOTICE_POLICY } from '../page/assets.ts';
+import { noticePage } from '../page/notice.ts';
 import { text, type Page } from '../report/server.ts';
 
 /** Why a request is refused by the gateway itself: the page that says so. All sentences say what to do instead. */
@@ -24,6 +27,13 @@ export const REFUSAL_REASONS = [...(Object.keys(PAGES) as RefusalPage[]), 'conne
 
 export function pageOf(reason: RefusalPage): Page {
   return PAGES[reason];
+}
+
+/** A page for people in place of a sentence, where the client names HTML. */
+export function readable(page: Page, accept: string | undefined): Page {
+  if (page.status < 400 || !takesHtml(accept)) return page;
+  const headers = { 'content-security-policy': NOTICE_POLICY, vary: 'Accept' };
+  return { status: page.status, type: 'text/html; charset=utf-8', body: noticePage(page.status, page.body), headers };
 }
 
 /** What is answered when Prometheus does not. */

@@ -25,11 +25,10 @@ const READ_OR_POST = [...READ, 'POST'];
  * in bulk), /consoles and /user (files of the server). What is not here is refused.
  */
 const HEALTH = ['/-/healthy', '/-/ready'];
-const AGENT = ['/metrics', '/tsuru/status'];
+const AGENT = ['/', '/metrics', '/tsuru/status', '/tsuru/page.css', '/tsuru/page.js', '/tsuru/icon.svg'];
 const AGENT_POST = ['/tsuru/poll'];
 const LIVE = ['/api/v1/notifications/live'];
 const UI = [
-  '/',
   ...['/alerts', '/config', '/flags', '/graph', '/rules', '/service-discovery', '/starting', '/status', '/targets'],
   ...['/alertmanager-discovery', '/query', '/tsdb-status'],
   ...['/favicon.ico', '/favicon.svg', '/manifest.json', '/version'],

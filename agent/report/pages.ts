@@ -1,5 +1,11 @@
 import type Registry from 'prom-client/lib/registry.js';
 import type { PollOutcome } from '../tsuru/poller.ts';
+import { takesHtml } from '../page/accept.ts';
+import { ASSETS, PAGE_POLICY } from '../page/assets.ts';
+import type { PageFacts } from '../page/facts.ts';
+import { maskPage } from '../page/mask.ts';
+import { statusPage } from '../page/page.ts';
+import { readSelection } from '../page/selection.ts';
 import { BAD_POKE, readPoke, type DetailsAgain } from '../tsuru/pokes.ts';
 import type { Readiness } from '../prometheus/api/health.ts';
 import { json, text, type Page, type Pages } from './server.ts';
@@ -67,12 +73,28 @@ export function createPages(options: PagesOptions): OwnPages {
   };
 }
 
-/** The agent's pages on the guarded port, which has checked the password. */
-export function createGuardedPages(
-  { 'GET /metrics': metrics, 'GET /tsuru/status': status }: OwnPages,
-  poke: (again: DetailsAgain) => void,
-): Pages {
+export interface GuardedPagesOptions {
+  readonly pages: OwnPages;
+  readonly poke: (again: DetailsAgain) => void;
+  readonly facts: () => Promise<PageFacts>;
+  readonly secrets: readonly string[];
+}
+
+/** The agent's pages on the guarded port, which has checked the password. The status is a page for those who name HTML. */
+export function createGuardedPages({ pages, poke, facts, secrets }: GuardedPagesOptions): Pages {
+  const { 'GET /metrics': metrics, 'GET /tsuru/status': asJson } = pages;
+  const status: Pages[string] = async (request) => {
+    const vary = { vary: 'Accept' };
+    if (!takesHtml(request.accept)) return { ...(await asJson(request)), headers: vary };
+    const body = maskPage(statusPage(await facts(), readSelection(request.query)), secrets);
+    const headers = { ...vary, 'content-security-policy': PAGE_POLICY };
+    return { status: 200, type: 'text/html; charset=utf-8', body, headers };
+  };
   return {
+    ...Object.fromEntries(
+      Object.entries(ASSETS).map(([path, asset]) => [`GET ${path}`, () => Promise.resolve({ status: 200, ...asset })]),
+    ),
+    'GET /': status,
     'GET /metrics': metrics,
     'GET /tsuru/status': status,
     'POST /tsuru/poll': ({ body }) => {

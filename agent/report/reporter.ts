@@ -11,6 +11,8 @@ import type { LogLine } from '../prometheus/api/logfmt.ts';
 import { unfinishedQueries } from '../prometheus/process/unfinished-queries.ts';
 import type { SupervisorEvent } from '../prometheus/process/supervisor.ts';
 import type { Log } from '../shared/log.ts';
+import { namesInTag, OWNER_ANNOTATION, PLAN_ANNOTATION } from '../shared/own-annotations.ts';
+import { createRecentChanges, type RecentChanges } from './recent-changes.ts';
 import { listNames } from '../shared/text.ts';
 import type { PublisherEvent } from '../targets/publisher.ts';
 import type { Troubles } from '../system/troubles.ts';
@@ -25,6 +27,8 @@ export interface Progress {
   readonly writtenTargets: number;
   readonly configuration: ConfigurationStatus;
   readonly settingsAcceptedMs?: number;
+  /** What the service has noted on this instance's own app; undefined until Tsuru lists that. */
+  readonly noted?: { readonly plan: string | undefined; readonly names: ReturnType<typeof namesInTag> };
   /** Of the agent's own Prometheus. */
   readonly supervised: {
     readonly startedAtMs?: number;
@@ -78,6 +82,8 @@ export type Report = (event: Event) => void;
 /** Turns what happens in the agent's parts into log lines, metrics and the present problems. */
 export interface Reporter {
   readonly progress: () => Progress;
+  /** What happened of late, the newest first. */
+  readonly changes: RecentChanges['list'];
   readonly report: Report;
 }
 
@@ -89,6 +95,7 @@ export interface ReporterOptions {
 }
 
 export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptions): Reporter {
+  const recent = createRecentChanges(wallMs);
   let progress: Progress = { configuration: {}, writtenTargets: 0, supervised: { crashes: 0, losses: [] } };
 
   /** Begins or ends a problem. */
@@ -107,6 +114,12 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
     const losses = [...supervised.losses, { atMs: wallMs(), text }].slice(0, KEPT_LOSSES);
     progress = { ...progress, supervised: { ...supervised, losses } };
     log.warn(text);
+    recent.add(text);
+  }
+
+  function happened(text: string): void {
+    log.info(text);
+    recent.add(text);
   }
 
   function loseOnFull(text: string): void {
@@ -126,7 +139,10 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
   const told: { readonly [Kind in Event['kind']]: (event: Extract<Event, { readonly kind: Kind }>) => void } = {
     targets({ discovery, changes }) {
       metrics.discovered(discovery);
-      for (const { app, level, text } of changes) log[level]({ app }, text);
+      for (const { app, level, text } of changes) {
+        log[level]({ app }, text);
+        recent.add(text);
+      }
       trouble('unknown', unknownUnits(discovery), "Tsuru tells every app's units again");
     },
     write({ outcome }) {
@@ -200,7 +216,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
         'Prometheus runs the newest configuration',
       );
       if (status.loadedAtMs !== undefined && status.loadedAtMs !== configuration.loadedAtMs)
-        log.info('Prometheus has loaded the configuration');
+        happened('Prometheus has loaded the configuration');
     },
     check({ succeeded }) {
       metrics.checked(succeeded);
@@ -225,7 +241,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       }
       if (outcome.kind === 'accepted') {
         progress = { ...progress, settingsAcceptedMs: wallMs() };
-        log.info('new settings are in force');
+        happened('new settings are in force');
         troubles.end('settings-saved', 'the settings are saved again');
       }
       const problems = outcome.kind === 'refused' ? outcome.problems.join(' ') : undefined;
@@ -259,6 +275,10 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
       trouble('address', problem, 'the address of this instance is one');
     },
     own_app({ app }) {
+      if (app !== undefined) {
+        const { [PLAN_ANNOTATION]: plan, [OWNER_ANNOTATION]: owner = '' } = app.app.annotations;
+        progress = { ...progress, noted: { plan, names: namesInTag(owner) } };
+      }
       const lost =
         'failed to follow its settings, keeping those in force: the service gives its token the role prometheus-reader for it again within a minute, ' +
         'or at once with "tsuru service-instance-update"';
@@ -275,13 +295,14 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
         case 'started':
           progress = { ...progress, supervised: { ...supervised, startedAtMs: wallMs() } };
           log.info({ pid: event.pid, args: event.args }, 'Prometheus is started');
+          recent.add('Prometheus is started');
           break;
         case 'ready':
           log.info({ tookMs: Math.round(event.tookMs) }, 'Prometheus is ready');
           troubles.end('crash', 'Prometheus runs again');
           break;
         case 'restarting':
-          log.info(`Prometheus is restarted: ${event.why}`);
+          happened(`Prometheus is restarted: ${event.why}`);
           break;
         case 'stopped':
           log[event.clean ? 'info' : 'warn'](event.text);
@@ -292,6 +313,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
           // The trouble is reported once; each crash is a line of its own.
           troubles.begin('crash', event.text);
           log.warn({ retryMs: event.retryMs }, `${event.text}; it is started again`);
+          recent.add(event.text);
           break;
         }
         case 'wal_lost':
@@ -326,6 +348,7 @@ export function createReporter({ log, metrics, troubles, wallMs }: ReporterOptio
   };
   return {
     progress: () => progress,
+    changes: recent.list,
     report(event) {
       // Each kind has the function for its own events.
       (told[event.kind] as (told: Event) => void)(event);

@@ -1,5 +1,6 @@
 import type { Target } from '../discovery/discover.ts';
 import type { TargetHealth } from '../prometheus/api/client.ts';
+import type { LeftOutReason } from '../shared/status.ts';
 import { count } from '../shared/text.ts';
 
 /** Who has a scrape that fails, as sentences need it. */
@@ -105,6 +106,25 @@ export function remediesFor(
     });
     return [...told, ...silentProcess(place, all, errors)];
   });
+}
+
+/** What has a unit scraped that is left out; undefined where it comes by itself, or never. */
+export function remedyFor(app: string, process: string, reason: LeftOutReason): string | undefined {
+  const place = { app, process };
+  switch (reason) {
+    case 'stopped':
+      return `start it with "tsuru app-start -a ${app} -p ${process}"`;
+    case 'opted_out':
+      return `scrape it with ${set(place, 'scrape=true')}`;
+    case 'no_port':
+      return `if it has metrics, name their port with ${set(place, 'port=PORT')}`;
+    case 'target_limit':
+      return 'raise the setting with "tsuru service-instance-update --plan-param targets_per_app=NUMBER"';
+    case 'no_capacity':
+      return 'expose less, or choose a larger plan with "tsuru service-instance-update -p PLAN"';
+    default:
+      return undefined;
+  }
 }
 
 function remedyOf(lastError: string): Remedy | undefined {

@@ -27,6 +27,9 @@ export interface Page {
 export interface PageRequest {
   /** The header of this name. */
   readonly authorization: string | undefined;
+  /** The header of this name. */
+  readonly accept: string | undefined;
+  readonly query: URLSearchParams;
   /** '' without one. */
   readonly body: string;
 }
@@ -73,16 +76,16 @@ async function answer(
   secrets: readonly string[],
   log: Log,
 ): Promise<void> {
-  const path = (request.url ?? '/').split('?')[0] ?? '/';
+  const { path, query } = partsOf(request.url ?? '/');
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
   const page = Object.hasOwn(pages, `${method} ${path}`) ? pages[`${method} ${path}`] : undefined;
-  const { authorization } = request.headers;
+  const { authorization, accept } = request.headers;
   const received = await bodyOf(request);
   if (received === 'gone') return;
   const { status, type, body, headers } = await runPage(
     () => {
       if (received === 'too large') return Promise.resolve(text(413, 'The body is too large.'));
-      return page?.({ authorization, ...received }) ?? Promise.resolve(missing(pages, path));
+      return page?.({ authorization, accept, query, ...received }) ?? Promise.resolve(missing(pages, path));
     },
     path,
     secrets,
@@ -96,6 +99,14 @@ async function answer(
     ...headers,
   });
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** The path of a request's target, and its query. */
+export function partsOf(target: string): { readonly path: string; readonly query: URLSearchParams } {
+  const mark = target.indexOf('?');
+  return mark === -1
+    ? { path: target, query: new URLSearchParams() }
+    : { path: target.slice(0, mark), query: new URLSearchParams(target.slice(mark + 1)) };
 }
 
 /** Reads a body to its end, also a larger one: the connection can then be used again. */

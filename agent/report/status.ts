@@ -1,4 +1,4 @@
-import type { AppDiscovery, Discovery, Target } from '../discovery/discover.ts';
+import type { AppDiscovery, Discovery, LeftOut, Target } from '../discovery/discover.ts';
 import { UNIT_LABEL } from '../discovery/labels.ts';
 import type { Readiness } from '../prometheus/api/health.ts';
 import type { TargetHealth } from '../prometheus/api/client.ts';
@@ -6,7 +6,7 @@ import type { SyncStatus } from '../prometheus/sync/sync.ts';
 import type { Progress } from './reporter.ts';
 import type { AppStatus, ProcessStatus, CapacityStatus, Status, UnitStatus } from '../shared/status.ts';
 import { count } from '../shared/text.ts';
-import { remediesFor } from './scrape-remedies.ts';
+import { remediesFor, remedyFor } from './scrape-remedies.ts';
 import { VERSION } from '../shared/version.ts';
 import type { Trouble } from '../system/troubles.ts';
 
@@ -31,6 +31,8 @@ export interface StatusInput {
   readonly capacity: CapacityStatus | undefined;
   readonly readiness: Readiness;
   readonly healthOf: ((app: string, unit: string) => TargetHealth | undefined) | undefined;
+  /** How many samples a target exposes, by app and unit, as far as that is measured. */
+  readonly samplesOf?: ((app: string, unit: string) => number | undefined) | undefined;
   /** What else is wrong with an app's targets, in sentences. */
   readonly problemsOf: (app: string) => readonly string[];
 }
@@ -98,7 +100,7 @@ function processStatus({ startedAtMs, crashes, lastCrash, losses }: Progress['su
 
 function appStatus(
   app: AppDiscovery,
-  { healthOf, problemsOf }: Pick<StatusInput, 'healthOf' | 'problemsOf'>,
+  { healthOf, samplesOf, problemsOf }: Pick<StatusInput, 'healthOf' | 'samplesOf' | 'problemsOf'>,
 ): AppStatus {
   const { name, pool, team } = app.known.app;
   const { unknown } = app.known;
@@ -112,9 +114,9 @@ function appStatus(
     leftOut: app.leftOut.length,
     ...(unknown === undefined ? {} : { unknown: { reason: unknown.reason, since: time(unknown.sinceMs) } }),
     units: [
-      ...app.targets.map((target) => targetStatus(target, health(target))),
+      ...app.targets.map((target) => targetStatus(target, health(target), samplesOf?.(name, labelOf(target)))),
       ...held,
-      ...app.leftOut.map(({ unit, text, reason }) => ({ ...unitOf(unit), leftOut: text, reason })),
+      ...app.leftOut.map((leftOut) => leftOutStatus(name, leftOut)),
     ],
     problems: [
       ...app.problems,
@@ -125,16 +127,26 @@ function appStatus(
   };
 }
 
-function targetStatus(target: Target, health: TargetHealth | undefined): UnitStatus {
+function targetStatus(target: Target, health: TargetHealth | undefined, samples: number | undefined): UnitStatus {
   const told =
     health === undefined
       ? {}
       : {
           health: health.health,
           ...(health.lastError === '' ? {} : { lastError: health.lastError }),
-          ...(health.lastScrape.startsWith('0001') ? {} : { lastScrape: health.lastScrape }),
+          ...(health.lastScrape.startsWith('0001') ? {} : { lastScrape: health.lastScrape, ...durationOf(health) }),
         };
-  return { ...unitOf(target.unit), unit: labelOf(target), address: target.address, ...told };
+  const measured = samples === undefined ? {} : { samples };
+  return { ...unitOf(target.unit), unit: labelOf(target), address: target.address, ...told, ...measured };
+}
+
+function durationOf({ lastScrapeSeconds }: TargetHealth): { readonly scrapeSeconds?: number } {
+  return lastScrapeSeconds === undefined ? {} : { scrapeSeconds: lastScrapeSeconds };
+}
+
+function leftOutStatus(app: string, { unit, text, reason }: LeftOut): UnitStatus {
+  const remedy = remedyFor(app, unit.process, reason);
+  return { ...unitOf(unit), leftOut: text, reason, ...(remedy === undefined ? {} : { remedy }) };
 }
 
 function heldUnit(targets: readonly string[], labels: Readonly<Record<string, string>>): UnitStatus {

@@ -16,6 +16,8 @@ export interface Sender {
   readonly url: string;
   /** Samples that it has taken and not sent. */
   readonly pending: number;
+  /** Samples that could not be sent, and are given up. */
+  readonly failed: number;
   /** The newest sample that was sent, in seconds since 1970; 0 if none was. */
   readonly sentSeconds: number;
 }
@@ -36,11 +38,15 @@ export function readSenders(page: string): SendersPage {
       value,
     ]),
   );
+  const failed = new Map(
+    [...samplesOf(page, `${PREFIX}samples_failed_total`)].map(({ labels, value }) => [keyOf(labels), value]),
+  );
   const senders = [...samplesOf(page, `${PREFIX}samples_pending`)].map(({ labels, value }) => ({
     key: keyOf(labels),
     name: labels.get('remote_name') ?? '',
     url: labels.get('url') ?? '',
     pending: value,
+    failed: failed.get(keyOf(labels)) ?? 0,
     sentSeconds: sent.get(keyOf(labels)) ?? 0,
   }));
   const appended = [...samplesOf(page, 'prometheus_tsdb_head_samples_appended_total')];
@@ -72,12 +78,15 @@ export interface SendersOptions {
 /** Warns of each sender of remote_write that is late, before the samples that it has not sent are gone from the WAL. */
 export interface Senders {
   onMetrics(page: SendersPage, wal: WalFlags): void;
+  /** What they were seen to do last; undefined before the first look. */
+  readonly last: () => SendersPage | undefined;
 }
 
 export function createSenders({ troubles, nowMs, onBridged }: SendersOptions): Senders {
   /** Since when each sender has samples that wait. */
   let waiting: ReadonlyMap<string, number> = new Map();
   let late: ReadonlyMap<string, string> = new Map();
+  let last: SendersPage | undefined;
   let before: { appended: number; atMs: number } | undefined;
 
   /** Samples a second since the last look. The most there can be while that is not known. */
@@ -90,7 +99,10 @@ export function createSenders({ troubles, nowMs, onBridged }: SendersOptions): S
   }
 
   return {
-    onMetrics({ senders, newestSeconds, appended }, wal) {
+    last: () => last,
+    onMetrics(page, wal) {
+      const { senders, newestSeconds, appended } = page;
+      last = page;
       const atMs = nowMs();
       const outage = outageBridged({ ...wal, samplesPerSecond: rateOf(appended, atMs) });
       onBridged(outage.leastMs);

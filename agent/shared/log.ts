@@ -29,9 +29,17 @@ function inJson(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
+/** What is shown in place of a secret. */
+export const SECRET_SHOWN = '<secret>';
+
+/** Whether a secret is long enough to be blanked out. */
+export function isSecret({ length }: string): boolean {
+  return length >= SHORTEST_SECRET;
+}
+
 /** A text in which each secret is blanked out. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
   return secrets
-    .filter(({ length }) => length >= SHORTEST_SECRET)
-    .reduce((rest, secret) => rest.replaceAll(secret, '<secret>').replaceAll(inJson(secret), '<secret>'), text);
+    .filter(isSecret)
+    .reduce((rest, secret) => rest.replaceAll(secret, SECRET_SHOWN).replaceAll(inJson(secret), SECRET_SHOWN), text);
 }

@@ -106,6 +106,10 @@ export interface TargetStatus extends UnitFacts {
   readonly health?: (typeof HEALTHS)[number];
   readonly lastError?: string;
   readonly lastScrape?: string;
+  /** How long that took. */
+  readonly scrapeSeconds?: number;
+  /** How many samples it exposes, as last measured. */
+  readonly samples?: number;
 }
 
 /** As Prometheus writes it. */
@@ -114,6 +118,8 @@ export const HEALTHS = ['up', 'down', 'unknown'] as const;
 export interface LeftOutStatus extends UnitFacts {
   readonly leftOut: string;
   readonly reason: LeftOutReason;
+  /** What has it scraped, with the command; not there where time alone does, or nothing. */
+  readonly remedy?: string;
 }
 
 /** What there is, and how much of it is taken. */

@@ -1,17 +1,10 @@
+import { OWNER_ANNOTATION } from '../../agent/shared/own-annotations.ts';
 import type { Context } from '../context.ts';
 import { bindsText, changeBinds } from '../instances/binds-annotation.ts';
-import {
-  instanceTurn,
-  isOwn,
-  operationOn,
-  ownApp,
-  OWNER_ANNOTATION,
-  type Operation,
-} from '../instances/parts/instance.ts';
 import { restoreApp } from '../instances/restore-app.ts';
 import { restoreSettings } from '../instances/restore-settings.ts';
 import { restoreToken, restoreVariables } from '../instances/restore.ts';
-import { planNameOf } from '../instances/parts/instance.ts';
+import { instanceTurn, isOwn, operationOn, ownApp, planNameOf, type Operation } from '../instances/parts/instance.ts';
 import { removeToken } from '../instances/parts/token.ts';
 import { removeVolume, restoreVolume } from '../instances/parts/volume.ts';
 import type { Act } from './act.ts';

@@ -19,6 +19,8 @@ export interface TargetHealth {
   readonly lastError: string;
   /** As Prometheus writes it; the year 1 when there was none yet. */
   readonly lastScrape: string;
+  /** How long that took; undefined if it does not say. */
+  readonly lastScrapeSeconds?: number;
   /** Its scrape job. */
   readonly pool: string;
   /** The labels before relabelling. */
@@ -69,6 +71,9 @@ export interface PrometheusClient {
   close(): Promise<void>;
 }
 
+/** The `data` of an answer of its API, for questions that have a file of their own. */
+export type AskData = (path: string) => Promise<Readonly<Record<string, unknown>>>;
+
 /** Prometheus answered that it did not reload, and why. */
 export class ReloadRefused extends Error {
   override readonly name = 'ReloadRefused';
@@ -88,7 +93,7 @@ export interface PrometheusClientOptions {
 export function createPrometheusClient(
   url: URL,
   { absence = () => undefined, access }: PrometheusClientOptions = {},
-): PrometheusClient {
+): PrometheusClient & { readonly data: AskData } {
   const headers = access === undefined ? {} : { authorization: access.authorization };
   const http = createHttpClient({
     url,
@@ -134,6 +139,7 @@ export function createPrometheusClient(
   }
 
   return {
+    data,
     async ready() {
       const reason = absence();
       if (reason !== undefined) throw new Error(reason);
@@ -168,10 +174,12 @@ export function createPrometheusClient(
 function readTarget(raw: unknown, index: number): TargetHealth {
   const target = asObject(raw, `activeTargets[${index}]`);
   const health = target['health'];
+  const seconds = target['lastScrapeDuration'];
   return {
     health: health === 'up' || health === 'down' ? health : 'unknown',
     lastError: asOptionalText(target['lastError'], 'lastError'),
     lastScrape: asOptionalText(target['lastScrape'], 'lastScrape'),
+    ...(typeof seconds === 'number' ? { lastScrapeSeconds: seconds } : {}),
     pool: asOptionalText(target['scrapePool'], 'scrapePool'),
     discovered: asObject(target['discoveredLabels'], 'discoveredLabels'),
   };

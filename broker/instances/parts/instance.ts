@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AUTHORITIES_VARIABLE } from '../../../agent/shared/authorities.ts';
+import { OWNER_ANNOTATION, PLAN_ANNOTATION } from '../../../agent/shared/own-annotations.ts';
 import { SETTINGS_ANNOTATION } from '../../../agent/shared/settings/settings.ts';
 import type { Context } from '../../context.ts';
 import { BrokerError } from '../../errors.ts';
@@ -15,8 +16,7 @@ export const MOUNT_POINT = '/prometheus';
 export const MANAGED_BY = 'prometheus-service';
 export const USERNAME = 'prometheus';
 
-/** The plan in force, and whether binds give variables: what cannot be read off the app. */
-const PLAN_ANNOTATION = 'prometheus-service/plan';
+/** Whether binds give variables: what, as the plan, cannot be read off the app. */
 const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
 /**
  * A digest of the three that are in force. It tells what the broker has accepted from what somebody edited, and from what Tsuru stores although
@@ -24,8 +24,6 @@ const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
  */
 const ACCEPTED_ANNOTATION = 'prometheus-service/accepted';
 const DIGEST_CHARACTERS = 16;
-/** The owner of the app, as in its tag, which its team may replace. */
-export const OWNER_ANNOTATION = 'prometheus-service/instance';
 /** Tsuru keeps the events of a removed app: the last deploy of an earlier one of the same name. */
 const EARLIER_DEPLOY_ANNOTATION = 'prometheus-service/earlier-deploy';
 /**

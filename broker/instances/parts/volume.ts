@@ -6,7 +6,8 @@ import { unsuitableVolumePlan } from '../../plans/volume-plan.ts';
 import type { Volume, VolumeSpec } from '../../tsuru/volume.ts';
 import { isDefinitiveAnswer, mayBeThere } from '../../tsuru/failures.ts';
 import type { Made } from './app.ts';
-import { ownerOf, TAG, type InstanceId } from '../../names.ts';
+import { TAG } from '../../../agent/shared/own-annotations.ts';
+import { ownerOf, type InstanceId } from '../../names.ts';
 import { belongsToSomebodyElse, MOUNT_POINT, type Operation } from './instance.ts';
 
 /** Whose a volume is: volumes have no tags, and an option that the plugin does not know means nothing to it. */

@@ -73,9 +73,8 @@ describe('the gateway in front of a real Prometheus', () => {
   });
 
   it('shows every page and file that the UI asks for', async () => {
-    const home = await guarded.get('/');
-    assert.equal(home.status, 302);
-    const start = String(home.headers['location']);
+    const { headers: home } = await request(`${prometheus.url}/`);
+    const start = String(home['location']);
     const seen = new Map<string, number>();
     const links = [start];
     for (let path = links.shift(); path !== undefined; path = links.shift()) {

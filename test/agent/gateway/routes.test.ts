@@ -6,7 +6,6 @@ import { targetOf } from '../../../agent/gateway/request-path.ts';
 
 describe('the routes of the gateway', () => {
   for (const [path, kind] of [
-    ['/', 'ui'],
     ['/query', 'ui'],
     ['/graph', 'ui'],
     ['/classic/graph', 'ui'],
@@ -22,8 +21,10 @@ describe('the routes of the gateway', () => {
     ['/api/v1/label/caf%C3%A9/values', 'query'],
     ['/federate', 'query'],
     ['/api/v1/notifications/live', 'live'],
+    ['/', 'agent'],
     ['/metrics', 'agent'],
     ['/tsuru/status', 'agent'],
+    ['/tsuru/page.css', 'agent'],
     ['/-/ready', 'health'],
   ] as const) {
     it(`have ${path} as ${kind}, with GET and HEAD`, () => {

@@ -42,7 +42,6 @@ const REQUESTS: readonly (readonly [what: string, line: string, more?: string, b
   ['HEAD of a query', 'HEAD /api/v1/query?query=1'],
   ['HEAD of federation', 'HEAD /federate?match[]=up'],
   ['HEAD of the API', 'HEAD /api/v1/status/buildinfo'],
-  ['HEAD of the home page', 'HEAD /'],
   ['HEAD of a page', 'HEAD /graph'],
   ['HEAD of a classic page', 'HEAD /classic/graph'],
   ['HEAD of a file', 'HEAD /favicon.ico'],

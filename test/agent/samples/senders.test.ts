@@ -91,7 +91,7 @@ describe('a sender of remote_write', () => {
   });
 
   it('reports lost samples once there are some', () => {
-    const sender = { key: '', name: '0a1b2c', url: URL_WITH_SECRET, pending: 1, sentSeconds: 0 };
+    const sender = { key: '', name: '0a1b2c', url: URL_WITH_SECRET, pending: 1, failed: 0, sentSeconds: 0 };
     const outage = { leastMs: 30 * MINUTE_MS, mostMs: 60 * MINUTE_MS };
     assert.equal(
       lateText(sender, 40 * MINUTE_MS, outage),

@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BINDS_ANNOTATION } from '../../../agent/shared/binds.ts';
-import {
-  annotationsOf,
-  AUTHORITIES,
-  MAKER_ANNOTATION,
-  OWNER_ANNOTATION,
-  VARIABLES,
-} from '../../../broker/instances/parts/instance.ts';
+import { OWNER_ANNOTATION } from '../../../agent/shared/own-annotations.ts';
+import { annotationsOf, AUTHORITIES, MAKER_ANNOTATION, VARIABLES } from '../../../broker/instances/parts/instance.ts';
 import { namesOf } from '../../../broker/names.ts';
 import type { Plan } from '../../../broker/plans/plan.ts';
 import { describeAct, type Act } from '../../../broker/reconciler/act.ts';

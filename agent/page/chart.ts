@@ -1,0 +1,37 @@
+import type { Usage } from './facts.ts';
+import { html, type Html } from './html.ts';
+import { bytesText, spanText } from './words.ts';
+
+const WIDTH = 240;
+const HEIGHT = 48;
+
+/** A line of usage below its limit. Nothing in it has a style: what it looks like is in the stylesheet. */
+export function usageChart(usage: readonly Usage[], limitBytes: number): Html | undefined {
+  const [first] = usage;
+  const last = usage.at(-1);
+  if (first === undefined || last === undefined || last.atMs <= first.atMs) return undefined;
+  const most = Math.max(limitBytes, ...usage.map(({ bytes }) => bytes));
+  const place = ({ atMs, bytes }: Usage): string => {
+    const x = ((atMs - first.atMs) / (last.atMs - first.atMs)) * WIDTH;
+    return `${x.toFixed(1)},${heightOf(bytes, most)}`;
+  };
+  const line = usage.map(place).join(' ');
+  const title = `Storage used in the last ${spanText(last.atMs - first.atMs)}: from ${bytesText(first.bytes)} to ${bytesText(last.bytes)} of ${bytesText(limitBytes)}`;
+  return html`<svg
+    class="chart"
+    viewBox="0 0 ${WIDTH} ${HEIGHT}"
+    preserveAspectRatio="none"
+    role="img"
+    aria-label="${title}"
+  >
+    <title>${title}</title>
+    <polygon class="area" points="0,${HEIGHT} ${line} ${WIDTH},${HEIGHT}" />
+    <polyline class="line" points="${line}" />
+    <line class="limit" x1="0" x2="${WIDTH}" y1="${heightOf(limitBytes, most)}" y2="${heightOf(limitBytes, most)}" />
+  </svg>`;
+}
+
+/** A pixel from the top at most, so that a line at the limit is seen whole. */
+function heightOf(bytes: number, most: number): string {
+  return (HEIGHT - 1 - (bytes / Math.max(1, most)) * (HEIGHT - 2)).toFixed(1);
+}
