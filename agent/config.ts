@@ -58,6 +58,9 @@ const BASE_CONFIG = fileURLToPath(new URL('../image/prometheus.yml', import.meta
 /** The alerts about the instance itself, of this program. */
 export const INSTANCE_RULES = fileURLToPath(new URL('../image/rules/instance.yml', import.meta.url));
 
+/** The folder of the dashboards for Grafana, of this program. */
+export const DASHBOARDS = fileURLToPath(new URL('../image/dashboards/', import.meta.url));
+
 export const VARIABLES = [
   {
     name: 'TSURU_HOST',

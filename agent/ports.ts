@@ -1,4 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { sampleKey } from './capacity/samples.ts';
+import { DASHBOARDS } from './config.ts';
 import type { Desired } from './desired.ts';
 import type { Edges } from './edges.ts';
 import type { FactStore } from './facts.ts';
@@ -6,11 +9,12 @@ import { startGateway } from './gateway/gateway.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
 import type { PageFacts } from './page/facts.ts';
 import { createPageQuestions, senderStates } from './report/page-facts.ts';
+import { createGrafanaPages } from './report/grafana.ts';
 import { createGuardedPages, createPages } from './report/pages.ts';
 import type { Poller } from './tsuru/poller.ts';
 import { createPokes } from './tsuru/pokes.ts';
 import type { Prover } from './prometheus/sync/sync.ts';
-import { serve } from './report/server.ts';
+import { serve, type Pages } from './report/server.ts';
 import type { Sources } from './sources.ts';
 import { createCheck } from './shared/basic-auth.ts';
 import { fingerprintOf } from './shared/fingerprint.ts';
@@ -19,6 +23,9 @@ import type { Status } from './shared/status.ts';
 import { statusOf } from './report/status.ts';
 import type { Publisher } from './targets/publisher.ts';
 import type { TsuruSource } from './tsuru-source.ts';
+
+/** What Grafana calls an instance that is no app of Tsuru's. */
+const UNNAMED = 'prometheus';
 
 export interface PortsOptions {
   readonly edges: Edges;
@@ -110,6 +117,17 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
       return { outcome, targets: publisher.current()?.groups.length ?? 0 };
     },
   });
+  const grafanaPages = (username: string): Pages =>
+    createGrafanaPages({
+      datasource: () => ({
+        app: config.ownApp ?? UNNAMED,
+        url: facts.current().address,
+        username,
+        scrapeIntervalMs: options.desired().scrape.intervalMs,
+      }),
+      names: () => edges.progress().noted?.names,
+      dashboard: (name) => readFile(join(DASHBOARDS, `${name}.json`), 'utf8'),
+    });
   const pokes = createPokes({ poll: (again) => poller.pollNow(again), clock, signal });
   const server = await serve(pages, config.listen, secrets, log);
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: targetFile.path }, 'the agent follows Tsuru');
@@ -122,7 +140,10 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
           prometheus: config.prometheus.url,
           authorization: supervised?.access.authorization,
           credentials: config.gateway,
-          pages: createGuardedPages({ pages, poke: pokes.poke, facts: pageFacts, secrets }),
+          pages: {
+            ...createGuardedPages({ pages, poke: pokes.poke, facts: pageFacts, secrets }),
+            ...grafanaPages(config.gateway.username),
+          },
           secrets,
           readiness: async () => ({
             targetsKnown: publisher.isOnDisk(),

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { basicHeader } from '../agent/shared/basic-auth.ts';
 import { askBroker, environmentOf, startStage } from './broker/stage.ts';
 import { freeAddress } from './support/address.ts';
+import { GATEWAY } from './support/agent.ts';
 import { temporaryFolder } from './support/folder.ts';
 import { startProgram } from './support/program.ts';
 import { until } from './support/until.ts';
@@ -16,15 +18,23 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 const run = promisify(execFile);
 
+/** What "npm run build" copies beside what it compiles. */
+const SHIPPED = [
+  ...['prometheus.yml', 'rules/instance.yml', 'dashboards/app.json', 'dashboards/instance.json'].map(
+    (file) => `image/${file}`,
+  ),
+  'broker/plans.yaml',
+  'agent/page/static',
+];
+
 describe('what ships', () => {
   it('compiled, follows an app and serves Tsuru as the source does', async () => {
     await using dist = await temporaryFolder();
     const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
     await run(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', dist.path]);
     await symlink(join(ROOT, 'node_modules'), join(dist.path, 'node_modules'));
-    await mkdir(join(dist.path, 'image', 'rules'), { recursive: true });
-    for (const file of ['image/prometheus.yml', 'image/rules/instance.yml', 'broker/plans.yaml', 'agent/page/static'])
-      await cp(join(ROOT, file), join(dist.path, file), { recursive: true });
+    for (const folder of ['rules', 'dashboards']) await mkdir(join(dist.path, 'image', folder), { recursive: true });
+    for (const file of SHIPPED) await cp(join(ROOT, file), join(dist.path, file), { recursive: true });
 
     await using stage = await startStage();
     const host = freeAddress();
@@ -41,9 +51,16 @@ describe('what ships', () => {
 
     await using world = await startWorld({ images: silentImages });
     await world.bindNew('my-app', 2);
-    const agent = await world.startAgent({ main: join(dist.path, 'agent', 'main.js') });
+    const address = freeAddress();
+    const agent = await world.startAgent({
+      main: join(dist.path, 'agent', 'main.js'),
+      env: { ...GATEWAY, AGENT_GATEWAY_ADDRESS: address },
+    });
     const prometheus = await world.startPrometheus();
     await until('2 targets in sync', async () => (await agent.status()).sync.inSync);
     assert.equal((await prometheus.targets()).length, 2);
+    const authorization = basicHeader({ username: GATEWAY.GATEWAY_USERNAME, password: GATEWAY.GATEWAY_PASSWORD });
+    const dashboard = await fetch(`http://${address}:8888/tsuru/grafana/app.json`, { headers: { authorization } });
+    assert.match(await dashboard.text(), /"uid": "tsuru-app"/);
   });
 });

@@ -25,7 +25,10 @@ const READ_OR_POST = [...READ, 'POST'];
  * in bulk), /consoles and /user (files of the server). What is not here is refused.
  */
 const HEALTH = ['/-/healthy', '/-/ready'];
-const AGENT = ['/', '/metrics', '/tsuru/status', '/tsuru/page.css', '/tsuru/page.js', '/tsuru/icon.svg'];
+const AGENT = [
+  ...['/', '/metrics', '/tsuru/status', '/tsuru/page.css', '/tsuru/page.js', '/tsuru/icon.svg'],
+  ...['datasource.yaml', 'dashboards.yaml', 'app.json', 'instance.json'].map((file) => `/tsuru/grafana/${file}`),
+];
 const AGENT_POST = ['/tsuru/poll'];
 const LIVE = ['/api/v1/notifications/live'];
 const UI = [

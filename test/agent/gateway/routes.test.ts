@@ -25,6 +25,8 @@ describe('the routes of the gateway', () => {
     ['/metrics', 'agent'],
     ['/tsuru/status', 'agent'],
     ['/tsuru/page.css', 'agent'],
+    ['/tsuru/grafana/datasource.yaml', 'agent'],
+    ['/tsuru/grafana/app.json', 'agent'],
     ['/-/ready', 'health'],
   ] as const) {
     it(`have ${path} as ${kind}, with GET and HEAD`, () => {
@@ -64,6 +66,7 @@ describe('the routes of the gateway', () => {
     '/api/v1/label/a/b/values',
     '/api/v1/LABELS',
     '/static/',
+    '/tsuru/grafana/',
     '/unknown',
     'toString',
   ]) {
