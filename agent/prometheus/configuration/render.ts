@@ -4,6 +4,7 @@ import { formatBytes } from '../../shared/settings/bytes.ts';
 import type { Authentication } from '../../shared/settings/endpoint.ts';
 import type { Headers } from '../../shared/settings/headers.ts';
 import { REPLICA_LABEL } from '../../shared/settings/labels.ts';
+import { patternOf } from '../../shared/settings/metric-names.ts';
 import { splitBySampleLimit } from '../../discovery/sample-limits.ts';
 import type { Settings } from '../../shared/settings/schema.ts';
 import { asArray, asObject, asOptionalArray, ShapeError, type JsonObject } from '../../shared/shape.ts';
@@ -114,6 +115,7 @@ function renderJob(job: JsonObject, options: RenderOptions): readonly JsonObject
         file_sd_configs: [{ files: [targetsFile], refresh_interval: `${refreshSeconds}s` }],
         ...(settings.samplesPerScrape === 0 ? {} : { sample_limit: settings.samplesPerScrape }),
         ...bodyLimit(options),
+        ...droppedMetrics(job, options),
         ...(features.fallbackProtocol ? { fallback_scrape_protocol: FALLBACK_PROTOCOL } : {}),
       });
     case 'prometheus':
@@ -131,6 +133,14 @@ function renderJob(job: JsonObject, options: RenderOptions): readonly JsonObject
     default:
       return [job];
   }
+}
+
+/** Behind what the base has, which may rename metrics. */
+function droppedMetrics(job: JsonObject, { settings: { dropMetrics } }: RenderOptions): JsonObject {
+  if (dropMetrics.length === 0) return {};
+  const base = asOptionalArray(job['metric_relabel_configs'], 'metric_relabel_configs');
+  const drop = { source_labels: ['__name__'], regex: patternOf(dropMetrics), action: 'drop' };
+  return { metric_relabel_configs: [...base, drop] };
 }
 
 /** That of the settings, or what the most samples take if that is less. */

@@ -1,6 +1,7 @@
 import { alertmanagers, type Alertmanager } from './alertmanagers.ts';
 import { bytes, choice, duration, wholeNumber, type Kind } from './kinds.ts';
 import { labels, type Labels } from './labels.ts';
+import { metricNames } from './metric-names.ts';
 import { remoteWrite, type RemoteWrite } from './remote-write.ts';
 import { rules } from './rules.ts';
 
@@ -23,6 +24,8 @@ export interface Settings {
   readonly samplesPerScrape: number;
   /** 0: no limit. */
   readonly bodySizeLimitBytes: number;
+  /** Names of metrics that are not stored, with `*` for any characters. */
+  readonly dropMetrics: readonly string[];
   readonly queryMaxSamples: number;
   readonly queryTimeoutMs: number;
   /** `tmpfs`: in memory; `ephemeral`: on the node's disk. Both go with the unit. */
@@ -171,6 +174,15 @@ export const SCHEMA: Schema = {
     kind: bytes('1KB', '10GB', '0 is unlimited'),
     fallback: () => 0,
     default: '0',
+  },
+  dropMetrics: {
+    name: 'drop_metrics',
+    alsoCalled: ['metric_relabel_configs', 'drop'],
+    meaning:
+      'metrics of apps that are not stored: names, with `*` for any characters, such as `go_*,http_request_duration_seconds_bucket`',
+    kind: metricNames,
+    fallback: () => [],
+    default: 'none',
   },
   queryMaxSamples: {
     name: 'query_max_samples',

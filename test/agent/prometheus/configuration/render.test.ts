@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { load } from 'js-yaml';
 import { renderConfig, type RenderOptions } from '../../../../agent/prometheus/configuration/render.ts';
 import { headerProblem, variablesOf } from '../../../../agent/prometheus/configuration/secret-files.ts';
@@ -99,6 +100,25 @@ describe('the rendered configuration', () => {
     assert.deepEqual(await limitsOf({ mostSamples: 7_703 }), ['4MB']);
     assert.deepEqual(await limitsOf({ mostSamples: 7_703, settings: ALL }), ['4MB']);
     assert.deepEqual(await limitsOf({ mostSamples: 77_030, settings: ALL }), ['10MB']);
+  });
+
+  it('drops the metrics that the settings name, behind what the base relabels, in the jobs of apps only', async () => {
+    const dropping = settings({ drop_metrics: 'http_*_bucket host.name go_*,go_*' });
+    const { scrape_configs: jobs } = await rendered({ settings: dropping, mostSamples: 100_000 });
+    const drop = { source_labels: ['__name__'], regex: 'go_.*|host\\.name|http_.*_bucket', action: 'drop' };
+    for (const job of jobs) {
+      const isOfApps = String(job['job_name']).startsWith('tsuru-apps');
+      const relabels = job['metric_relabel_configs'] as readonly unknown[] | undefined;
+      assert.deepEqual(relabels?.some((one) => isDeepStrictEqual(one, drop)) ?? false, isOfApps);
+    }
+    const base = (await readFile(BASE, 'utf8')).replace(
+      'relabel_configs:',
+      'metric_relabel_configs: [{action: labeldrop, regex: x}]\n    relabel_configs:',
+    );
+    const [apps] = (
+      load(renderConfig(base, { ...OPTIONS, settings: dropping })) as { scrape_configs: Record<string, unknown>[] }
+    ).scrape_configs;
+    assert.deepEqual(apps?.['metric_relabel_configs'], [{ action: 'labeldrop', regex: 'x' }, drop]);
   });
 
   it('has what the settings say, and its secrets only as files', async () => {

@@ -95,6 +95,18 @@ describe('what is wrong with a setting', () => {
     ]);
   });
 
+  it('is reported of metrics to drop', () => {
+    const names = 'names of metrics, with * for any characters, such as go_*,http_request_duration_seconds_bucket.';
+    check('drop_metrics', [
+      ['a,b-c', ` has b-c, which is no name: it must be ${names}`],
+      ['go_.+', ` has go_.+, which is no name: it must be ${names}`],
+      ['9a', ` has 9a, which is no name: it must be ${names}`],
+      [[''], ` has "", which is no name: it must be ${names}`],
+      [{ a: 'b' }, ` cannot be a map: it must be ${names}`],
+      ['**', ' has *, which would drop everything: unbind the apps instead.'],
+    ]);
+  });
+
   it('is reported of external labels', () => {
     check('external_labels', [
       ['a=b,a=c', ' has a twice: give it once.'],

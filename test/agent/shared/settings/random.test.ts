@@ -105,6 +105,7 @@ const validInput = fc.record(
     alertmanagers: fc.uniqueArray(alertmanager, { selector: (one) => new URL(one.url).href, maxLength: 3 }),
     remote_write: fc.uniqueArray(remote, { selector: (one) => new URL(one.url).href, maxLength: 3 }),
     targets_per_app: fc.integer({ min: 1, max: 100_000 }),
+    drop_metrics: fc.array(fc.stringMatching(/^[a-z_:][a-z0-9_:.]{0,5}[*]?$/), { maxLength: 3 }),
     samples_per_scrape: fc.integer({ min: 0, max: 100_000_000 }),
     query_max_samples: fc.integer({ min: 1_000, max: 1_000_000_000 }),
   },

@@ -45,6 +45,7 @@ describe('settings', () => {
         scrapeIntervalMs: 15_000,
         scrapeTimeoutMs: 10_000,
         evaluationIntervalMs: 15_000,
+        dropMetrics: [],
         externalLabels: {},
         instanceAlerts: 'on',
         alertmanagers: [],
