@@ -14,8 +14,16 @@ type Told = readonly (readonly [unit: string, health: TargetHealth['health'], ad
 /** The health of units of `shop` as an agent sees it, of a server that tells its targets as Prometheus does. */
 async function startHealth(t: TestContext) {
   const world = { told: [] as Told, nowMs: 0, asked: 0 };
-  const server = createServer((_request, response) => {
+  const server = createServer((request, response) => {
     world.asked += 1;
+    if (request.url?.startsWith('/api/v1/query?') === true) {
+      const result = world.told.map(([instance, health]) => ({
+        metric: { tsuru_app: 'shop', instance },
+        value: [0, health === 'up' ? '1' : '0'],
+      }));
+      response.end(JSON.stringify({ status: 'success', data: { result } }));
+      return;
+    }
     const activeTargets = world.told.map(([unit, health, address = `${unit}:80`]) => ({
       ...{ health, lastError: '', lastScrape: '0001-01-01T00:00:00Z' },
       discoveredLabels: { [APP_LABEL]: 'shop', [UNIT_LABEL]: unit, __address__: address },
@@ -54,8 +62,17 @@ it('the health of few targets is asked for again after seconds, that of many aft
   assert.equal(await of('u1', 2_000), 'down');
   world.nowMs += SECOND_MS;
   assert.equal(await of('u1', 2_000), 'up');
-  assert.equal(await of('u1', 2_001), undefined);
   assert.equal(world.asked, 3);
+});
+
+it('of very many targets it is only told whether each is up', async (t) => {
+  const { world, of } = await startHealth(t);
+  world.told = [
+    ['u1', 'up'],
+    ['u2', 'down'],
+  ];
+  assert.deepEqual(await Promise.all(['u1', 'u2', 'u3'].map((unit) => of(unit, 2_001))), ['up', 'down', undefined]);
+  assert.equal(world.asked, 1);
 });
 
 it('a target that waits for its first scrape in another job keeps its health, for some time and at its address', async (t) => {
