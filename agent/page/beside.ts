@@ -1,7 +1,6 @@
 import type { Settings } from '../shared/settings/schema.ts';
 import type { FiringAlert, PageFacts, SenderState, Told } from './facts.ts';
 import { html, type Content, type Html } from './html.ts';
-import { selector, type Links } from './links.ts';
 import { counted, numberText, sentence, sinceText, spanText, timeOf } from './words.ts';
 
 /** So far behind is usual: samples are sent in batches. */
@@ -90,46 +89,7 @@ export function changesCard({ changes, nowMs }: PageFacts): Html {
   </section>`;
 }
 
-/** The metrics with the most series, what they cost, and what ends that. */
-export function metricsCard({ metrics, status: { capacity } }: PageFacts, links: Links): Html {
-  return card('metrics', 'Metrics with the most series', metrics, ({ series, top }) => {
-    const shareOf = (part: number): number => (series === 0 ? 0 : (part / series) * 100);
-    return top.length === 0
-      ? html`<p class="empty">There are no series yet.</p>`
-      : html`<table role="table" class="rows metrics">
-            <caption class="hidden">
-              Metrics with the most series
-            </caption>
-            <thead role="rowgroup">
-              <tr role="row">
-                <th role="columnheader" scope="col">Metric</th>
-                <th role="columnheader" scope="col">Series</th>
-                <th role="columnheader" scope="col">Share</th>
-              </tr>
-            </thead>
-            <tbody role="rowgroup">
-              ${top.map(
-                ({ name, series: part }) =>
-                  html`<tr role="row">
-                    <td role="cell">
-                      <a
-                        href="${links.query(`sum by (tsuru_app) (count_over_time(${selector(name, {})}[5m]))`, 'table')}"
-                        >${name}</a
-                      >
-                    </td>
-                    <td role="cell" class="number">${numberText(part)}</td>
-                    <td role="cell" class="number">${shareOf(part) < 1 ? 'below 1' : Math.round(shareOf(part))} %</td>
-                  </tr>`,
-              )}
-            </tbody>
-          </table>
-          <p class="sub">
-            Of ${numberText(series)} series in memory${capacity?.memoryLimitBytes !== undefined && '.'}
-          </p>`;
-  });
-}
-
-function card<T>(id: string, title: string, told: Told<T>, show: (value: T) => Content): Html {
+export function card<T>(id: string, title: string, told: Told<T>, show: (value: T) => Content): Html {
   return html`<section class="card" aria-labelledby="${id}-title">
     <h2 id="${id}-title">${title}</h2>
     ${told.known ? show(told.value) : notKnown(told.reason)}

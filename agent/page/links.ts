@@ -23,7 +23,7 @@ export function linksFor(version: string | null): Links {
 export function selector(metric: string, labels: Readonly<Record<string, string>>): string {
   const matchers = Object.entries(labels).map(([name, value]) => `${name}=${quoted(value)}`);
   return isPlainName(metric)
-    ? `${metric}{${matchers.join(',')}}`
+    ? `${metric}${matchers.length === 0 ? '' : `{${matchers.join(',')}}`}`
     : `{${[`__name__=${quoted(metric)}`, ...matchers].join(',')}}`;
 }
 

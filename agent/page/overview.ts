@@ -3,7 +3,7 @@ import type { PageFacts } from './facts.ts';
 import { html, type Content, type Html } from './html.ts';
 import { storageTile } from './storage.ts';
 import { countsOf, rowsOf } from './units.ts';
-import { bytesText, counted, numberText, sentence, sinceText, timeOf } from './words.ts';
+import { bytesText, commandOf, counted, numberText, percentText, sentence, sinceText, timeOf } from './words.ts';
 
 type Tone = 'good' | 'waiting' | 'bad' | 'quiet';
 
@@ -52,6 +52,12 @@ export function syncText({ status: { sync, lastPoll }, nowMs }: PageFacts): Cont
   return html`${sync.inSync ? 'In sync' : 'Not in sync'} ${since} · ${polled}`;
 }
 
+/** The command that sets one setting. */
+export function updateCommand({ names }: Pick<PageFacts, 'names'>, setting: string): Html {
+  const { service, instance } = names ?? { service: 'prometheus', instance: 'INSTANCE' };
+  return commandOf(`tsuru service-instance-update ${service} ${instance} --plan-param ${setting}`);
+}
+
 /** What is wrong with the instance as a whole. */
 export function problemsSection({ status, troubles, nowMs }: PageFacts): Content {
   const told = troubles.filter(({ key }) => !REFUSED_KEYS.includes(key));
@@ -72,9 +78,9 @@ export function problemsSection({ status, troubles, nowMs }: PageFacts): Content
 }
 
 /** Settings that are not in force, with the message of promtool or of Prometheus. */
-export function refusedSection({ troubles, nowMs, names }: PageFacts): Content {
+export function refusedSection(facts: PageFacts): Content {
+  const { troubles, nowMs } = facts;
   const refused = troubles.filter(({ key }) => REFUSED_KEYS.includes(key));
-  const { service, instance } = names ?? { service: 'prometheus', instance: 'INSTANCE' };
   return (
     refused.length > 0 &&
     html`<section aria-labelledby="refused-title">
@@ -84,10 +90,7 @@ export function refusedSection({ troubles, nowMs, names }: PageFacts): Content {
         return html`<div class="card refused">
           <p><strong>${text.slice(0, colon === -1 ? undefined : colon)}</strong> ${sinceText(sinceMs, nowMs)}</p>
           ${colon !== -1 && html`<pre tabindex="0" aria-label="What is refused">${text.slice(colon + 2).replaceAll('; ', '\n')}</pre>`}
-          <p class="sub">
-            Correct it with
-            <code class="command">tsuru service-instance-update ${service} ${instance} --plan-param NAME=VALUE</code>
-          </p>
+          <p class="sub">Correct it with ${updateCommand(facts, 'NAME=VALUE')}</p>
         </div>`;
       })}
     </section>`
@@ -114,7 +117,7 @@ export function tiles(facts: PageFacts): Html {
         capacity !== undefined &&
         html`<div class="tile">
           <h3>Capacity</h3>
-          <p class="big">${Math.round(capacity.load * 100)} % <span class="of">used</span></p>
+          <p class="big">${percentText(capacity.load)} <span class="of">used</span></p>
           <p class="sub">
             ${numberText(capacity.series)} series
             held${capacity.memoryLimitBytes !== undefined && ` in ${bytesText(capacity.memoryLimitBytes)} of memory`}${capacity.steps > 0 && `. The storage is almost full: intervals are ${2 ** capacity.steps} times as long`}

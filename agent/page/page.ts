@@ -1,8 +1,9 @@
 import { appsSection } from './apps.ts';
-import { alertsCard, changesCard, metricsCard, sendersCard } from './beside.ts';
+import { alertsCard, changesCard, sendersCard } from './beside.ts';
 import type { PageFacts } from './facts.ts';
 import { html, textOf, type Html } from './html.ts';
 import { linksFor, type Links } from './links.ts';
+import { metricsCard } from './metrics.ts';
 import { headline, problemsSection, refusedSection, syncText, tiles } from './overview.ts';
 import type { Selection } from './selection.ts';
 

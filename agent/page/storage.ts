@@ -3,7 +3,7 @@ import { usageChart } from './chart.ts';
 import type { PageFacts } from './facts.ts';
 import { forecast, type Forecast } from './forecast.ts';
 import { html, type Content, type Html } from './html.ts';
-import { bytesText, spanText } from './words.ts';
+import { bytesText, percentText, spanText } from './words.ts';
 
 /** How much of the storage is used, with a chart, and what becomes of it. */
 export function storageTile(facts: PageFacts): Html {
@@ -19,7 +19,7 @@ export function storageTile(facts: PageFacts): Html {
   const limitBytes = retentionSizeBytes ?? size;
   const { usage } = facts;
   const chart = usage.known && limitBytes !== undefined ? usageChart(usage.value, limitBytes) : undefined;
-  const share = used === undefined || size === undefined ? '' : ` (${Math.round((used / size) * 100)} %)`;
+  const share = used === undefined || size === undefined ? '' : ` (${percentText(used / size)})`;
   return html`<div class="tile wide">
     <h3>Storage</h3>
     <p class="big">

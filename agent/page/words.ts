@@ -29,6 +29,11 @@ export function bytesText(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[power] ?? ''}`;
 }
 
+/** `34 %` of a share, of which 1 is all. */
+export function percentText(share: number): string {
+  return share > 0 && share < 0.01 ? 'below 1 %' : `${Math.round(share * 100)} %`;
+}
+
 /** A span in its largest unit: `3 days`, `1 minute`. Below a second it is `less than a second`. */
 export function spanText(spanMs: number): string {
   const [noun, unitMs] = SPANS.find(([, ms]) => spanMs >= ms) ?? [];

@@ -82,7 +82,7 @@ export const LIVE_SHARE = 0.6;
 /** What Prometheus has in use before it scrapes anything. */
 const BASE_HEAP_BYTES = 20 * MIB;
 /** Heap for a series in the head: 2,100 measured, and some for longer labels and full chunks. */
-const HEAP_BYTES_PER_SERIES = 3_000;
+export const HEAP_BYTES_PER_SERIES = 3_000;
 /** Heap for a sample a second: the buffers of parser and appender. */
 const HEAP_BYTES_PER_RATE = 200;
 /** A deploy brings every unit's series again, and the old ones stay in the head until it is cut. */
