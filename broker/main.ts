@@ -8,7 +8,9 @@ import { startBroker } from './broker.ts';
 import { check } from './commands/check.ts';
 import { runCommand, type Command } from './commands/command.ts';
 import { list } from './commands/list.ts';
+import { reconcile } from './commands/reconcile.ts';
 import { setup } from './commands/setup.ts';
+import { upgrade } from './commands/upgrade.ts';
 import { readConfig, VARIABLES } from './config.ts';
 
 /** Tsuru kills a unit 30 s after SIGTERM: waiting requests have had an answer by now, and a retry finishes the rest. */
@@ -17,7 +19,7 @@ const STOP_LIMIT_MS = 25_000;
 /** As it is typed: in the image there is a program of this name. */
 const PROGRAM = import.meta.filename.endsWith('.js') ? 'broker' : 'npm run broker --';
 
-const COMMANDS: readonly Command[] = [setup, check, list];
+const COMMANDS: readonly Command[] = [setup, check, list, upgrade, reconcile];
 
 const USAGE = `Usage: ${PROGRAM} [COMMAND] [--check-config | --help | --version]
 

@@ -72,7 +72,7 @@ export async function runCommand(
     return await command.run({ given, environment, output: createOutput(given.has('json')) });
   } catch (error) {
     const isUsage = error instanceof UsageError;
-    process.stderr.write(`${errorText(error).replace(/\.?$/, '.')}${isUsage ? ` ${help}` : ''}\n`);
+    process.stderr.write(`${errorText(error).replace(/([^.?])$/, '$1.')}${isUsage ? ` ${help}` : ''}\n`);
     return isUsage ? 2 : 1;
   }
 }

@@ -5,16 +5,15 @@ import { targetsIn } from '../instances/agent-status.ts';
 import { gatherFacts, type Facts } from '../instances/gather.ts';
 import { operationOn, planNameOf, within } from '../instances/parts/instance.ts';
 import type { Context } from '../context.ts';
-import { createApi } from '../tsuru/api.ts';
 import type { Instance } from '../tsuru/instance.ts';
 import type { Command } from './command.ts';
 import { configOf, withContext } from './connection.ts';
+import { instancesOf } from './instances.ts';
 
 /** Tsuru asks a cluster for each app. */
 const INSTANCE_LIMIT_MS = 15_000;
 /** So that users' requests find Tsuru quick. */
 const AT_ONCE = 8;
-const LIST_LIMIT_MS = 60_000;
 /** So much of the problems that a line can be read. */
 const MOST_CHARACTERS = 100;
 const MIB = 1024 ** 2;
@@ -63,7 +62,7 @@ async function listInstances(
   const instances = await instancesOf(context);
   let done = 0;
   return pMap(
-    [...instances].sort(([a], [b]) => compareText(a, b)),
+    instances,
     async ([name, instance]) => {
       const operation = operationOn(context, name, within(context, INSTANCE_LIMIT_MS));
       const entry = listedOf(operation.names.part, operation.id, instance, await gatherFacts(operation));
@@ -71,18 +70,6 @@ async function listInstances(
       return entry;
     },
     { concurrency: AT_ONCE },
-  );
-}
-
-/**
- * The service's instances as Tsuru lists them.
- * @throws where the list lacks the service: then nothing is known.
- */
-async function instancesOf(context: Context): Promise<ReadonlyMap<string, Instance>> {
-  const instances = await createApi(context.tsuru, within(context, LIST_LIMIT_MS)).instances(context.service);
-  if (instances !== undefined) return instances;
-  throw new Error(
-    `Tsuru lists no instance of the service ${context.service} for this token: there is none, or the token lacks service.read or service-instance.read ("check" names what it lacks).`,
   );
 }
 

@@ -16,6 +16,7 @@ import {
   type Requester,
   type Operation,
 } from './parts/instance.ts';
+import { assertNewest } from './image.ts';
 import { readDesired, type Parameters } from '../plans/parameters.ts';
 import { ensureToken, removeToken } from './parts/token.ts';
 import { ensureVariables } from './parts/variables.ts';
@@ -52,6 +53,7 @@ export async function createInstance(context: Context, request: CreateRequest, r
       `The instance's pool is ${request.pool}: leave out the parameter pool, or give the same.`,
     );
   }
+  assertNewest(context.image, desired.image);
   const operation = operationOn(context, name, within(context, LIMIT_MS));
   await context.assertRules(desired.rules, operation.signal);
   const pool = request.pool || desired.pool || desired.plan.pool || context.pool;

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { targetsIn, type AgentApp, type AgentStatus, type AgentUnit, type LeftOutUnit } from './agent-status.ts';
 import { assess, problemsIn, type Assessment } from './assess.ts';
 import { gatherFacts, type Facts } from './gather.ts';
+import { imageText } from './image.ts';
 import { notInForce } from './in-force.ts';
 import { operationOn, planNameOf, within, type Operation } from './parts/instance.ts';
 import { listProblems } from './problem.ts';
@@ -43,7 +44,7 @@ function labelsOf(facts: Facts, { context, id, names: { part } }: Operation): re
   const values: readonly (readonly [string, string])[] = [
     ['Address', facts.address],
     ['App', app === undefined ? '' : part],
-    ['In force', app === undefined ? '' : planText(planNameOf(app), app.plan)],
+    ['In force', app === undefined ? '' : `${planText(planNameOf(app), app.plan)}${imageText(context.image, app)}`],
     ['Not in force', app === undefined || stored === undefined ? '' : notInForce(context.plans, id, app, stored)],
     ['Problems', problemsText(assess(facts, part, id), status)],
     ['Units up', appsText(facts.boundApps, status)],

@@ -4,6 +4,8 @@ import { refusal } from '../refusals.ts';
 import type { Plan } from '../plans/plan.ts';
 import type { AppChange } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
+import { versionOf } from '../image-name.ts';
+import { noteImage, requestedImage } from './image.ts';
 import { wayOut } from './in-force.ts';
 import { gatherFacts } from './gather.ts';
 import {
@@ -16,6 +18,7 @@ import {
   planNameOf,
   within,
   type Requester,
+  REQUESTED_IMAGE_ANNOTATION,
   type Operation,
   appIsGone,
 } from './parts/instance.ts';
@@ -107,12 +110,20 @@ function presentPlan({ plans, service }: Context, app: App, instance: string): s
 
 async function bringTo(operation: Operation, app: App, desired: Desired, desiredTeam: string): Promise<string> {
   const { plan } = desired;
-  const annotations = changedAnnotations(app, desired);
-  const hasNewSettings = Object.keys(annotations).length > 0;
+  const { api, context, names } = operation;
+  const image =
+    desired.image === ''
+      ? undefined
+      : requestedImage(context.image, app, await api.lastDeploy(names.part), desired.image);
+  const settings = changedAnnotations(app, desired);
+  const hasNewSettings = Object.keys(settings).length > 0;
+  const hasNewRequest = (app.annotations.get(REQUESTED_IMAGE_ANNOTATION) ?? '') !== desired.image;
+  const annotations = { ...settings, ...(hasNewRequest ? { [REQUESTED_IMAGE_ANNOTATION]: desired.image } : {}) };
+  const hasNewAnnotations = hasNewSettings || hasNewRequest;
   const team = desiredTeam || app.team;
   const hasNewTeam = team !== app.team;
   const hasNewPlan = planNameOf(app) !== plan.name || app.plan !== plan.tsuruPlan;
-  const rest: AppChange = { ...(hasNewTeam ? { teamOwner: team } : {}), ...(hasNewSettings ? { annotations } : {}) };
+  const rest: AppChange = { ...(hasNewTeam ? { teamOwner: team } : {}), ...(hasNewAnnotations ? { annotations } : {}) };
   if (hasNewPlan) await assertVolumePlan(operation, plan);
   // First, for what restarts then takes it.
   const restored = await restoreAccess(operation, app.team);
@@ -125,14 +136,20 @@ async function bringTo(operation: Operation, app: App, desired: Desired, desired
       operation,
       { team, plan, pool: app.pool, when: 'next restart' },
       async (isChanged) => {
-        if (hasNewTeam || hasNewSettings) await change(operation, app, rest, 'no restart');
+        if (hasNewTeam || hasNewAnnotations) await change(operation, app, rest, 'no restart');
         return isChanged;
       },
     );
   }
   if (waits) {
-    await operation.context.deploys.start(app.name, 'begun by an update');
+    await context.deploys.start(app.name, 'begun by an update');
     return `the plan is ${plan.name}; the instance had no unit yet, and is being deployed`;
+  }
+  if (image !== undefined) {
+    await noteImage(operation, image);
+    await context.deploys.start(app.name, `the image ${image}, wanted by an update`, image);
+    const planText = hasNewPlan ? `the plan is now ${plan.name}; ` : '';
+    return `${planText}the image ${versionOf(image)} is being deployed, and its data start empty`;
   }
   if (hasNewPlan) {
     const emptied =

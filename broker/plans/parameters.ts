@@ -12,13 +12,15 @@ export interface Desired {
   readonly rules: string | undefined;
   /** '': not said. */
   readonly pool: string;
+  /** The version of the image; '': not said. */
+  readonly image: string;
   /** Whether apps get variables when they are bound, which restarts them. */
   readonly bindEnv: boolean;
 }
 
 export type Parameters = Readonly<Record<string, unknown>>;
 
-const OTHERS = ['pool', 'bind_env'];
+const OTHERS = ['pool', 'image', 'bind_env'];
 const OF_THE_PLAN = ['storage', 'storage_size'];
 /** More are not looked at one by one: there are fewer settings than this. */
 const MOST_PARAMETERS = 100;
@@ -48,6 +50,7 @@ function namesAtFault(plan: Plan, parameters: Parameters): readonly string[] {
 function tryParameters(plan: Plan, parameters: Parameters): Desired | { readonly problems: readonly string[] } {
   const problems: string[] = [];
   const pool = textIn(parameters, 'pool', problems);
+  const image = textIn(parameters, 'image', problems);
   const bindEnv = readBindEnv(parameters, problems) ?? false;
   for (const name of OF_THE_PLAN.filter((key) => key in parameters)) {
     problems.push(`${name} is a matter of the plan: choose another plan.`);
@@ -59,7 +62,7 @@ function tryParameters(plan: Plan, parameters: Parameters): Desired | { readonly
   });
   if (!result.ok) problems.push(...result.problems);
   if (problems.length > 0 || !result.ok) return { problems };
-  return { plan, settings: result.text, rules: result.settings.rules, pool, bindEnv };
+  return { plan, settings: result.text, rules: result.settings.rules, pool, image, bindEnv };
 }
 
 function findPlan(plans: readonly Plan[], name: string): Plan {
@@ -86,7 +89,9 @@ export function readBindEnv(parameters: Parameters, problems: string[]): boolean
 function textIn(parameters: Parameters, name: string, problems: string[]): string {
   const value = parameters[name] ?? '';
   if (typeof value === 'string' && /^[a-zA-Z0-9._-]{0,63}$/.test(value.trim())) return value.trim();
-  problems.push(`${name} must be the name of a ${name}.`);
+  problems.push(
+    name === 'image' ? 'image must be a version, such as 1.2.0.' : `${name} must be the name of a ${name}.`,
+  );
   return '';
 }
 

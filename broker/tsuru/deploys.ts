@@ -17,7 +17,7 @@ const MOST_ATTEMPTS = 3;
 /** Deploys that continue after the request which caused them. Tsuru completes them by itself; this follows how they end. */
 export interface Deploys {
   /** Resolves once the deploy is in Tsuru's hands, takes its time, or was begun before. Rejects when Tsuru refuses it. */
-  start(app: string, message: string): Promise<void>;
+  start(app: string, message: string, image?: string): Promise<void>;
   /** Whether a deploy of the app is looked after here. */
   isRunning(app: string): boolean;
   /** Ends what is done for an app that is to go: its deploy is not begun again. */
@@ -28,6 +28,7 @@ export interface Deploys {
 
 export interface DeploysOptions {
   readonly tsuru: TsuruWriter;
+  /** Of deploys that name no other. */
   readonly image: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -36,23 +37,25 @@ export interface DeploysOptions {
 
 interface Deploy {
   readonly app: string;
+  readonly image: string;
   readonly message: string;
   /** The last one that had ended before. */
   readonly before: string | undefined;
   readonly onStart: () => void;
 }
 
-export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOptions): Deploys {
+export function createDeploys({ tsuru, image: usual, clock, log, metrics }: DeploysOptions): Deploys {
   const running = new Map<string, { readonly ended: Promise<void>; readonly controller: AbortController }>();
 
   /** Rejects with Tsuru's refusal; any other outcome is followed and logged. */
-  async function run(app: string, message: string, onStart: () => void, signal: AbortSignal): Promise<void> {
+  async function run(deploy: Omit<Deploy, 'before'>, signal: AbortSignal): Promise<void> {
+    const { app } = deploy;
     const api = createApi(tsuru, signal);
     const last = await api.lastDeploy(app);
     // One that runs is another broker's: as good as our own.
     const before = last?.isRunning === true ? undefined : last?.id;
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
-      if (await deployOnce(api, { app, message, before, onStart }, signal)) {
+      if (await deployOnce(api, { ...deploy, before }, signal)) {
         log.info({ app }, `${app} is deployed`);
         metrics.deployed('succeeded');
         return;
@@ -77,7 +80,7 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
   /** Returns whether it succeeded; also false if another broker has begun one meanwhile. */
   async function deployOnce(
     api: Api,
-    { app, message, before, onStart }: Deploy,
+    { app, image, message, before, onStart }: Deploy,
     signal: AbortSignal,
   ): Promise<boolean> {
     async function deployUnlessBegun(): Promise<boolean> {
@@ -123,19 +126,15 @@ export function createDeploys({ tsuru, image, clock, log, metrics }: DeploysOpti
 
   return {
     isRunning,
-    async start(app, message) {
+    async start(app, message, image = usual) {
       if (isRunning(app)) return;
       const controller = new AbortController();
       const { signal } = controller;
       const started = Promise.withResolvers<undefined>();
-      const deploying = run(
-        app,
-        message,
-        () => {
-          started.resolve(undefined);
-        },
-        signal,
-      );
+      const onStart = (): void => {
+        started.resolve(undefined);
+      };
+      const deploying = run({ app, image, message, onStart }, signal);
       const waited = new AbortController();
       const ended = deploying.catch((error: unknown) => {
         if (signal.aborted) {

@@ -1,4 +1,5 @@
 import { errorText } from '../../../agent/shared/text.ts';
+import { readImageName } from '../../image-name.ts';
 import { good, problem, unknown, type CheckOptions, type Finding } from './finding.ts';
 
 /** A registry answers a question for a manifest from its index. */
@@ -10,30 +11,6 @@ const MANIFESTS = [
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ');
-
-/** An image's name, taken apart. */
-export interface ImageName {
-  /** '' where it does not say: then Tsuru's configuration does. */
-  readonly registry: string;
-  readonly repository: string;
-  /** A tag, or a digest. */
-  readonly reference: string;
-}
-
-/** Reads `registry.example.com:5000/team/prometheus:1.2.0`: as Docker does, a first part with a dot or a port is the registry. */
-export function readImageName(image: string): ImageName {
-  const [first = '', ...rest] = image.split('/');
-  const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
-  const path = hasRegistry ? rest.join('/') : image;
-  const at = path.indexOf('@');
-  const colon = path.lastIndexOf(':');
-  const end = at >= 0 ? at : colon > path.lastIndexOf('/') ? colon : path.length;
-  return {
-    registry: hasRegistry ? first : '',
-    repository: path.slice(0, end),
-    reference: path.slice(end + 1) || 'latest',
-  };
-}
 
 /** Asks the registry that the image's name names whether it has it. A registry that wants a login is Tsuru's to answer. */
 export async function checkImage(

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isObject } from '../../../agent/shared/shape.ts';
 import { compareText, listNames } from '../../../agent/shared/text.ts';
 import type { TsuruWriter } from '../../../agent/shared/tsuru.ts';
-import { MANAGED_BY, addressOf } from '../../instances/parts/instance.ts';
+import { addressOf, IMAGE_ANNOTATION, MANAGED_BY } from '../../instances/parts/instance.ts';
 import { createApi, type Api } from '../../tsuru/api.ts';
 import type { App } from '../../tsuru/app.ts';
 import { deployReason } from '../../tsuru/deploy-reason.ts';
@@ -27,8 +27,6 @@ export interface Step {
 
 /** 192 bits each. */
 const SECRET_BYTES = 24;
-/** Which image the app runs: Tsuru's API does not say. */
-const IMAGE_ANNOTATION = 'prometheus-service/image';
 /** A new unit takes its time to be reached through the router. */
 const PLANS_PATIENCE_MS = 120_000;
 const ASK_AGAIN_MS = 2_000;

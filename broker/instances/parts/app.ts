@@ -52,7 +52,7 @@ export async function ensureApp(
 
 async function createApp(operation: Operation, { team, desired, pool, maker }: DesiredApp): Promise<void> {
   const { api, id, names, locked } = operation;
-  const born = birthAnnotations(operation, await api.lastDeploy(names.part));
+  const born = birthAnnotations(operation, desired, await api.lastDeploy(names.part));
   const present = Object.entries(annotationsOf(desired)).filter(([, value]) => value !== '');
   const app = {
     ...{ name: names.part, tags: names.tags, team, pool },

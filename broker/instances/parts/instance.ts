@@ -24,6 +24,10 @@ const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
  */
 const ACCEPTED_ANNOTATION = 'prometheus-service/accepted';
 const DIGEST_CHARACTERS = 16;
+/** The image that the app was given last: Tsuru's API does not say. Without it: an instance of an earlier version. */
+export const IMAGE_ANNOTATION = 'prometheus-service/image';
+/** The last value of the parameter image, which Tsuru sends with each update. */
+export const REQUESTED_IMAGE_ANNOTATION = 'prometheus-service/requested-image';
 /** Tsuru keeps the events of a removed app: the last deploy of an earlier one of the same name. */
 const EARLIER_DEPLOY_ANNOTATION = 'prometheus-service/earlier-deploy';
 /**
@@ -92,10 +96,16 @@ export function isOwn({ id }: Pick<Operation, 'id'>, app: App): boolean {
   return owner?.service === id.service && owner.instance === id.instance;
 }
 
-/** What an app keeps for good. */
-export function birthAnnotations({ names }: Operation, earlier: DeployEvent | undefined): Record<string, string> {
+/** What an app has from the start. */
+export function birthAnnotations(
+  { names, context }: Operation,
+  desired: Desired,
+  earlier: DeployEvent | undefined,
+): Record<string, string> {
   return {
     [OWNER_ANNOTATION]: names.tag,
+    [IMAGE_ANNOTATION]: context.image,
+    ...(desired.image === '' ? {} : { [REQUESTED_IMAGE_ANNOTATION]: desired.image }),
     ...(earlier === undefined ? {} : { [EARLIER_DEPLOY_ANNOTATION]: earlier.id }),
   };
 }

@@ -213,7 +213,7 @@ describe('the status of an agent', () => {
     assert.deepEqual(answer, {
       kind: 'answered',
       status: {
-        ...{ ready: true, token: '', problems: ['one'], sync: { problem: 'no reload' } },
+        ...{ ...NOTHING, ready: true, problems: ['one'], sync: { problem: 'no reload' } },
         apps: [{ name: 'a', units: [read], unknown: { reason: 'timeout', since: '' }, problems: ['two'] }],
       },
     });

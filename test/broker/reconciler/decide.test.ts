@@ -37,7 +37,14 @@ const PLAN: Plan = {
 /** Whose the app is, and the settings that were accepted. */
 const BORN: Readonly<Record<string, string>> = {
   [OWNER_ANNOTATION]: TAG,
-  ...annotationsOf({ plan: PLAN, settings: '{"retention":"3d"}', rules: undefined, pool: '', bindEnv: false }),
+  ...annotationsOf({
+    plan: PLAN,
+    settings: '{"retention":"3d"}',
+    rules: undefined,
+    pool: '',
+    image: '',
+    bindEnv: false,
+  }),
 };
 const VOLUME: Volume = {
   ...{ name: OWN, pool: 'dev', plan: 'tmpfs', team: 'shop', options: {}, isDisk: false, boundTo: [OWN] },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { readImageName } from '../../../broker/commands/check/image.ts';
+import { readImageName } from '../../broker/image-name.ts';
 
 it('the name of an image says its registry, if any, its repository, and a tag or a digest', () => {
   for (const [name, registry, repository, reference] of [
