@@ -1,16 +1,16 @@
+import { SETTINGS_ANNOTATION } from '../../agent/shared/settings/settings.ts';
 import { BrokerError } from '../errors.ts';
-import type { Desired } from '../plans/parameters.ts';
-import { readDesired } from '../plans/parameters.ts';
+import { readDesired, type Desired } from '../plans/parameters.ts';
 import type { Plan } from '../plans/plan.ts';
 import type { App } from '../tsuru/app.ts';
 import type { Instance } from '../tsuru/instance.ts';
+import { acceptanceOf, acceptedAmong, knowsAccepted, planInForce } from './parts/accepted.ts';
 import {
-  acceptanceOf,
+  annotationsOf,
   changedAnnotations,
+  differing,
   missingMarks,
   ownApp,
-  planNameOf,
-  wasAccepted,
   type Operation,
 } from './parts/instance.ts';
 
@@ -26,16 +26,15 @@ export async function restoreSettings(operation: Operation): Promise<string | un
   const marks = missingMarks(app, names);
   const isEdited = acceptanceOf(app) === 'edited';
   const stored = isEdited ? (await api.instances(id.service))?.get(id.instance) : undefined;
-  const desired = stored === undefined ? undefined : await acceptedOf(operation, app, stored);
-  const settings = desired === undefined ? {} : changedAnnotations(app, desired);
-  const change = { ...marks, annotations: { ...marks.annotations, ...settings } };
-  const hasAnnotations = Object.keys(change.annotations).length > 0;
-  if (marks.tags !== undefined || hasAnnotations) {
-    const { tags } = marks;
-    const what = { ...(tags === undefined ? {} : { tags }), ...(hasAnnotations ? change : {}) };
-    await locked(() => api.changeApp(names.part, what, 'no restart'));
-  }
-  if (stored !== undefined && desired === undefined) {
+  const accepted = stored === undefined ? undefined : await acceptedOf(operation, app, stored);
+  const settings = differing(app, accepted ?? {});
+  const annotations = { ...marks.annotations, ...settings };
+  const change = {
+    ...(marks.tags === undefined ? {} : { tags: marks.tags }),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+  };
+  if (Object.keys(change).length > 0) await locked(() => api.changeApp(names.part, change, 'no restart'));
+  if (stored !== undefined && accepted === undefined) {
     throw new BrokerError(
       500,
       `somebody edited the settings of ${names.part}, and Tsuru stores others than those that were accepted: ` +
@@ -43,36 +42,35 @@ export async function restoreSettings(operation: Operation): Promise<string | un
     );
   }
   const done = [
-    ...(marks.tags === undefined && marks.annotations === undefined ? [] : ['marks']),
+    ...(Object.keys(marks).length === 0 ? [] : ['marks']),
     ...(Object.keys(settings).length === 0 ? [] : ['settings']),
   ];
   return done.length === 0 ? undefined : `wrote the ${done.join(' and ')} of ${names.part} again, without a restart`;
 }
 
-/** What Tsuru stores, if that is what the broker accepted last. */
+/** The annotations that were accepted last: made of what is there and of what Tsuru stores. Undefined: that cannot be told. */
 async function acceptedOf(
   { context, signal }: Operation,
   app: App,
   { plan, parameters }: Instance,
-): Promise<Desired | undefined> {
-  for (const { name } of context.plans) {
-    const desired = readUnlessRefused(context.plans, name, parameters);
-    if (desired === undefined) continue;
-    const isProven = wasAccepted(app, desired);
-    if (isProven === true || isInForce(app, desired)) return desired;
-    // The app of an earlier version: what is left of it has to agree, and the broker to accept it now.
-    const agrees = desired.plan.tsuruPlan === app.plan && name === (plan || planNameOf(app));
-    const isOfPool = desired.pool === '' || desired.pool === app.pool;
-    if (isProven !== undefined || !agrees || !isOfPool) continue;
-    await context.assertRules(desired.rules, signal);
-    return desired;
-  }
-  return undefined;
-}
-
-/** Whether nothing but the digest was edited. */
-function isInForce(app: App, desired: Desired): boolean {
-  return Object.keys(changedAnnotations(app, desired)).length === 1 && wasAccepted(app, desired) === false;
+): Promise<Readonly<Record<string, string>> | undefined> {
+  const { plans } = context;
+  const wanted = plans.flatMap(({ name }) => readUnlessRefused(plans, name, parameters) ?? []);
+  const texts = [app.annotations.get(SETTINGS_ANNOTATION) ?? '', ...wanted.map(({ settings }) => settings)];
+  const names = plans.map(({ name }) => name);
+  const proven = acceptedAmong(app, texts, names);
+  if (proven !== undefined) return proven;
+  // Only the digest was edited.
+  const inForce = wanted.find((desired) => Object.keys(changedAnnotations(app, desired)).length === 1);
+  if (inForce !== undefined && knowsAccepted(app)) return annotationsOf(inForce);
+  // Without a digest, what is left has to agree with what Tsuru stores, and the broker has to accept that now.
+  const agreeing = wanted.find(({ plan: { name, tsuruPlan }, pool }) => {
+    const isPlan = tsuruPlan === app.plan && name === (plan || planInForce(plans, app));
+    return isPlan && (pool === '' || pool === app.pool);
+  });
+  if (agreeing === undefined || knowsAccepted(app)) return undefined;
+  await context.assertRules(agreeing.rules, signal);
+  return annotationsOf(agreeing);
 }
 
 function readUnlessRefused(

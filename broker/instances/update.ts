@@ -8,6 +8,7 @@ import { versionOf } from '../image-name.ts';
 import { noteImage, requestedImage } from './image.ts';
 import { wayOut } from './in-force.ts';
 import { gatherFacts } from './gather.ts';
+import { planInForce } from './parts/accepted.ts';
 import {
   ANSWER_LIMIT_MS,
   changedAnnotations,
@@ -15,7 +16,6 @@ import {
   instanceTurn,
   operationOn,
   ownApp,
-  planNameOf,
   within,
   type Requester,
   REQUESTED_IMAGE_ANNOTATION,
@@ -53,7 +53,7 @@ export async function updateInstance(
       // Not 404, which Tsuru takes for a success.
       if (app === undefined) throw appIsGone(operation);
       pool = app.pool;
-      planBefore = planNameOf(app);
+      planBefore = planInForce(context.plans, app);
       if (plan === '' || plan === planBefore) plan = presentPlan(context, app, name);
       const desired = readDesired(context.plans, plan, request.parameters);
       plan = desired.plan.name;
@@ -100,7 +100,7 @@ function withWayOut(error: unknown, { service }: Context, instance: string, plan
 
 /** Without -p, the present plan is kept: switching loses data. */
 function presentPlan({ plans, service }: Context, app: App, instance: string): string {
-  const name = planNameOf(app);
+  const name = planInForce(plans, app);
   if (plans.some((one) => one.name === name)) return name;
   throw new BrokerError(
     400,
@@ -122,7 +122,7 @@ async function bringTo(operation: Operation, app: App, desired: Desired, desired
   const hasNewAnnotations = hasNewSettings || hasNewRequest;
   const team = desiredTeam || app.team;
   const hasNewTeam = team !== app.team;
-  const hasNewPlan = planNameOf(app) !== plan.name || app.plan !== plan.tsuruPlan;
+  const hasNewPlan = planInForce(context.plans, app) !== plan.name || app.plan !== plan.tsuruPlan;
   const rest: AppChange = { ...(hasNewTeam ? { teamOwner: team } : {}), ...(hasNewAnnotations ? { annotations } : {}) };
   if (hasNewPlan) await assertVolumePlan(operation, plan);
   // First, for what restarts then takes it.

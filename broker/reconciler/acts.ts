@@ -1,10 +1,11 @@
 import { OWNER_ANNOTATION } from '../../agent/shared/own-annotations.ts';
 import type { Context } from '../context.ts';
 import { bindsText, changeBinds } from '../instances/binds-annotation.ts';
+import { planInForce } from '../instances/parts/accepted.ts';
+import { instanceTurn, isOwn, operationOn, ownApp, type Operation } from '../instances/parts/instance.ts';
 import { restoreApp } from '../instances/restore-app.ts';
 import { restoreSettings } from '../instances/restore-settings.ts';
 import { restoreToken, restoreVariables } from '../instances/restore.ts';
-import { instanceTurn, isOwn, operationOn, ownApp, planNameOf, type Operation } from '../instances/parts/instance.ts';
 import { removeToken } from '../instances/parts/token.ts';
 import { removeVolume, restoreVolume } from '../instances/parts/volume.ts';
 import type { Act } from './act.ts';
@@ -74,7 +75,7 @@ async function restoreMissingVolume(operation: Operation): Promise<string | unde
   const { context, names } = operation;
   const app = await ownApp(operation);
   if (app === undefined) return undefined;
-  const name = planNameOf(app);
+  const name = planInForce(context.plans, app);
   const plan = context.plans.find((one) => one.name === name);
   if (plan === undefined) throw new Error(`the plan ${name} of ${names.part} is no longer offered`);
   const done = await restoreVolume(operation, app, plan);

@@ -1,6 +1,7 @@
 import { compareText } from '../../agent/shared/text.ts';
 import { bindsOf, bindsText } from '../instances/binds-annotation.ts';
-import { acceptanceOf, AUTHORITIES, missingMarks, VARIABLES } from '../instances/parts/instance.ts';
+import { acceptanceOf } from '../instances/parts/accepted.ts';
+import { AUTHORITIES, missingMarks, VARIABLES } from '../instances/parts/instance.ts';
 import { namesOf } from '../names.ts';
 import type { App } from '../tsuru/app.ts';
 import { READER } from '../tsuru/grants.ts';

@@ -82,6 +82,23 @@ describe('an update', () => {
     assert.equal(await annotation(stage, 'prometheus-service/bind-env'), undefined);
   });
 
+  it('keeps the plan and the unit where somebody edited the name of the plan', async () => {
+    await using stage = await startUp();
+    const units = await unitsOf(stage);
+    const name = 'prometheus-service/plan';
+    for (const { retention, item } of [
+      { retention: '3d', item: { name, delete: true } },
+      { retention: '4d', item: { name, value: 'nonsense' } },
+      { retention: '5d', item: { name, value: 'medium' } },
+    ]) {
+      const json = { metadata: { annotations: [item] }, noRestart: true };
+      await expect(stage.admin.call('PUT', `/1.0/apps/${APP}`, { json }), 200);
+      await expect(stage.update('my-instance', { 'parameters.retention': retention }), 200);
+      assert.equal(await annotation(stage, name), 'small');
+      assert.deepEqual(await unitsOf(stage), units);
+    }
+  });
+
   it('of the plan restarts the unit with a new volume, and says that it starts empty', async () => {
     await using stage = await startUp();
     const units = await unitsOf(stage);

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
 import { AUTHORITIES_VARIABLE } from '../../../agent/shared/authorities.ts';
 import { OWNER_ANNOTATION, PLAN_ANNOTATION } from '../../../agent/shared/own-annotations.ts';
-import { SETTINGS_ANNOTATION } from '../../../agent/shared/settings/settings.ts';
 import type { Context } from '../../context.ts';
 import { BrokerError } from '../../errors.ts';
 import { namesOf, ownerOf, type InstanceId, type Names } from '../../names.ts';
@@ -9,6 +7,7 @@ import { createApi, type Api, type DeployEvent } from '../../tsuru/api.ts';
 import type { App } from '../../tsuru/app.ts';
 import { retryLocked } from '../../tsuru/locked.ts';
 import type { Desired } from '../../plans/parameters.ts';
+import { BIND_ENV_ANNOTATION, inForceAnnotations } from './accepted.ts';
 
 /** Where the volume is in the unit: the agent expects it there. */
 export const MOUNT_POINT = '/prometheus';
@@ -16,14 +15,6 @@ export const MOUNT_POINT = '/prometheus';
 export const MANAGED_BY = 'prometheus-service';
 export const USERNAME = 'prometheus';
 
-/** Whether binds give variables: what, as the plan, cannot be read off the app. */
-const BIND_ENV_ANNOTATION = 'prometheus-service/bind-env';
-/**
- * A digest of the three that are in force. It tells what the broker has accepted from what somebody edited, and from what Tsuru stores although
- * the broker has refused it. Without it: an instance of an earlier version.
- */
-const ACCEPTED_ANNOTATION = 'prometheus-service/accepted';
-const DIGEST_CHARACTERS = 16;
 /** The image that the app was given last: Tsuru's API does not say. Without it: an instance of an earlier version. */
 export const IMAGE_ANNOTATION = 'prometheus-service/image';
 /** The last value of the parameter image, which Tsuru sends with each update. */
@@ -117,38 +108,7 @@ export async function ownApp(operation: Operation): Promise<App | undefined> {
 }
 
 export function annotationsOf({ settings, plan, bindEnv }: Desired): Record<string, string> {
-  // '' removes it.
-  const values = [settings, plan.name, bindEnv ? 'true' : ''] as const;
-  const [ofSettings, ofPlan, ofBindEnv] = values;
-  return {
-    [SETTINGS_ANNOTATION]: ofSettings,
-    [PLAN_ANNOTATION]: ofPlan,
-    [BIND_ENV_ANNOTATION]: ofBindEnv,
-    [ACCEPTED_ANNOTATION]: digestOf(values),
-  };
-}
-
-/**
- * Whether the settings, the plan and bind_env of an app are those that the broker accepted last. Unknown: an earlier version of the broker set
- * them, and all are there.
- */
-export function acceptanceOf({ annotations }: App): 'accepted' | 'edited' | 'unknown' {
-  const names = [SETTINGS_ANNOTATION, PLAN_ANNOTATION, BIND_ENV_ANNOTATION];
-  const values = names.map((name) => annotations.get(name) ?? '');
-  const accepted = annotations.get(ACCEPTED_ANNOTATION);
-  if (accepted !== undefined) return digestOf(values) === accepted ? 'accepted' : 'edited';
-  const [settings, plan] = values;
-  return settings === '' || plan === '' ? 'edited' : 'unknown';
-}
-
-/** Whether exactly this was accepted last; undefined: the app does not say what was. */
-export function wasAccepted({ annotations }: App, desired: Desired): boolean | undefined {
-  const accepted = annotations.get(ACCEPTED_ANNOTATION);
-  return accepted === undefined ? undefined : annotationsOf(desired)[ACCEPTED_ANNOTATION] === accepted;
-}
-
-function digestOf(values: readonly string[]): string {
-  return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, DIGEST_CHARACTERS);
+  return inForceAnnotations([settings, plan.name, bindEnv ? 'true' : '']);
 }
 
 /** The last deploy, if it is of this app and not of an earlier one of its name. */
@@ -179,9 +139,12 @@ export function missingMarks(
 
 /** What of the annotations is not as it is desired. */
 export function changedAnnotations(app: App, desired: Desired): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(annotationsOf(desired)).filter(([name, value]) => (app.annotations.get(name) ?? '') !== value),
-  );
+  return differing(app, annotationsOf(desired));
+}
+
+/** What of these annotations the app has not. */
+export function differing({ annotations }: App, wanted: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(wanted).filter(([name, value]) => (annotations.get(name) ?? '') !== value));
 }
 
 /** How people and the broker reach an instance; '' while it has no address. */

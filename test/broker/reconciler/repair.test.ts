@@ -127,6 +127,15 @@ describe('the reconciler repairs', { concurrency: 2 }, () => {
     assert.ok(stage.lines.some((line) => line.includes('tsuru service-instance-update prometheus my-instance')));
   });
 
+  it('the plan’s name beside a refused update, which says nothing about it', async () => {
+    await using stage = await startUp();
+    await expect(stage.update('my-instance', { 'parameters.retention': 'soon' }), 500);
+    for (const edited of [undefined, 'nonsense', 'large']) {
+      await annotate(stage, { [PLAN]: edited });
+      await until('the plan', async () => (await annotationOf(stage, PLAN)) === 'small');
+    }
+  });
+
   it('no app of an instance that is being removed', async () => {
     await using stage = await startUp();
     await expect(stage.unbind('my-app'), 200);
