@@ -148,7 +148,7 @@ function parametersOf(parameters: Readonly<Record<string, string>>): Form['form'
 }
 
 /** The role of instances, the broker's own, and its token, as broker/README.md has an administrator make them. */
-async function createBrokerToken(admin: Client): Promise<string> {
+export async function createBrokerToken(admin: Client): Promise<string> {
   const post = (path: string, form: Form['form'], ...allowed: readonly number[]): Promise<Reply> =>
     expect(admin.call('POST', path, { form }), ...allowed);
   await post('/1.0/roles', { name: 'prometheus-reader', context: 'app' }, 201);
