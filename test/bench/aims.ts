@@ -54,6 +54,12 @@ const AIMS: readonly Aim[] = [
     unit: 'ms',
     figure: ({ atOnce }) => pushed(atOnce)?.addToActiveMs.p95,
   },
+  {
+    what: 'unit-remove to target gone with the webhook, p95',
+    below: 1_000,
+    unit: 'ms',
+    figure: ({ atOnce }) => pushed(atOnce)?.removeToGoneMs.p95,
+  },
 ];
 
 function pushed(all: Results['atOnce']): Results['atOnce'][number] | undefined {

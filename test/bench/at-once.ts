@@ -11,8 +11,8 @@ import { summarize, type Summary } from './statistics.ts';
 const LOOK_EVERY_MS = 10;
 /** A poll, what Prometheus 2.42 takes to apply a file, and a scrape. */
 const LIMIT_MS = 120_000;
-/** Above the 5 s in which Prometheus takes a second change for one that is not alone, and below those of the agent's next poll. */
-const LONE_PAUSE_MS = 6_000;
+/** From 3.12 on, Prometheus waits longer and longer between updates, and starts anew once it had none for 5 to 7.5 s. */
+const LONE_PAUSE_MS = 10_000;
 /** Changes come at any moment between two polls. */
 const SPREAD_MS = 5_000;
 const ROLLED_UNITS = 4;

@@ -26,11 +26,11 @@ const USAGE = `npm run bench [-- --quick | --at-once | --agent FILE | --help]
 Measures the agent as a process of its own beside a real Prometheus, against a stub of Tsuru: what a round of polling costs at 100, 1,000
 and 10,000 units, its memory, how long changes take until Prometheus has them, what the gateway adds to an answer,
 what operations on instances take through Tsuru and the broker, how soon changes in Tsuru are targets, with the webhook and without,
-what an instance takes as a whole, and how many samples the plans keep. About 40 minutes. Figures go to stdout.
+what an instance takes as a whole, and how many samples the plans keep. About 50 minutes. Figures go to stdout.
 NODE_OPTIONS, such as --max-semi-space-size=1, reach the agent as well.
 
   --quick       few rounds at a quick pace, up to 1,000 units: about two minutes
-  --at-once     only how soon changes in Tsuru are targets: about 25 minutes
+  --at-once     only how soon changes in Tsuru are targets: about 35 minutes
   --agent FILE  the agent to measure, such as dist/agent/main.js (agent/main.ts)
   --help        this
 `;
