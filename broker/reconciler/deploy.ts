@@ -1,4 +1,12 @@
-import { deployOf, instanceTurn, ownApp, VARIABLES, type Operation } from '../instances/parts/instance.ts';
+import { noteImage } from '../instances/image.ts';
+import {
+  deployOf,
+  IMAGE_ANNOTATION,
+  instanceTurn,
+  ownApp,
+  VARIABLES,
+  type Operation,
+} from '../instances/parts/instance.ts';
 
 /** Brokers may start at once: the later one sees what the other has begun. */
 const MOST_PAUSE_MS = 5_000;
@@ -20,6 +28,8 @@ export async function deployUnlessDone(operation: Operation): Promise<string | u
     // One that failed is its owner's: it would fail again.
     if (last !== undefined && !last.error.startsWith(BROKE_OFF)) return undefined;
     if ((await api.env(names.part, [VARIABLES.token]))?.has(VARIABLES.token) !== true) return undefined;
+    // Another broker made it, with an image of its own.
+    if (app.annotations.get(IMAGE_ANNOTATION) !== context.image) await noteImage(operation, context.image);
     await context.deploys.start(names.part, 'resumed by the broker');
     return `${names.part} was never deployed${last === undefined ? '' : ' to its end'}: it is now`;
   });

@@ -1,3 +1,4 @@
+import { BINDS_ANNOTATION } from '../../agent/shared/binds.ts';
 import { compareText } from '../../agent/shared/text.ts';
 import { bindsOf, bindsText } from '../instances/binds-annotation.ts';
 import { acceptanceOf } from '../instances/parts/accepted.ts';
@@ -81,7 +82,9 @@ function wantedBinds(
       return team === undefined ? [] : [[name, team]];
     }),
   );
-  return bindsText(binds) === bindsText(before) ? [] : [{ act: { kind: 'confirm_binds', instance, binds, before } }];
+  // What cannot be read confirms nothing, and is replaced.
+  const isConfirmed = bindsText(binds) === (app.annotations.get(BINDS_ANNOTATION) ?? '');
+  return isConfirmed ? [] : [{ act: { kind: 'confirm_binds', instance, binds, before } }];
 }
 
 /** `token` is '' when the broker may not see its value. */

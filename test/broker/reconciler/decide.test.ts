@@ -166,6 +166,11 @@ describe('a round of the reconciler', () => {
     assert.deepEqual(Object.fromEntries(act.binds), { b: 'shop', a: 'new', hidden: 'y' });
   });
 
+  it('replaces an annotation of binds that cannot be read', () => {
+    const part = parts([OWN], { app: app({ [BINDS_ANNOTATION]: 'nonsense' }) });
+    assert.deepEqual(acts({ part }), [{ kind: 'confirm_binds', instance: 'one', binds: new Map(), before: new Map() }]);
+  });
+
   it('restores a token that is gone, variables that are missing or stale, and a deploy that never was', () => {
     const missing = (...names: string[]): ReadonlyMap<string, string> =>
       new Map([...VALUES].filter(([name]) => !names.includes(name)));

@@ -127,6 +127,18 @@ describe('the reconciler repairs', { concurrency: 2 }, () => {
     assert.ok(stage.lines.some((line) => line.includes('tsuru service-instance-update prometheus my-instance')));
   });
 
+  it('the binds, which somebody edited, and those of an instance without any', async () => {
+    await using stage = await startUp();
+    const binds = 'prometheus-service/binds';
+    for (const edited of ['nonsense', '{"another":"shop"}', undefined]) {
+      await annotate(stage, { [binds]: edited });
+      await until('the binds', async () => (await annotationOf(stage, binds)) === '{"my-app":"shop"}');
+    }
+    await expect(stage.unbind('my-app'), 200);
+    await annotate(stage, { [binds]: 'nonsense' });
+    await until('no binds', async () => (await annotationOf(stage, binds)) === undefined);
+  });
+
   it('the plan’s name beside a refused update, which says nothing about it', async () => {
     await using stage = await startUp();
     await expect(stage.update('my-instance', { 'parameters.retention': 'soon' }), 500);

@@ -18,7 +18,7 @@ const LONGEST_STEP_PAUSE_MS = 800;
 const LONGEST_CALM_MS = 2_500;
 const LONGEST_LIFE_MS = 20_000;
 /** Of the graces of the brokers, the longest is 15 minutes; removals take their turns. */
-const SETTLE_MINUTES = 60;
+const SETTLE_MINUTES = 90;
 const HISTORY_LINES = 120;
 const BROKER_LINES = 30;
 

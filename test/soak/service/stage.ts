@@ -39,10 +39,11 @@ export interface ServiceStage extends AsyncDisposable {
   readonly tsuru: LocalTsuru;
   readonly admin: Client;
   readonly brokers: readonly SoakBroker[];
-  readonly brokersUrl: string;
   readonly speed: number;
   /** By name; also those that are gone. */
   readonly known: Map<string, Known>;
+  /** Creations that were broken off. */
+  halves: number;
   /** The first instances; those with real agents come first. */
   readonly first: readonly string[];
   readonly real: readonly string[];
@@ -99,7 +100,7 @@ export async function startServiceStage(
   const all = stack.move();
   const authorization = `Basic ${Buffer.from(`${AUTH.username}:${AUTH.password}`).toString('base64')}`;
   return {
-    ...{ tsuru, admin, brokers, speed, known, first, real: realNames, userApps, brokersUrl: balancer.url },
+    ...{ tsuru, admin, brokers, speed, known, first, real: realNames, userApps, halves: 0 },
     async ask(method, path, form) {
       const body = new URLSearchParams(form);
       const response = await fetch(`${balancer.url}${path}`, { method, headers: { authorization }, body });

@@ -12,6 +12,8 @@ export interface ServiceStep {
 }
 
 const RETENTIONS = ['1d', '2d', '3d', '4d', '5d'];
+/** Creations that break off. */
+const MOST_HALVES = 12;
 /** What is added beside the first instances. */
 const MOST_MORE = 12;
 
@@ -177,6 +179,8 @@ export const USER_STEPS: readonly ServiceStep[] = [
     kind: 'broken-off creation',
     weight: 1,
     async take(stage, random) {
+      // Three parts are removed in a round: more would take longer than the soak.
+      if (++stage.halves > MOST_HALVES) return undefined;
       // Tsuru knows nothing of it, as if it had ended meanwhile.
       const name = `half-${random.int(1, 10_000)}`;
       return told(`half an instance ${name}`, await stage.ask('POST', '/resources', { name, team: 'shop' }));
