@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { ParametersRefused } from '../errors.ts';
 import { readDesired, type Desired, type Parameters } from '../plans/parameters.ts';
 import type { Instance } from '../tsuru/instance.ts';
+import { assertNewest } from './image.ts';
 import { ensureApp } from './parts/app.ts';
 import { belongsToSomebodyElse, isOwn, type Operation } from './parts/instance.ts';
 import { assertVolumePlan, withVolume } from './parts/volume.ts';
@@ -47,6 +48,7 @@ async function acceptedPart(
   for (;;) {
     try {
       const desired = readDesired(context.plans, stored.plan, parameters);
+      assertNewest(context.image, desired.image);
       await context.assertRules(desired.rules, signal);
       return { desired, refused };
     } catch (error) {

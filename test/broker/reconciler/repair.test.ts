@@ -59,7 +59,10 @@ describe('the reconciler repairs', { concurrency: 2 }, () => {
 
   it('an instance without any part, and leaves out the parameters that were refused', async () => {
     await using stage = await startUp();
-    const refused = { 'parameters.retention': 'soon', 'parameters.scrape_interval': '30s' };
+    const refused = {
+      ...{ 'parameters.retention': 'soon', 'parameters.image': '9.9' },
+      'parameters.scrape_interval': '30s',
+    };
     await expect(stage.update('my-instance', refused), 500);
     await expect(stage.admin.call('DELETE', `/1.0/apps/${APP}`), 200);
     await expect(stage.admin.call('DELETE', `/1.4/volumes/${APP}`), 200);
@@ -69,7 +72,9 @@ describe('the reconciler repairs', { concurrency: 2 }, () => {
     const settings = (await annotationOf(stage, SETTINGS)) ?? '';
     assert.match(settings, /"scrape_interval":"30s"/);
     assert.doesNotMatch(settings, /soon/);
-    assert.ok(stage.lines.some((line) => line.includes('without the parameters that are refused (retention)')));
+    assert.equal(await annotationOf(stage, 'prometheus-service/requested-image'), undefined);
+    const words = 'without the parameters that are refused (retention, image)';
+    assert.ok(stage.lines.some((line) => line.includes(words)));
   });
 
   it('a volume that was unbound, and one that was removed, without a restart', async () => {
