@@ -2,7 +2,7 @@ import { VERSION } from '../../agent/shared/version.ts';
 import { INSTANCE_NAME } from '../names.ts';
 import { TEXT_SCHEMA, type Fields } from './bodies.ts';
 import type { Page } from './page.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 
 const TEXT = contentOf('text/plain; charset=utf-8');
 const JSON_BODY = contentOf('application/json; charset=utf-8');

@@ -1,65 +1,21 @@
-import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { bindApp, unbindApp } from '../instances/bind.ts';
 import { createInstance } from '../instances/create.ts';
 import { statusText } from '../instances/assess.ts';
 import { instanceInfo, instanceStatus } from '../instances/info.ts';
-import type { Requester } from '../instances/parts/instance.ts';
-import type { Parameters } from '../plans/parameters.ts';
 import { removeInstance } from '../instances/remove.ts';
 import { updateInstance } from '../instances/update.ts';
 import { isInstanceName } from '../names.ts';
 import { EVENT_KINDS, EVENTS_PATH, isAppName, isEventKind } from '../tsuru/webhook.ts';
-import { BIND, CREATE, EVENT, UNBIND, UPDATE, type Fields } from './bodies.ts';
+import { BIND, CREATE, EVENT, UNBIND, UPDATE } from './bodies.ts';
+import { GRAFANA_ROUTES } from './grafana-routes.ts';
+import { assertName, INSTANCE, type Answer, type Asked, type Route } from './route.ts';
 
-/** A request, read. */
-export interface Asked {
-  readonly context: Context;
-  /** Of the instance; '' where the route has none. */
-  readonly name: string;
-  /** As the route's fields say. */
-  readonly body: Body;
-  /** Of the instance, of a multi-cluster service. */
-  readonly pool: string;
-  readonly requester: Requester;
-}
-
-export interface Body {
-  readonly name?: string;
-  readonly team?: string;
-  readonly plan?: string;
-  readonly app?: string;
-  readonly pool?: string;
-  readonly cluster?: string;
-  /** Of an event of Tsuru. */
-  readonly changedApp?: string;
-  readonly kind?: string;
-  readonly parameters?: Parameters;
-}
-
-export type Answer =
-  { readonly status: number; readonly text: string } | { readonly status: number; readonly json: unknown };
-
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  readonly path: string;
-  readonly summary: string;
-  /** What opens it: the service's user and password, or the token of webhooks, which opens nothing else. */
-  readonly secret?: 'events token';
-  readonly fields?: Fields;
-  /** Statuses of answers that are no errors. */
-  readonly answers: Readonly<Record<number, string>>;
-  /** Without it they are plain text. */
-  readonly isJson?: boolean;
-  readonly answer: (asked: Asked) => Promise<Answer> | Answer;
-}
-
-const INSTANCE = '/resources/:name';
 /** Where an instance of this name would be, Tsuru finds the plans. */
 const NO_INSTANCE = 'plans';
 const JOB = `${INSTANCE}/binds/jobs/:job`;
 
-/** Everything that Tsuru asks of a service. */
+/** Everything that Tsuru asks of a service, or relays to it. */
 export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
@@ -155,6 +111,7 @@ export const ROUTES: readonly Route[] = [
     answers: { 200: 'never bound' },
     answer: () => ({ status: 200, text: '' }),
   },
+  ...GRAFANA_ROUTES,
   {
     method: 'POST',
     path: EVENTS_PATH,
@@ -232,12 +189,4 @@ function takeEvent({ context, body }: Asked): Answer {
     throw new BrokerError(429, 'Too many events are waiting: the next polls bring this change.');
   }
   return { status: 202, text: '' };
-}
-
-function assertName(name: string): string {
-  if (isInstanceName(name)) return name;
-  throw new BrokerError(
-    400,
-    'The name of an instance starts with a letter and has at least two letters, digits, - or _.',
-  );
 }

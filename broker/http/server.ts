@@ -13,7 +13,8 @@ import { normalise, schemaOf, type RawBody } from './bodies.ts';
 import { failureOf, unreadable, written } from './failures.ts';
 import { pagesOf } from './pages.ts';
 import { createTokenCheck } from './token.ts';
-import { ROUTES, type Body, type Route } from './routes.ts';
+import type { Body, Route } from './route.ts';
+import { ROUTES } from './routes.ts';
 
 const LARGEST_BODY_BYTES = 1024 ** 2;
 /** For the headers and body of a request. */

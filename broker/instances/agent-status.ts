@@ -1,4 +1,4 @@
-import { basicHeader, INSTANCE_REALM, type Credentials } from '../../agent/shared/basic-auth.ts';
+import type { Credentials } from '../../agent/shared/basic-auth.ts';
 import {
   asObject,
   asOptionalArray,
@@ -16,12 +16,12 @@ import {
   type TargetStatus,
 } from '../../agent/shared/status.ts';
 import { errorText } from '../../agent/shared/text.ts';
+import { askInstance, type AgentReply } from './agent-request.ts';
 
 /** The status of an instance, as its agent reports it. */
 export type AgentAnswer =
   | { readonly kind: 'answered'; readonly status: AgentStatus }
-  /** By its own gateway, or by something before it, which may have passwords of its own. */
-  | { readonly kind: 'refused'; readonly isOfGateway?: true }
+  | Extract<AgentReply, { readonly kind: 'refused' }>
   /** There was no time to ask it. */
   | { readonly kind: 'unknown' }
   | { readonly kind: 'silent'; readonly reason: string };
@@ -50,30 +50,13 @@ export function targetsIn(units: readonly AgentUnit[]): readonly TargetUnit[] {
   return units.filter((unit) => !('leftOut' in unit));
 }
 
-/** The status of 10,000 units takes about 4 MB. */
-const LARGEST_BYTES = 16 * 1024 ** 2;
-
 export async function askAgent(address: string, credentials: Credentials, signal: AbortSignal): Promise<AgentAnswer> {
+  const reply = await askInstance(address, '/tsuru/status', credentials, signal);
+  if (reply.kind !== 'answered') return reply.kind === 'silent' ? { kind: 'silent', reason: reply.reason } : reply;
   try {
-    const url = `${address.replace(/\/+$/, '')}/tsuru/status`;
-    const headers = { accept: 'application/json', authorization: basicHeader(credentials) };
-    const response = await fetch(url, { headers, signal, redirect: 'manual' });
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of response.body ?? []) {
-      const bytes = Buffer.from(chunk as Uint8Array);
-      size += bytes.length;
-      if (size > LARGEST_BYTES) throw new Error('its answer is too large');
-      chunks.push(bytes);
-    }
-    if (response.status === 401 || response.status === 403) {
-      const isOfGateway = response.headers.get('www-authenticate')?.includes(INSTANCE_REALM) === true;
-      return isOfGateway ? { kind: 'refused', isOfGateway } : { kind: 'refused' };
-    }
-    if (response.status !== 200) return { kind: 'silent', reason: `it answers ${response.status}` };
-    return { kind: 'answered', status: readAgentStatus(parseJson(chunks)) };
+    return { kind: 'answered', status: readAgentStatus(parseJson(reply.chunks)) };
   } catch (error) {
-    return { kind: 'silent', reason: signal.aborted ? 'not in time' : errorText(error) };
+    return { kind: 'silent', reason: errorText(error) };
   }
 }
 

@@ -61,9 +61,12 @@ export interface Stage extends AsyncDisposable {
   readonly lines: readonly string[];
 }
 
-const wellAgent: AgentScript = () => ({
+const STATUS = { ready: true, problems: [], sync: { inSync: true }, prometheus: { ready: true }, apps: [] };
+/** JSON is YAML. */
+const DATASOURCE = { datasources: [{ jsonData: { timeInterval: '15s' } }] };
+const wellAgent: AgentScript = ({ path }) => ({
   status: 200,
-  body: JSON.stringify({ ready: true, problems: [], sync: { inSync: true }, prometheus: { ready: true }, apps: [] }),
+  body: JSON.stringify(path === '/tsuru/grafana/datasource.yaml' ? DATASOURCE : STATUS),
 });
 
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
