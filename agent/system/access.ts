@@ -96,7 +96,7 @@ export async function createAccess({ dataFolder, token, credentials, secrets }: 
         ...(handed.token === undefined ? {} : { token: { of: digestOf(given.token), value: handed.token } }),
         ...(handed.password === undefined ? {} : { password: { of: digestOf(given.password), value: handed.password } }),
       };
-      secrets.push(...Object.values(handed));
+      secrets.push(...[handed.token, handed.password].filter((value) => value !== undefined));
       const before = checks;
       await keep(fresh);
       if (handed.password === undefined) return;
