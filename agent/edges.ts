@@ -3,7 +3,7 @@ import type { Clock } from './shared/clock.ts';
 import { secretsOf, type Config } from './config.ts';
 import { createMetrics, type Metrics } from './report/metrics.ts';
 import { createAuthorityFolder, type AuthorityFolder } from './prometheus/configuration/authorities.ts';
-import { createPrometheusClient, type AskData, type PrometheusClient } from './prometheus/api/client.ts';
+import { createPrometheusClient, type ShownPrometheus } from './prometheus/api/client.ts';
 import { createOwnSecret, type OwnSecret } from './prometheus/api/own-secret.ts';
 import { createStarts, type Starts } from './prometheus/process/start-attempts.ts';
 import { createLearnedPathsFile, type LearnedPathsFile } from './redirects/file.ts';
@@ -34,7 +34,7 @@ export interface Edges extends Reporter {
   readonly metrics: Metrics;
   readonly troubles: Troubles;
   readonly tsuru: TsuruClient;
-  readonly prometheus: PrometheusClient & { readonly data: AskData };
+  readonly prometheus: ShownPrometheus;
   readonly targetFile: TargetFile;
   readonly stateFile: StateFile;
   readonly learnedPathsFile: LearnedPathsFile;

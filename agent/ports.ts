@@ -83,6 +83,7 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
 
   const fromPrometheus = createPageQuestions({
     ask: edges.prometheus.data,
+    home: edges.prometheus.home,
     query: (expression) => edges.prometheus.query(expression),
     wallMs: clock.wallMs,
     nowMs: clock.nowMs,

@@ -22,8 +22,11 @@ const MOST_WITHOUT_CHOICE = 100;
 const PER_PAGE = 250;
 /** Apps to choose from in a list; with more there is a field for the name. */
 const MOST_OPTIONS = 200;
-/** Problems that are shown of each app. */
-const MOST_PROBLEMS = 10;
+/** Problems that are shown of an app that is chosen, and of each of several. */
+const MOST_PROBLEMS = 20;
+const FEW_PROBLEMS = 3;
+/** Units of more apps than this are one list, and no list for each. */
+const MOST_BLOCKS = 30;
 
 /** The apps with their units: of a selection those that it means, else all, and of very many a line for each app. */
 export function appsSection(facts: PageFacts, selection: Selection, links: Links): Html {
@@ -47,10 +50,15 @@ function content(facts: PageFacts, all: readonly Row[], selection: Selection, li
     return html`<p class="empty">No unit is ${STATE_WORDS[state]}${app === undefined ? '' : ` in ${app}`}.</p>`;
   const { shown, pager } = pageOf(state === undefined && app !== undefined ? problemsFirst(chosen) : chosen, selection);
   const byApp = Map.groupBy(shown, ({ app: of }) => of.name);
+  if (app === undefined && byApp.size > MOST_BLOCKS)
+    return [html`<div class="card">${unitTable(shown, facts.nowMs, links, true)}</div>`, pager];
   const blocks = apps.filter(({ name }) => byApp.has(name) || state === undefined);
   // The blocks of apps without a row on this page are on the page where their rows are.
   const isHere = (block: AppStatus): boolean => byApp.has(block.name) || block.units.length === 0;
-  return [blocks.filter(isHere).map((block) => appBlock(block, byApp.get(block.name) ?? [], facts, links)), pager];
+  return [
+    blocks.filter(isHere).map((block) => appBlock(block, byApp.get(block.name) ?? [], facts, links, app !== undefined)),
+    pager,
+  ];
 }
 
 function noApps({ names }: PageFacts): Html {
@@ -97,7 +105,7 @@ function filter(apps: readonly AppStatus[], all: readonly Row[], selection: Sele
   </div>`;
 }
 
-function appBlock(app: AppStatus, rows: readonly Row[], facts: PageFacts, links: Links): Html {
+function appBlock(app: AppStatus, rows: readonly Row[], { nowMs }: PageFacts, links: Links, isChosen: boolean): Html {
   const counts = countsOf(rowsOf({ apps: [app] }));
   return html`<article class="card app">
     <header>
@@ -108,7 +116,8 @@ function appBlock(app: AppStatus, rows: readonly Row[], facts: PageFacts, links:
         <a href="${links.query(upOf(app.name))}">Graph<span class="hidden"> of ${app.name}</span></a>
       </p>
     </header>
-    ${problemsOf(app, facts.nowMs)} ${rows.length > 0 && unitTable(rows, facts.nowMs, links)}
+    ${problemsOf(app, nowMs, isChosen ? MOST_PROBLEMS : FEW_PROBLEMS)}
+    ${rows.length > 0 && unitTable(rows, nowMs, links)}
     ${app.units.length === 0 && html`<p class="empty">${noUnits(app)}</p>`}
   </article>`;
 }
@@ -118,8 +127,8 @@ function noUnits({ name, unknown }: AppStatus): Content {
   return sentence(`It has no units. See "tsuru app-info -a ${name}".`);
 }
 
-function problemsOf({ unknown, problems }: AppStatus, nowMs: number): Content {
-  const shown = problems.slice(0, MOST_PROBLEMS);
+function problemsOf({ unknown, problems }: AppStatus, nowMs: number, most: number): Content {
+  const shown = problems.slice(0, most);
   const more = problems.length - shown.length;
   const lines: readonly Content[] = [
     ...(unknown === undefined

@@ -1,6 +1,7 @@
 import type { Settings } from '../shared/settings/schema.ts';
 import type { FiringAlert, PageFacts, SenderState, Told } from './facts.ts';
 import { html, type Content, type Html } from './html.ts';
+import type { Links } from './links.ts';
 import { counted, numberText, sentence, sinceText, spanText, timeOf } from './words.ts';
 
 /** So far behind is usual: samples are sent in batches. */
@@ -9,15 +10,15 @@ const MOST_ALERTS = 20;
 /** What a chosen value of an alert's label says that its name and text do not. */
 const LABELS_LEFT_OUT = ['alertname', 'severity'];
 
-export function alertsCard({ alerts, nowMs }: PageFacts): Html {
+export function alertsCard({ alerts, nowMs }: PageFacts, links: Links): Html {
   return card('alerts', 'Firing alerts', alerts, (firing) =>
     firing.length === 0
-      ? html`<p class="empty">No alert fires. <a href="/alerts">All alerts</a></p>`
+      ? html`<p class="empty">No alert fires. <a href="${links.page('alerts')}">All alerts</a></p>`
       : html`<ul class="list">
             ${firing.slice(0, MOST_ALERTS).map((alert) => alertLine(alert, nowMs))}
           </ul>
           ${firing.length > MOST_ALERTS && html`<p class="sub">${counted(firing.length - MOST_ALERTS, 'more alert')}</p>`}
-          <p><a href="/alerts">All alerts</a></p>`,
+          <p><a href="${links.page('alerts')}">All alerts</a></p>`,
   );
 }
 

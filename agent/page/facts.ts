@@ -25,6 +25,8 @@ export interface PageFacts {
   /** The newest first. */
   readonly changes: readonly RecentChange[];
   readonly metrics: Told<TopMetrics>;
+  /** The path of Prometheus' page of queries; undefined while it is not known. */
+  readonly home: string | undefined;
 }
 
 export interface PageTrouble {

@@ -2,12 +2,21 @@
 export interface Links {
   /** The page of queries with this one filled in, as a table or as a graph. */
   readonly query: (expression: string, tab?: 'table' | 'graph') => string;
+  /** Another of its pages. */
+  readonly page: (name: 'targets' | 'alerts' | 'rules' | 'config') => string;
 }
 
-/** Prometheus 2 has its queries at `/graph`, and so does one that has not told its version: Prometheus 3 leads on from there. */
-export function linksFor(version: string | null): Links {
-  const path = version === null || version.startsWith('2.') ? '/graph' : '/query';
+/** Where Prometheus 2 has its queries, and leads on from in Prometheus 3. */
+const USUAL_HOME = '/graph';
+const HOME = /^(?<folder>\/classic)?\/(?:graph|query)$/;
+
+/** Beside its page of queries, which is in a folder of its own in some packages. */
+export function linksFor(home: string | undefined): Links {
+  const known = HOME.exec(home ?? '');
+  const path = known?.[0] ?? USUAL_HOME;
+  const folder = known?.groups?.['folder'] ?? '';
   return {
+    page: (name) => `${folder}/${name}`,
     query(expression, tab = 'graph') {
       const query = new URLSearchParams({
         'g0.expr': expression,

@@ -17,9 +17,7 @@ const HINTS: Readonly<Record<number, Content>> = {
     html`<p>${commandOf('tsuru service-instance-info prometheus INSTANCE')}</p>`,
     html`<p>Reload this page to be asked again.</p>`,
   ],
-  404: html`<p>
-    Go on to the <a href="/">status of this instance</a>, or to the <a href="/graph">queries of Prometheus</a>.
-  </p>`,
+  404: html`<p>Go on to the <a href="/">status of this instance</a>, which leads to the pages of Prometheus.</p>`,
   502: [
     html`<p>It starts, is restarted for a new setting, or has ended. Samples that were stored are kept.</p>`,
     html`<p>

@@ -9,16 +9,24 @@ import type { Selection } from './selection.ts';
 
 /** The pages of Prometheus' UI, which all its versions have. */
 const UI_PAGES = [
-  ['/targets', 'Targets'],
-  ['/alerts', 'Alerts'],
-  ['/rules', 'Rules'],
-  ['/config', 'Configuration'],
+  ['targets', 'Targets'],
+  ['alerts', 'Alerts'],
+  ['rules', 'Rules'],
+  ['config', 'Configuration'],
+] as const;
+
+/** What a Grafana is set up with, as the guarded port has it. */
+const GRAFANA_FILES = [
+  ['datasource.yaml', 'data source'],
+  ['dashboards.yaml', 'provider of dashboards'],
+  ['app.json', 'dashboard of an app'],
+  ['instance.json', 'dashboard of the instance'],
 ] as const;
 
 /** The status page: the same facts and selection give the same text. */
 export function statusPage(facts: PageFacts, selection: Selection): string {
   const { status, names } = facts;
-  const links = linksFor(status.versions.prometheus);
+  const links = linksFor(facts.home);
   const { tone, text } = headline(facts);
   const name = names?.instance ?? status.instance ?? 'Prometheus';
   return `<!doctype html>\n${textOf(
@@ -41,7 +49,7 @@ export function statusPage(facts: PageFacts, selection: Selection): string {
           </div>
           ${refusedSection(facts)} ${problemsSection(facts)} ${tiles(facts)} ${appsSection(facts, selection, links)}
           <div class="beside">
-            ${alertsCard(facts)} ${sendersCard(facts)} ${metricsCard(facts, links)} ${changesCard(facts)}
+            ${alertsCard(facts, links)} ${sendersCard(facts)} ${metricsCard(facts, links)} ${changesCard(facts)}
           </div>
         </main>
         ${bottom(status, name)}
@@ -56,7 +64,7 @@ function top(name: string, links: Links): Html {
     <nav aria-label="Prometheus">
       <ul>
         <li><a href="${links.query('up', 'table')}">Query</a></li>
-        ${UI_PAGES.map(([path, word]) => html`<li><a href="${path}">${word}</a></li>`)}
+        ${UI_PAGES.map(([page, word]) => html`<li><a href="${links.page(page)}">${word}</a></li>`)}
       </ul>
     </nav>
     <p id="refreshed" role="status"></p>
@@ -69,6 +77,7 @@ function bottom({ versions, instance }: PageFacts['status'], name: string): Html
       ${instance ?? name} · Prometheus ${versions.prometheus ?? 'not ready'} · agent ${versions.agent} ·
       <a href="/metrics">metrics of the agent</a>
     </p>
+    <p>For Grafana: ${GRAFANA_FILES.map(([file, word]) => html`<a href="/tsuru/grafana/${file}">${word}</a> `)}</p>
     <noscript><p>Without JavaScript this page does not refresh itself, and its times are in UTC.</p></noscript>
   </footer>`;
 }

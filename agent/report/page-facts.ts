@@ -15,10 +15,11 @@ const FIRST_USAGE_MS = 60 * 60_000;
 const FIRST_USAGE_STEP_MS = 60_000;
 
 /** What only Prometheus knows of the page's facts. */
-type FromPrometheus = Pick<PageFacts, 'alerts' | 'metrics' | 'usage' | 'oldestMs'>;
+type FromPrometheus = Pick<PageFacts, 'alerts' | 'metrics' | 'usage' | 'oldestMs' | 'home'>;
 
 export interface PageQuestionsOptions {
   readonly ask: AskData;
+  readonly home: () => Promise<string>;
   readonly query: (expression: string) => Promise<readonly { readonly value: number }[]>;
   readonly wallMs: () => number;
   readonly nowMs: () => number;
@@ -27,6 +28,7 @@ export interface PageQuestionsOptions {
 /** Asks Prometheus what the page shows of it. Never rejects: what it does not answer is unknown. */
 export function createPageQuestions({
   ask,
+  home: askHome,
   query,
   wallMs,
   nowMs,
@@ -55,9 +57,14 @@ export function createPageQuestions({
     const [result] = await query('min(prometheus_tsdb_lowest_timestamp_seconds) > 0');
     return result === undefined ? undefined : result.value * 1000;
   });
+  const home = remember(SERIES_EVERY_MS, nowMs, askHome);
   return async () => {
-    const [firing, top, used, oldestMs] = await Promise.all([alerts(), metrics(), usage(), oldest()]);
-    return { alerts: firing, metrics: top, usage: used, oldestMs: oldestMs.known ? oldestMs.value : undefined };
+    const [firing, top, used, first, start] = await Promise.all([alerts(), metrics(), usage(), oldest(), home()]);
+    return {
+      ...{ alerts: firing, metrics: top, usage: used },
+      oldestMs: first.known ? first.value : undefined,
+      home: start.known ? start.value : undefined,
+    };
   };
 }
 

@@ -20,6 +20,8 @@ export interface Opened extends AsyncDisposable {
   readonly page: Page;
   /** Requests that failed or were answered with an error, and errors in the console, such as what the policy blocks. */
   readonly troubles: readonly string[];
+  /** Errors of the page's own scripts. */
+  readonly scriptErrors: readonly string[];
 }
 
 /** Opens a window of its own, with its own session. */
@@ -31,8 +33,9 @@ export async function openPage(browser: Browser, options: BrowserContextOptions)
   page.on('console', (message) => {
     if (message.type() === 'error') troubles.push(`console: ${message.text()}`);
   });
+  const scriptErrors: string[] = [];
   page.on('pageerror', (error) => {
-    troubles.push(`script: ${error.message}`);
+    scriptErrors.push(error.message);
   });
   page.on('requestfailed', (request) => {
     const reason = request.failure()?.errorText ?? '';
@@ -42,7 +45,7 @@ export async function openPage(browser: Browser, options: BrowserContextOptions)
   page.on('response', (response) => {
     if (response.status() >= 400) troubles.push(`${response.url()}: ${response.status()}`);
   });
-  return { page, troubles, [Symbol.asyncDispose]: () => context.close() };
+  return { page, troubles, scriptErrors, [Symbol.asyncDispose]: () => context.close() };
 }
 
 /** What axe-core finds wrong for people who use a screen reader, a keyboard, or need contrast: the rule and the first place of each. */

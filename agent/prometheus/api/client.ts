@@ -74,6 +74,13 @@ export interface PrometheusClient {
 /** The `data` of an answer of its API, for questions that have a file of their own. */
 export type AskData = (path: string) => Promise<Readonly<Record<string, unknown>>>;
 
+/** A Prometheus that people look at. */
+export interface ShownPrometheus extends PrometheusClient {
+  readonly data: AskData;
+  /** Where its `/` leads to: the path of its page of queries, which differs by version and package. '' if it leads nowhere. */
+  readonly home: () => Promise<string>;
+}
+
 /** Prometheus answered that it did not reload, and why. */
 export class ReloadRefused extends Error {
   override readonly name = 'ReloadRefused';
@@ -93,7 +100,7 @@ export interface PrometheusClientOptions {
 export function createPrometheusClient(
   url: URL,
   { absence = () => undefined, access }: PrometheusClientOptions = {},
-): PrometheusClient & { readonly data: AskData } {
+): ShownPrometheus {
   const headers = access === undefined ? {} : { authorization: access.authorization };
   const http = createHttpClient({
     url,
@@ -138,8 +145,20 @@ export function createPrometheusClient(
     return asObject(asObject(parseJson([await get(path)]), "Prometheus' answer")['data'], 'its data');
   }
 
+  async function home(): Promise<string> {
+    let location: string | undefined;
+    await http.request({
+      ...{ method: 'GET', path: '/', headers, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
+      onHeaders(_status, answered) {
+        location = String(answered['location'] ?? '');
+      },
+    });
+    return URL.parse(location ?? '', url.href)?.pathname ?? '';
+  }
+
   return {
     data,
+    home,
     async ready() {
       const reason = absence();
       if (reason !== undefined) throw new Error(reason);
