@@ -94,7 +94,9 @@ export async function createAccess({ dataFolder, token, credentials, secrets }: 
       const fresh: Stored = {
         ...next,
         ...(handed.token === undefined ? {} : { token: { of: digestOf(given.token), value: handed.token } }),
-        ...(handed.password === undefined ? {} : { password: { of: digestOf(given.password), value: handed.password } }),
+        ...(handed.password === undefined
+          ? {}
+          : { password: { of: digestOf(given.password), value: handed.password } }),
       };
       secrets.push(...[handed.token, handed.password].filter((value) => value !== undefined));
       const before = checks;

@@ -79,7 +79,8 @@ describe('every route', () => {
           assert.match(answer.text, /^[^\p{Cc}\u2028\u2029]{10,2000}$/u, told);
           assert.doesNotMatch(answer.text, /node:|node_modules|\.ts\b|\bat .+:\d+:\d+|FST_|Error:/, told);
         }
-        const givesPassword = answer.status < 400 && (isInfo(sent) || isBind(sent.route) || sent.route.path.endsWith('with-password.yaml'));
+        const givesPassword =
+          answer.status < 400 && (isInfo(sent) || isBind(sent.route) || sent.route.path.endsWith('with-password.yaml'));
         for (const secret of givesPassword ? secrets.never : secrets.all)
           assert.ok(!answer.text.includes(secret), told);
         const isReached = answer.status < 300 || answer.text === 'There is no team nobodys.';
