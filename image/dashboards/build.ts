@@ -19,6 +19,9 @@ const GRAPH_ROWS = 8;
 const STAT_ROWS = 4;
 const WIDTH = 24;
 
+/** What Grafana's editor of variables calls a query for the values of a label. */
+const LABEL_VALUES = 1;
+
 interface PanelOptions {
   readonly title: string;
   /** What a reader cannot see in the title. */
@@ -117,7 +120,7 @@ export function labelVariable(
   const variable = new grafana.QueryVariableBuilder(name)
     .label(label)
     .datasource(DATASOURCE)
-    .query({ query, refId: name })
+    .query({ qryType: LABEL_VALUES, query, refId: name })
     .definition(query)
     .refresh(grafana.VariableRefresh.OnTimeRangeChanged)
     .sort(grafana.VariableSort.NaturalAsc);
