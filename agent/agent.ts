@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { createAppliers, type Appliers } from './appliers.ts';
 import { begin, prepareFolders, type StartState } from './start-state.ts';
 import type { Clock } from './shared/clock.ts';
-import type { Config } from './config.ts';
+import { secretsOf, type Config } from './config.ts';
+import { createAccess } from './system/access.ts';
 import { createDesire } from './desired.ts';
 import { createEdges, type Edges } from './edges.ts';
 import { createFacts, type FactStore } from './facts.ts';
@@ -34,6 +35,7 @@ export interface Agent {
  * Starts an agent: takes its folders, continues with what was known last, opens its pages, and follows Tsuru until the signal aborts.
  *
  * Sources find out facts; each change of facts is a round, which says what is desired; appliers bring that to disk and to Prometheus.
+ * @param secrets What no line of the log may show, which the log looks at with each line: what is handed over is added.
  * @throws when its port cannot be opened, or another agent or Prometheus uses its folders.
  */
 export async function startAgent(
@@ -42,6 +44,7 @@ export async function startAgent(
   log: Log,
   clock: Clock,
   signal: AbortSignal,
+  secrets: string[] = [...secretsOf(config)],
 ): Promise<Agent> {
   /** Until they are made there is nothing of theirs to ask. */
   const made: { appliers?: Appliers } = {};
@@ -51,7 +54,9 @@ export async function startAgent(
       : made.appliers?.own === undefined
         ? 'it is not started yet'
         : made.appliers.own.absence();
-  const edges: Edges = createEdges(config, given, log, clock, signal, absence);
+  const { dataFolder, tsuruToken: token, gateway: credentials } = config;
+  const access = await createAccess({ dataFolder, token, credentials, secrets });
+  const edges: Edges = createEdges({ config, access, secrets, given, log, clock, signal, absence });
   const { report } = edges;
   const check: Appliers['configuration']['check'] = async (candidate, whole) =>
     made.appliers?.configuration.check(candidate, whole);

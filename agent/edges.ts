@@ -1,6 +1,7 @@
 import Registry from 'prom-client/lib/registry.js';
 import type { Clock } from './shared/clock.ts';
-import { secretsOf, type Config } from './config.ts';
+import type { Config } from './config.ts';
+import type { Access } from './system/access.ts';
 import { createMetrics, type Metrics } from './report/metrics.ts';
 import { createAuthorityFolder, type AuthorityFolder } from './prometheus/configuration/authorities.ts';
 import { createPrometheusClient, type ShownPrometheus } from './prometheus/api/client.ts';
@@ -26,7 +27,8 @@ export interface Edges extends Reporter {
   /** What programs that the agent starts may see of it, with the private CAs. */
   readonly environment: Environment;
   readonly authorities: AuthorityFolder;
-  /** What no page, line or error may show. */
+  readonly access: Access;
+  /** What no page, line or error may show; it grows with what is handed over. */
   readonly secrets: readonly string[];
   readonly log: Log;
   readonly clock: Clock;
@@ -40,15 +42,16 @@ export interface Edges extends Reporter {
   readonly learnedPathsFile: LearnedPathsFile;
 }
 
-/** `absence` says why there is no process of the own Prometheus. */
-export function createEdges(
-  config: Config,
-  given: Environment,
-  log: Log,
-  clock: Clock,
-  signal: AbortSignal,
-  absence: () => string | undefined,
-): Edges {
+export interface EdgesOptions extends Pick<Edges, 'config' | 'access' | 'log' | 'clock'> {
+  readonly secrets: string[];
+  /** The environment of this process. */
+  readonly given: Environment;
+  readonly signal: AbortSignal;
+  /** Says why there is no process of the own Prometheus. */
+  readonly absence: () => string | undefined;
+}
+
+export function createEdges({ config, access, secrets, given, log, clock, signal, absence }: EdgesOptions): Edges {
   const { dataFolder } = config;
   const authorities = createAuthorityFolder(dataFolder, config.authorities, given);
   const registry = new Registry();
@@ -62,19 +65,21 @@ export function createEdges(
           starts: createStarts(dataFolder, config.prometheus.storageFolder),
         }
       : undefined;
+  if (supervised !== undefined) secrets.push(supervised.access.password);
   return {
     ...createReporter({ log, metrics, troubles, wallMs: clock.wallMs }),
     config,
     supervised,
     environment: authorities.environment,
     authorities,
-    secrets: [...secretsOf(config), ...(supervised === undefined ? [] : [supervised.access.password])],
+    access,
+    secrets,
     log,
     clock,
     registry,
     metrics,
     troubles,
-    tsuru: createTsuruClient({ url: config.tsuruUrl, token: config.tsuruToken, onCall: metrics.called }),
+    tsuru: createTsuruClient({ url: config.tsuruUrl, token: access.token, onCall: metrics.called }),
     prometheus: createPrometheusClient(config.prometheus.url, { absence, access: supervised?.access }),
     targetFile: createTargetFile(dataFolder, clock.wallMs),
     stateFile: createStateFile(dataFolder),

@@ -34,7 +34,8 @@ const config = configOrExit(process.argv.slice(2), {
   version: VERSION,
   readConfig: () => readConfig(process.env),
 });
-const log = createLog(config.logLevel, secretsOf(config));
+const secrets = [...secretsOf(config)];
+const log = createLog(config.logLevel, secrets);
 const prometheusLimitMs = config.prometheus.kind === 'supervised' ? PROMETHEUS_STOP_LIMIT_MS : 0;
 const stop = new AbortController();
 for (const name of ['SIGTERM', 'SIGINT'] as const) {
@@ -54,7 +55,7 @@ if (process.pid === 1) {
 
 trust(config.authorities);
 try {
-  const agent = await startAgent(config, process.env, log, systemClock, stop.signal);
+  const agent = await startAgent(config, process.env, log, systemClock, stop.signal, secrets);
   await agent.stopped;
 } catch (error) {
   if (error instanceof FolderInUse || error instanceof FolderNotWritable) fail(error.message);

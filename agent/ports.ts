@@ -16,7 +16,7 @@ import { createPokes } from './tsuru/pokes.ts';
 import type { Prover } from './prometheus/sync/sync.ts';
 import { serve, type Pages } from './report/server.ts';
 import type { Sources } from './sources.ts';
-import { createCheck } from './shared/basic-auth.ts';
+import type { Handed } from './system/access.ts';
 import { fingerprintOf } from './shared/fingerprint.ts';
 import { queryLimitsOf } from './shared/query-limits.ts';
 import type { Status } from './shared/status.ts';
@@ -64,7 +64,7 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
     return statusOf({
       wallMs: clock.wallMs(),
       ownApp: config.ownApp,
-      token: fingerprintOf(config.tsuruToken),
+      token: fingerprintOf(edges.access.token()),
       discovery,
       onDisk: publisher.isOnDisk(),
       troubles: troubles.current(),
@@ -111,7 +111,7 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
     readiness: health.readiness,
     isOnDisk: publisher.isOnDisk,
     overdueMs: source.overdueMs,
-    verdictOf: config.gateway === undefined ? undefined : createCheck(config.gateway),
+    verdictOf: edges.access.verdictOf,
     sleep: (durationMs) => clock.sleep(durationMs, signal),
     async poll(again) {
       const outcome = await poller.pollNow(again);
@@ -129,20 +129,25 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
       names: () => edges.progress().noted?.names,
       dashboard: (name) => readFile(join(DASHBOARDS, `${name}.json`), 'utf8'),
     });
+  async function take(handed: Handed): Promise<void> {
+    await edges.access.take(handed);
+    log.info({ taken: Object.keys(handed) }, 'took over what the broker handed over');
+    if (handed.token !== undefined) pokes.poke(new Set());
+  }
   const pokes = createPokes({ poll: (again) => poller.pollNow(again), clock, signal });
   const server = await serve(pages, config.listen, secrets, log);
   log.info({ listen: server.url, tsuru: config.tsuruUrl.host, targets: targetFile.path }, 'the agent follows Tsuru');
   const goMemLimitBytes = options.desired().capacity?.budget.goMemLimitBytes;
   const gateway =
-    config.gateway === undefined
+    config.gateway === undefined || edges.access.verdictOf === undefined
       ? undefined
       : await startGateway({
           listen: config.gateway.listen,
           prometheus: config.prometheus.url,
           authorization: supervised?.access.authorization,
-          credentials: config.gateway,
+          verdictOf: edges.access.verdictOf,
           pages: {
-            ...createGuardedPages({ pages, poke: pokes.poke, facts: pageFacts, secrets }),
+            ...createGuardedPages({ pages, poke: pokes.poke, facts: pageFacts, take, secrets }),
             ...grafanaPages(config.gateway.username),
           },
           secrets,

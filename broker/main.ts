@@ -9,6 +9,7 @@ import { check } from './commands/check.ts';
 import { runCommand, type Command } from './commands/command.ts';
 import { list } from './commands/list.ts';
 import { reconcile } from './commands/reconcile.ts';
+import { rotate } from './commands/rotate.ts';
 import { setup } from './commands/setup.ts';
 import { upgrade } from './commands/upgrade.ts';
 import { readConfig, VARIABLES } from './config.ts';
@@ -19,7 +20,7 @@ const STOP_LIMIT_MS = 25_000;
 /** As it is typed: in the image there is a program of this name. */
 const PROGRAM = import.meta.filename.endsWith('.js') ? 'broker' : 'npm run broker --';
 
-const COMMANDS: readonly Command[] = [setup, check, list, upgrade, reconcile];
+const COMMANDS: readonly Command[] = [setup, check, list, upgrade, rotate, reconcile];
 
 const USAGE = `Usage: ${PROGRAM} [COMMAND] [--check-config | --help | --version]
 

@@ -27,7 +27,7 @@ export interface Gateway {
 
 /**
  * Opens the port of an instance: Prometheus' UI and its query API behind a password, with limits, and nothing that changes Prometheus.
- * @throws when the credentials cannot be used, or the port cannot be opened.
+ * @throws when the port cannot be opened.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { metrics, listen } = options;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { partsOf, runPage, text } from '../report/server.ts';
-import { createCheck, INSTANCE_CHALLENGE } from '../shared/basic-auth.ts';
+import { INSTANCE_CHALLENGE } from '../shared/basic-auth.ts';
 import { errorText } from '../shared/text.ts';
 import { send } from './answer.ts';
 import { createBodies } from './bodies.ts';
@@ -29,14 +29,12 @@ interface Whole {
   readonly body: Buffer | undefined;
 }
 
-/** @throws when the credentials cannot be used. */
 export function createHandler(
   options: Omit<GatewayOptions, 'limits'>,
   limits: Limits,
   connections: Pick<Connections, 'protect' | 'expose'>,
 ): Handler {
-  const { pages, log, metrics, nowMs } = options;
-  const verdictOf = createCheck(options.credentials);
+  const { pages, log, metrics, nowMs, verdictOf } = options;
   const forwarder = createForwarder(options.prometheus, options);
   const queries = createQueries({
     atOnce: limits.queriesAtOnce,

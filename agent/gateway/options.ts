@@ -1,5 +1,5 @@
 import type { Pages } from '../report/server.ts';
-import type { Credentials } from '../shared/basic-auth.ts';
+import type { Verdict } from '../shared/basic-auth.ts';
 import type { Log } from '../shared/log.ts';
 import type { Limits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
@@ -10,7 +10,8 @@ export interface GatewayOptions {
   readonly prometheus: URL;
   /** The header `Authorization` that this Prometheus asks for; undefined for none. */
   readonly authorization?: string | undefined;
-  readonly credentials: Credentials;
+  /** Checks the user and the password of an `Authorization` header. */
+  readonly verdictOf: (authorization: string | undefined) => Verdict;
   /** The agent's own, of which the routes of kind `agent` are shown. */
   readonly pages: Pages;
   /** What no page of the agent may show. */

@@ -29,7 +29,7 @@ const AGENT = [
   ...['/', '/metrics', '/tsuru/status', '/tsuru/page.css', '/tsuru/page.js', '/tsuru/icon.svg'],
   ...['datasource.yaml', 'dashboards.yaml', 'app.json', 'instance.json'].map((file) => `/tsuru/grafana/${file}`),
 ];
-const AGENT_POST = ['/tsuru/poll'];
+const AGENT_POST = ['/tsuru/access', '/tsuru/poll'];
 const LIVE = ['/api/v1/notifications/live'];
 const UI = [
   ...['/alerts', '/config', '/flags', '/graph', '/rules', '/service-discovery', '/starting', '/status', '/targets'],

@@ -11,7 +11,8 @@ import type { Readiness } from '../prometheus/api/health.ts';
 import { json, text, type Page, type Pages } from './server.ts';
 import { INSTANCE_CHALLENGE, type Verdict } from '../shared/basic-auth.ts';
 import { formatDuration } from '../shared/duration.ts';
-import { count } from '../shared/text.ts';
+import { count, errorText } from '../shared/text.ts';
+import { BAD_HANDED, readHanded, type Handed } from '../system/access.ts';
 import type { Status } from '../shared/status.ts';
 
 /** How long after it was due a poll may end: one that waits for Tsuru and for hundreds of missing apps takes minutes, none takes longer. */
@@ -77,11 +78,13 @@ export interface GuardedPagesOptions {
   readonly pages: OwnPages;
   readonly poke: (again: DetailsAgain) => void;
   readonly facts: () => Promise<PageFacts>;
+  /** Uses a new token or password from now on. @throws the file system's error. */
+  readonly take: (handed: Handed) => Promise<void>;
   readonly secrets: readonly string[];
 }
 
 /** The agent's pages on the guarded port, which has checked the password. The status is a page for those who name HTML. */
-export function createGuardedPages({ pages, poke, facts, secrets }: GuardedPagesOptions): Pages {
+export function createGuardedPages({ pages, poke, facts, take, secrets }: GuardedPagesOptions): Pages {
   const { 'GET /metrics': metrics, 'GET /tsuru/status': asJson } = pages;
   const status: Pages[string] = async (request) => {
     const vary = { vary: 'Accept' };
@@ -102,6 +105,16 @@ export function createGuardedPages({ pages, poke, facts, secrets }: GuardedPages
       if (again === undefined) return Promise.resolve(text(400, BAD_POKE));
       poke(again);
       return Promise.resolve(text(202, 'Polling.'));
+    },
+    'POST /tsuru/access': async ({ body }) => {
+      const handed = readHanded(body);
+      if (handed === undefined) return text(400, BAD_HANDED);
+      try {
+        await take(handed);
+        return text(200, 'Taken over.');
+      } catch (error) {
+        return text(503, `Not taken over, as it cannot be kept: ${errorText(error)}.`);
+      }
     },
   };
 }

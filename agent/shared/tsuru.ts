@@ -95,7 +95,8 @@ export interface TsuruWriter extends TsuruClient {
 export interface TsuruClientOptions {
   /** Tsuru's address, such as `https://tsuru.example.com`. */
   readonly url: URL;
-  readonly token: string;
+  /** A function where it may change. */
+  readonly token: string | (() => string);
   /** Told of each call once it has ended: the status, or the failure where there was none. */
   readonly onCall?: (call: string, status: string) => void;
   /** For calls without a time of their own; more of them at once wait for each other. */
@@ -104,7 +105,8 @@ export interface TsuruClientOptions {
 
 /** Tsuru's API over kept-alive connections, with a limit on the time and size of each answer. Redirects are not followed. */
 export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
-  const { url, token, onCall, connections = CONNECTIONS } = options;
+  const { url, onCall, connections = CONNECTIONS } = options;
+  const tokenNow = (): string => (typeof options.token === 'string' ? options.token : options.token());
   const limits = {
     url,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -118,6 +120,7 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
   async function send(call: string, request: TsuruRequest, signal: AbortSignal): Promise<TsuruAnswer> {
     const { method, path, body, timeoutMs = REQUEST_TIMEOUT_MS, quietMs = timeoutMs, onHeaders } = request;
     const requestId = randomUUID();
+    const token = tokenNow();
     const http = request.timeoutMs === undefined ? quick : long;
     let answer: HttpAnswer;
     let location: string | undefined;
@@ -177,7 +180,7 @@ export function createTsuruClient(options: TsuruClientOptions): TsuruWriter {
 
   return {
     ...{ get, send },
-    quote: (words) => quote(words, token),
+    quote: (words) => quote(words, tokenNow()),
     async close() {
       await Promise.all([quick.close(), long.close()]);
     },

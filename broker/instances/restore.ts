@@ -1,6 +1,7 @@
 import { compareText } from '../../agent/shared/text.ts';
 import { READER } from '../tsuru/grants.ts';
-import { OWN_VARIABLES, type Operation } from './parts/instance.ts';
+import { handPresentToken } from './hand-over.ts';
+import { OWN_VARIABLES, ownApp, type Operation } from './parts/instance.ts';
 import type { Token } from '../tsuru/token.ts';
 import { ensureToken, ownToken } from './parts/token.ts';
 import { ensureVariables } from './parts/variables.ts';
@@ -16,6 +17,9 @@ export async function restoreToken(operation: Operation, team: string, bound: re
   const [, token] = await ensureToken(operation, team);
   for (const name of [names.part, ...bound]) await context.grants.grant(api, names.part, name, signal);
   await ensureVariables(operation, token, await presentVariables(operation));
+  const app = await ownApp(operation);
+  // A unit that does not take it while it runs takes it with its next restart.
+  if (app !== undefined) await handPresentToken(operation, app).catch(() => false);
   return true;
 }
 

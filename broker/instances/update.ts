@@ -5,6 +5,7 @@ import type { Plan } from '../plans/plan.ts';
 import type { AppChange } from '../tsuru/api.ts';
 import type { App } from '../tsuru/app.ts';
 import { versionOf } from '../image-name.ts';
+import { handPresentToken } from './hand-over.ts';
 import { noteImage, requestedImage } from './image.ts';
 import { wayOut } from './in-force.ts';
 import { gatherFacts } from './gather.ts';
@@ -165,14 +166,17 @@ async function bringTo(operation: Operation, app: App, desired: Desired, desired
     ...restored,
   ];
   const outdated = await restartOutdated(operation, app);
-  if (outdated !== undefined)
+  if (outdated === 'handed') done.push('the unit took its new token');
+  else if (outdated !== undefined)
     return [...done, `the unit was restarted for its new ${outdated}, its data start empty`].join(', ');
   return done.length === 0 ? 'nothing to do' : [...done, 'nothing restarts'].join(', ');
 }
 
-/** Restarts a unit that runs with what is no longer valid; returns what that was. */
-async function restartOutdated(operation: Operation, { name }: App): Promise<Outdated | undefined> {
+/** Hands the new token to a unit that runs with another one, or restarts it; returns what was no longer valid. */
+async function restartOutdated(operation: Operation, app: App): Promise<Outdated | 'handed' | undefined> {
+  const { name } = app;
   const { outdated } = await gatherFacts(operation);
+  if (outdated === 'token' && (await handPresentToken(operation, app))) return 'handed';
   if (outdated !== undefined) await operation.locked(() => operation.api.restartApp(name));
   return outdated;
 }

@@ -5,6 +5,7 @@ import Registry from 'prom-client/lib/registry.js';
 import { Pool } from 'undici';
 import { startGateway } from '../../agent/gateway/gateway.ts';
 import { createGatewayMetrics } from '../../agent/gateway/metrics.ts';
+import { createCheck } from '../../agent/shared/basic-auth.ts';
 import { createLog } from '../../agent/shared/log.ts';
 import { monotonicMs } from './moments.ts';
 import { summarize, type Summary } from './statistics.ts';
@@ -56,7 +57,7 @@ export async function measureGateway(
   const gateway = await startGateway({
     listen: { host: '127.0.0.1', port: 0 },
     prometheus: new URL(url),
-    credentials: { username: USER, password: PASSWORD },
+    verdictOf: createCheck({ username: USER, password: PASSWORD }),
     pages: {},
     secrets: [],
     readiness: () => Promise.resolve({ targetsKnown: true, prometheusReady: true }),

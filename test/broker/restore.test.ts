@@ -76,10 +76,23 @@ describe('an update', { concurrency: 2 }, () => {
     });
   }
 
-  it('restarts a unit that has an old token, which only a restart changes', async () => {
+  it('hands its new token to a unit that has an old one, without a restart', async () => {
     let token = 'another-token';
-    await using stage = await startUp(() => ({
-      status: 200,
+    await using stage = await startUp(({ path, body }) => {
+      if (path === '/tsuru/access') ({ token } = JSON.parse(body) as { token: string });
+      return { status: 200, body: JSON.stringify({ ...WELL, token: fingerprintOf(token) }) };
+    });
+    const [unit] = stage.tsuru.units(APP);
+    assert.equal(await updated(stage), 'the unit took its new token, nothing restarts');
+    assert.equal(token, await tokenOf(stage));
+    assert.equal(stage.tsuru.units(APP)[0]?.name, unit?.name);
+    assert.equal(await stage.status(), 'Service instance "my-instance" is up');
+  });
+
+  it('restarts a unit that has an old token and takes none while it runs', async () => {
+    let token = 'another-token';
+    await using stage = await startUp(({ path }) => ({
+      status: path === '/tsuru/access' ? 404 : 200,
       body: JSON.stringify({ ...WELL, token: fingerprintOf(token) }),
     }));
     const [unit] = stage.tsuru.units(APP);

@@ -37,6 +37,8 @@ export function withInstances(images: Images, environment: Readonly<Record<strin
 /** The service on a local Tsuru, with a broker as a program of its own; its instances run real agents. */
 export interface Service {
   readonly program: Program;
+  /** What the broker runs with. */
+  readonly environment: Readonly<Record<string, string>>;
   /** As `tsuru service-instance-add prometheus NAME -t TEAM` does, with parameters of the plan. */
   add(name: string, team: string, parameters?: Readonly<Record<string, string>>): Promise<void>;
   /** As `tsuru service-instance-update` does: all parameters again. */
@@ -69,22 +71,23 @@ export async function startService(
   const admin = createClient(tsuru.url, tsuru.adminToken);
   const address = freeAddress();
   const url = `http://${address}:8888`;
+  const environment = {
+    TSURU_HOST: tsuru.url,
+    TSURU_TOKEN: await createBrokerToken(admin),
+    BROKER_USERNAME: AUTH.username,
+    BROKER_PASSWORD: AUTH.password,
+    BROKER_EVENTS_TOKEN: EVENTS_TOKEN,
+    BROKER_ADDRESS: address,
+    BROKER_IMAGE: IMAGE,
+    BROKER_SERVICE: SERVICE,
+    // There is no router here: an instance is reached at its unit.
+    BROKER_INSTANCE_URL: 'http://{unit}',
+    ...(plans === undefined ? {} : { BROKER_PLANS: plans }),
+  };
   const program = startProgram({
     command: process.execPath,
     args: [BROKER],
-    env: {
-      TSURU_HOST: tsuru.url,
-      TSURU_TOKEN: await createBrokerToken(admin),
-      BROKER_USERNAME: AUTH.username,
-      BROKER_PASSWORD: AUTH.password,
-      BROKER_EVENTS_TOKEN: EVENTS_TOKEN,
-      BROKER_ADDRESS: address,
-      BROKER_IMAGE: IMAGE,
-      BROKER_SERVICE: SERVICE,
-      // There is no router here: an instance is reached at its unit.
-      BROKER_INSTANCE_URL: 'http://{unit}',
-      ...(plans === undefined ? {} : { BROKER_PLANS: plans }),
-    },
+    env: environment,
     ...(onLine === undefined ? {} : { onLine }),
   });
   stack.defer(async () => {
@@ -108,6 +111,7 @@ export async function startService(
     (await expect(admin.call('GET', path(name, '/status')), 200)).body;
   return {
     program,
+    environment,
     async add(name, team, parameters = {}) {
       const form = { name, owner: team, ...parametersOf(parameters) };
       await expect(admin.call('POST', `/1.0/services/${SERVICE}/instances`, { form }), 201);

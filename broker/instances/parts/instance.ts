@@ -14,6 +14,8 @@ export const MOUNT_POINT = '/prometheus';
 /** Of the app's variables, as Tsuru shows them. */
 export const MANAGED_BY = 'prometheus-service';
 export const USERNAME = 'prometheus';
+/** Of a password: 144 bits. */
+export const PASSWORD_BYTES = 18;
 
 /** The image that the app was given last: Tsuru's API does not say. Without it: an instance of an earlier version. */
 export const IMAGE_ANNOTATION = 'prometheus-service/image';

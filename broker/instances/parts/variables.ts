@@ -1,8 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { AUTHORITIES, MANAGED_BY, USERNAME, VARIABLES, type Operation } from './instance.ts';
-
-/** 144 bits. */
-const PASSWORD_BYTES = 18;
+import { AUTHORITIES, MANAGED_BY, PASSWORD_BYTES, USERNAME, VARIABLES, type Operation } from './instance.ts';
 
 /**
  * Sets the variables that an instance needs and lacks, without a restart: a password that is there stays. Returns whether anything was changed.

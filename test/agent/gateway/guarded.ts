@@ -6,6 +6,7 @@ import { request, type Dispatcher } from 'undici';
 import { startGateway } from '../../../agent/gateway/gateway.ts';
 import type { GatewayOptions } from '../../../agent/gateway/options.ts';
 import { createGatewayMetrics } from '../../../agent/gateway/metrics.ts';
+import { createCheck } from '../../../agent/shared/basic-auth.ts';
 import { createLog } from '../../../agent/shared/log.ts';
 
 const CREDENTIALS = { username: 'shop', password: 'a long: password, ünïcode' };
@@ -49,7 +50,7 @@ export async function guard(prometheus: string, options: Partial<GatewayOptions>
   const gateway = await startGateway({
     listen: { host: '127.0.0.1', port: 0 },
     prometheus: new URL(prometheus),
-    credentials: CREDENTIALS,
+    verdictOf: createCheck(CREDENTIALS),
     pages: {},
     secrets: [],
     readiness: () => Promise.resolve({ targetsKnown: true, prometheusReady: true }),
