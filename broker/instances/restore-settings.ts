@@ -9,10 +9,13 @@ import {
   annotationsOf,
   changedAnnotations,
   differing,
+  hasOwnToken,
   missingMarks,
   ownApp,
+  VARIABLES,
   type Operation,
 } from './parts/instance.ts';
+import { ownToken } from './parts/token.ts';
 
 /**
  * Writes again what somebody edited by hand: whose the app is, and the settings in force, without a restart. What Tsuru stores may be what the
@@ -21,7 +24,7 @@ import {
  */
 export async function restoreSettings(operation: Operation): Promise<string | undefined> {
   const { api, id, names, locked } = operation;
-  const app = await ownApp(operation);
+  const app = (await ownApp(operation)) ?? (await unmarkedApp(operation));
   if (app === undefined) return undefined;
   const marks = missingMarks(app, names);
   const isEdited = acceptanceOf(app) === 'edited';
@@ -46,6 +49,15 @@ export async function restoreSettings(operation: Operation): Promise<string | un
     ...(Object.keys(settings).length === 0 ? [] : ['settings']),
   ];
   return done.length === 0 ? undefined : `wrote the ${done.join(' and ')} of ${names.part} again, without a restart`;
+}
+
+/** The app without both of its marks. */
+async function unmarkedApp(operation: Operation): Promise<App | undefined> {
+  const { api, names } = operation;
+  const app = await api.app(names.part);
+  if (app === undefined) return undefined;
+  const variables = await api.env(names.part, [VARIABLES.token]);
+  return hasOwnToken(variables, await ownToken(operation)) ? app : undefined;
 }
 
 /** The annotations that were accepted last: made of what is there and of what Tsuru stores. Undefined: that cannot be told. */

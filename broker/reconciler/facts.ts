@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { isOwnToken } from '../instances/parts/token.ts';
-import { OWN_VARIABLES, ownerOfApp } from '../instances/parts/instance.ts';
+import { hasOwnToken, OWN_VARIABLES, ownerOfApp } from '../instances/parts/instance.ts';
 import { ownerOfVolume } from '../instances/parts/volume.ts';
 import { commonStart, namesOf, ownerOf } from '../names.ts';
 import { createApi } from '../tsuru/api.ts';
@@ -32,6 +32,7 @@ export interface RoundFacts {
 
 /** An instance's parts; undefined if there is none. */
 export interface Parts {
+  /** Also one that lost both of its marks, and has the instance's token. */
   readonly app: App | undefined;
   readonly token: Token | undefined;
   readonly volume: Volume | undefined | 'unknown';
@@ -77,10 +78,12 @@ export async function gatherRound({ tsuru, service }: Context, stopping: AbortSi
     const id = ownerOf([/\(([^()]+)\)$/.exec(token.description)?.[1] ?? '']);
     if (id !== undefined && isOwnToken({ names: namesOf(id) }, token)) add(instanceOf(id, token.id), { token });
   }
+  const byName = new Map(apps.map((app) => [app.name, app]));
+  const hasApp = (instance: string): boolean => byName.has(namesOf({ service, instance }).part);
   const variables = new Map(
     await pMap(
-      [...found].filter(([, { app }]) => app !== undefined),
-      async ([instance]) => {
+      [...found.keys()].filter(hasApp),
+      async (instance) => {
         const { part } = namesOf({ service, instance });
         const read = restApi.env(part, OWN_VARIABLES);
         return [instance, await unlessFailed(`the variables of ${part}`, read, undefined)] as const;
@@ -88,6 +91,10 @@ export async function gatherRound({ tsuru, service }: Context, stopping: AbortSi
       { concurrency: REQUESTS_AT_ONCE },
     ),
   );
+  for (const [instance, { app, token }] of found) {
+    const unmarked = app === undefined ? byName.get(namesOf({ service, instance }).part) : undefined;
+    if (unmarked !== undefined && hasOwnToken(variables.get(instance), token)) add(instance, { app: unmarked });
+  }
   const parts = [...found].map(([instance, { app, token, volume }]): [string, Parts] => [
     instance,
     { app, token, volume: volumes === undefined ? 'unknown' : volume, variables: variables.get(instance) },

@@ -2,7 +2,7 @@ import { BINDS_ANNOTATION } from '../../agent/shared/binds.ts';
 import { compareText } from '../../agent/shared/text.ts';
 import { bindsOf, bindsText } from '../instances/binds-annotation.ts';
 import { acceptanceOf } from '../instances/parts/accepted.ts';
-import { AUTHORITIES, missingMarks, VARIABLES } from '../instances/parts/instance.ts';
+import { AUTHORITIES, isOwn, missingMarks, VARIABLES } from '../instances/parts/instance.ts';
 import { namesOf } from '../names.ts';
 import type { App } from '../tsuru/app.ts';
 import { READER } from '../tsuru/grants.ts';
@@ -35,6 +35,9 @@ export function wantedOf(
     const missing = { key: `app ${instance}`, graceMs: MISSING_APP_GRACE_MS };
     return [{ act: { kind: 'restore_app', instance }, missing }];
   }
+  const grants = wantedGrants(part, instance, names.part, bound);
+  // Nothing is done with the app before it has its marks again.
+  if (!isOwn({ id: { service, instance } }, app)) return [...grants, { act: { kind: 'restore_settings', instance } }];
   const isStale = variables !== undefined && token !== undefined && !hasVariables(variables, token.value, authorities);
   const isMarked = Object.keys(missingMarks(app, names)).length === 0;
   const lacksVolume = volume === undefined || (volume !== 'unknown' && !volume.boundTo.includes(names.part));
@@ -46,7 +49,7 @@ export function wantedOf(
   ];
   const volumeMissing = { key: `volume ${instance}`, graceMs: TWO_ROUNDS_MS };
   return [
-    ...wantedGrants(part, instance, names.part, bound),
+    ...grants,
     ...wantedBinds(app, instance, bound, teams),
     ...atOnce.filter(([differs]) => differs).map(([, act]) => ({ act })),
     ...(lacksVolume ? [{ act: { kind: 'restore_volume', instance } as const, missing: volumeMissing }] : []),

@@ -89,6 +89,17 @@ export function isOwn({ id }: Pick<Operation, 'id'>, app: App): boolean {
   return owner?.service === id.service && owner.instance === id.instance;
 }
 
+/**
+ * Whether an app has the token of an instance, which only the broker knows and gives: so it is the instance's, also where somebody replaced both
+ * its tags and its annotation.
+ */
+export function hasOwnToken(
+  variables: ReadonlyMap<string, string> | undefined,
+  token: { readonly value: string } | undefined,
+): boolean {
+  return token !== undefined && token.value !== '' && variables?.get(VARIABLES.token) === token.value;
+}
+
 /** What an app has from the start. */
 export function birthAnnotations(
   { names, context }: Operation,

@@ -255,13 +255,13 @@ describe('a round of the reconciler', () => {
   });
 
   it('puts grants of all instances first', () => {
-    const stale = parts(['prometheus-a', 'x'], { variables: new Map() });
+    const stale = parts(['prometheus-aa', 'x'], { variables: new Map() });
     const decided = decide(
       {
-        instances: new Map(['a', 'b'].map((name) => [name, instance()])),
+        instances: new Map(['aa', 'bb'].map((name) => [name, instance()])),
         parts: new Map([
-          ['a', { ...stale, app: markedFor('a') }],
-          ['b', { ...parts(['prometheus-b', 'pay']), app: markedFor('b') }],
+          ['aa', { ...stale, app: markedFor('aa') }],
+          ['bb', { ...parts(['prometheus-bb', 'pay']), app: markedFor('bb') }],
         ]),
         teams: new Map(),
         troubles: [],
@@ -271,8 +271,16 @@ describe('a round of the reconciler', () => {
     );
     assert.deepEqual(
       decided.acts.map(({ kind, instance }) => `${kind} ${instance}`),
-      ['revoke a', 'revoke b', 'restore_variables a'],
+      ['revoke aa', 'revoke bb', 'restore_variables aa'],
     );
+  });
+
+  it('gives an app that lost both marks only these again, beside what its token may read', () => {
+    const unmarked = app({ [OWNER_ANNOTATION]: 'nonsense', [BINDS_ANNOTATION]: 'nonsense' }, { tags: [], units: [] });
+    assert.deepEqual(acts({ part: parts([OWN, 'pay'], { app: unmarked, variables: new Map(), volume: undefined }) }), [
+      { kind: 'revoke', instance: 'one', app: 'pay' },
+      { kind: 'restore_settings', instance: 'one' },
+    ]);
   });
 
   it('makes a missing app again after the grace of a removal, and has nothing else to do before', () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { expect } from '../../support/instance.ts';
 import { until } from '../../support/until.ts';
+import { createApp } from '../../tsuru/client.ts';
 import { APP, grantsOf, partsOf, startStage, type Stage } from '../stage.ts';
 import { annotationOf, envOf, HASTY, startUp, unitsOf, untilRounds } from './hasty.ts';
 
@@ -116,6 +117,29 @@ describe('the reconciler repairs', { concurrency: 2 }, () => {
     await annotate(stage, { [OWNER]: undefined });
     await until('the annotation', async () => (await annotationOf(stage, OWNER)) !== undefined);
     assert.deepEqual(await unitsOf(stage), units);
+  });
+
+  it('both marks of an app, as it has the token that only the broker gives, and no app of somebody else', async () => {
+    await using stage = await startUp();
+    const [units, tags] = [await unitsOf(stage), await tagsOf(stage)];
+    const unmark = async (): Promise<void> => {
+      await annotate(stage, { [OWNER]: 'nonsense' });
+      const form = { tags: ['of-the-team'], noRestart: 'true' };
+      await expect(stage.admin.call('PUT', `/1.0/apps/${APP}`, { form }), 200);
+    };
+    await unmark();
+    await until('the tags', async () => (await tagsOf(stage)).length > tags.length);
+    assert.equal(
+      await annotationOf(stage, OWNER),
+      tags.find((tag) => tag.includes('/')),
+    );
+    assert.deepEqual(await unitsOf(stage), units);
+
+    await expect(stage.admin.call('DELETE', `/1.0/apps/${APP}`), 200);
+    await createApp(stage.admin, APP, 'shop/app:1');
+    await until('the report', () => stage.lines.some((line) => line.includes('which belongs to somebody else')));
+    await untilRounds(stage, 3);
+    assert.deepEqual(await tagsOf(stage), []);
   });
 
   it('nothing with what was refused: it reports the edited settings, and names the update that helps', async () => {
