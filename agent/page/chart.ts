@@ -4,17 +4,24 @@ import { bytesText, spanText } from './words.ts';
 
 const WIDTH = 240;
 const HEIGHT = 48;
+/** From this part of the limit on, the limit is drawn. */
+const NEAR_LIMIT = 5;
+const HEADROOM = 1.25;
 
-/** A line of usage below its limit. Nothing in it has a style: what it looks like is in the stylesheet. */
+/** A line of usage, below its limit where that is near. Nothing in it has a style: what it looks like is in the stylesheet. */
 export function usageChart(usage: readonly Usage[], limitBytes: number): Html | undefined {
   const [first] = usage;
   const last = usage.at(-1);
   if (first === undefined || last === undefined || last.atMs <= first.atMs) return undefined;
-  const most = Math.max(limitBytes, ...usage.map(({ bytes }) => bytes));
+  const largest = Math.max(...usage.map(({ bytes }) => bytes));
+  // Far below its limit a line would lie on the ground.
+  const isNearLimit = largest >= limitBytes / NEAR_LIMIT;
+  const most = isNearLimit ? Math.max(limitBytes, largest) : largest * HEADROOM;
   const place = ({ atMs, bytes }: Usage): string => {
     const x = ((atMs - first.atMs) / (last.atMs - first.atMs)) * WIDTH;
     return `${x.toFixed(1)},${heightOf(bytes, most)}`;
   };
+  const limitAt = heightOf(limitBytes, most);
   const line = usage.map(place).join(' ');
   const title = `Storage used in the last ${spanText(last.atMs - first.atMs)}: from ${bytesText(first.bytes)} to ${bytesText(last.bytes)} of ${bytesText(limitBytes)}`;
   return html`<svg
@@ -27,7 +34,7 @@ export function usageChart(usage: readonly Usage[], limitBytes: number): Html | 
     <title>${title}</title>
     <polygon class="area" points="0,${HEIGHT} ${line} ${WIDTH},${HEIGHT}" />
     <polyline class="line" points="${line}" />
-    <line class="limit" x1="0" x2="${WIDTH}" y1="${heightOf(limitBytes, most)}" y2="${heightOf(limitBytes, most)}" />
+    ${isNearLimit && html`<line class="limit" x1="0" x2="${WIDTH}" y1="${limitAt}" y2="${limitAt}" />`}
   </svg>`;
 }
 

@@ -88,13 +88,20 @@ export function refusedSection(facts: PageFacts): Content {
       ${refused.map(({ text, sinceMs }) => {
         const colon = text.indexOf(': ');
         return html`<div class="card refused">
-          <p><strong>${text.slice(0, colon === -1 ? undefined : colon)}</strong> ${sinceText(sinceMs, nowMs)}</p>
-          ${colon !== -1 && html`<pre tabindex="0" aria-label="What is refused">${text.slice(colon + 2).replaceAll('; ', '\n')}</pre>`}
+          <p>
+            <strong>${capital(text.slice(0, colon === -1 ? undefined : colon))}</strong> ${sinceText(sinceMs, nowMs)}
+          </p>
+          ${colon !== -1 && html`<pre>${text.slice(colon + 2).replaceAll('; ', '\n')}</pre>`}
           <p class="sub">Correct it with ${updateCommand(facts, 'NAME=VALUE')}</p>
         </div>`;
       })}
     </section>`
   );
+}
+
+/** Sentences of the status begin small, as they stand behind a name in the log. */
+function capital(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 /** The instance in figures. */

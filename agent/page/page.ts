@@ -49,7 +49,8 @@ export function statusPage(facts: PageFacts, selection: Selection): string {
           </div>
           ${refusedSection(facts)} ${problemsSection(facts)} ${tiles(facts)} ${appsSection(facts, selection, links)}
           <div class="beside">
-            ${alertsCard(facts, links)} ${sendersCard(facts)} ${metricsCard(facts, links)} ${changesCard(facts)}
+            <div>${alertsCard(facts, links)} ${metricsCard(facts, links)}</div>
+            <div>${sendersCard(facts)} ${changesCard(facts)}</div>
           </div>
         </main>
         ${bottom(status, name)}

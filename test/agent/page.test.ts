@@ -53,8 +53,8 @@ describe('the status page', () => {
     );
     const { app } = world.instance;
     await world.bindNew(app);
+    await set({});
     await world.annotate(app, {
-      [SETTINGS_ANNOTATION]: JSON.stringify({ scrape_interval: '1s' }),
       'prometheus-service/plan': 'small',
       'prometheus-service/instance': 'prometheus-instance=prometheus/my-instance',
     });
@@ -65,6 +65,12 @@ describe('the status page', () => {
     }));
   });
   after(() => stack.disposeAsync());
+
+  /** As the broker sets what users give. */
+  function set(settings: Readonly<Record<string, string>>): Promise<void> {
+    const all = { scrape_interval: '1s', ...settings };
+    return world.annotate(world.instance.app, { [SETTINGS_ANNOTATION]: JSON.stringify(all) });
+  }
 
   function open(options: BrowserContextOptions = {}): Promise<Opened> {
     return openPage(browser, { httpCredentials: USER, ...options });
@@ -144,6 +150,17 @@ describe('the status page', () => {
     await page.clock.runFor(REFRESH_MS);
     await page.getByText(/^Updated/).waitFor();
     assert.equal(await page.getByRole('table', { name: /^Units of/ }).count(), 1);
+    assert.deepEqual(troubles, []);
+  });
+
+  it("shows settings that are refused with promtool's message", async () => {
+    await set({ rules: 'groups: [{name: a, rules: [{alert: A, expr: "sum(("}]}]' });
+    await agent.poll();
+    await using opened = await open();
+    const { page, troubles } = opened;
+    await page.goto(url);
+    await page.getByRole('heading', { name: 'Refused settings' }).waitFor();
+    await page.locator('pre', { hasText: /could not parse expression: .*parse error/ }).waitFor();
     assert.deepEqual(troubles, []);
   });
 

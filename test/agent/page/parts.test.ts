@@ -88,6 +88,8 @@ describe('the future of the storage', () => {
     const chart = textOf(usageChart(usage, 1_000));
     assert.match(chart, /aria-label="Storage used in the last 1 hour: from 0 bytes to 500 bytes of 1000 bytes"/);
     assert.match(chart, /points="0\.0,47\.0 240\.0,24\.0"/);
+    assert.match(chart, /class="limit"/);
+    assert.doesNotMatch(textOf(usageChart(usage, 100_000)), /class="limit"/);
     assert.doesNotMatch(chart, /style=/);
     assert.equal(usageChart(usage.slice(1), 1_000), undefined);
   });

@@ -58,6 +58,7 @@ const ALL = settings({
   external_labels: 'env=prod,version=1.20',
   samples_per_scrape: '5000',
   body_size_limit: '10MB',
+  drop_metrics: 'go_*,host.name',
   rules: 'groups:\n  - name: shop\n    rules:\n      - record: up:sum\n        expr: sum(up)\n',
   alertmanagers: '[{url: "https://am.example.com/alerts", basic_auth: {username: me, password_env: ALERTS_PASSWORD}}]',
   remote_write:
