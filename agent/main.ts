@@ -18,7 +18,7 @@ const STOP_LIMIT_MS = 2_000;
 
 const USAGE = `Follows the units of the apps bound on Tsuru, and runs the Prometheus that scrapes them behind a password.
 
-  node agent/main.ts [--check-config | --help | --version]
+  node agent [--check-config | --help | --version]
 
   --check-config  checks the environment and ends: exit code 0, or 2 with every problem
   --help          this
@@ -29,7 +29,7 @@ ${describeVariables(VARIABLES)}
 `;
 
 const config = configOrExit(process.argv.slice(2), {
-  program: 'node agent/main.ts',
+  program: 'node agent',
   usage: USAGE,
   version: VERSION,
   readConfig: () => readConfig(process.env),

@@ -8,7 +8,7 @@ type Start<Config> =
   | { readonly kind: 'end'; readonly exitCode: 0 | 2; readonly text: string };
 
 interface StartOptions<Config> {
-  /** As it is typed: `node agent/main.ts`. */
+  /** As it is typed: `node agent`. */
   readonly program: string;
   /** What --help says. */
   readonly usage: string;

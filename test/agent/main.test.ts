@@ -44,7 +44,7 @@ describe("the agent's command line", { concurrency: 4 }, () => {
   it('refuses what it does not know', async () => {
     const { exit, lines } = await run(['--chek-config']);
     assert.equal(exit, 2);
-    assert.match(lines.join(), /Unknown option '--chek-config'.*See "node agent\/main.ts --help"/);
+    assert.match(lines.join(), /Unknown option '--chek-config'.*See "node agent --help"/);
     assert.equal((await run(['extra'])).exit, 2);
   });
 
