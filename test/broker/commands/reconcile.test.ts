@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { reconcile } from '../../../broker/commands/reconcile.ts';
 import { expect } from '../../support/instance.ts';
 import { until } from '../../support/until.ts';
+import { runBroker } from './run.ts';
 import { APP, environmentOf, grantsOf, partsOf, startStage, type Stage } from '../stage.ts';
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -26,6 +27,18 @@ describe('the command reconcile', { concurrency: 2 }, () => {
     await expect(stage.add(), 201);
     await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
     assert.deepEqual(await run(stage), { code: 0, lines: ['Nothing differs.'] });
+  });
+
+  it('is a command of the program, with its report as JSON', async () => {
+    await using stage = await startStage({ reconciles: false });
+    await expect(stage.add(), 201);
+    await until('the instance to be up', async () => (await stage.status()).endsWith('is up'));
+    await expect(stage.admin.call('DELETE', `/1.6/tokens/${APP}`), 200);
+    const environment = environmentOf(stage.tsuru.url, stage.brokerToken);
+    const { exitCode, out } = await runBroker(['reconcile', '--dry-run', '--json'], environment);
+    const text = `make the token ${APP}, which is missing, with its grants`;
+    const line = { outcome: 'would', act: 'restore_token', instance: 'my-instance', text };
+    assert.deepEqual([exitCode, JSON.parse(out)], [0, [line]]);
   });
 
   it('shows in a dry run what would be done and what waits, and changes nothing; then does the first', async () => {
