@@ -68,7 +68,8 @@ function top(name: string, links: Links): Html {
         ${UI_PAGES.map(([page, word]) => html`<li><a href="${links.page(page)}">${word}</a></li>`)}
       </ul>
     </nav>
-    <p id="refreshed" role="status"></p>
+    <p id="refreshed"></p>
+    <p id="announced" class="hidden" role="status"></p>
   </header>`;
 }
 

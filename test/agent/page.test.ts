@@ -146,9 +146,12 @@ describe('the status page', () => {
     await page.getByRole('button', { name: 'Show' }).click();
     await page.waitForURL('**/?app=my-app');
     await page.getByRole('table', { name: 'Units of my-app' }).waitFor();
+    const [unit] = world.tsuru.units('my-app');
+    await page.getByRole('link', { name: unit?.name ?? '' }).focus();
     await page.evaluate('document.querySelector("#refreshed").textContent = ""');
     await page.clock.runFor(REFRESH_MS);
     await page.getByText(/^Updated/).waitFor();
+    assert.equal(await page.evaluate('document.activeElement.textContent'), unit?.name, 'the focus is lost');
     assert.equal(await page.getByRole('table', { name: /^Units of/ }).count(), 1);
     assert.deepEqual(troubles, []);
   });

@@ -2,6 +2,7 @@
 const EVERY_MS = 10_000;
 const main = document.querySelector('main');
 const note = document.querySelector('#refreshed');
+const announcement = document.querySelector('#announced');
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const clockWithDay = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
@@ -44,14 +45,13 @@ function isBusy() {
   return document.hidden || isSelecting || document.activeElement?.closest('main form') != null;
 }
 
-/** Takes over what the reader has opened and where the focus is. */
-function keepPlace(fresh) {
-  for (const open of main.querySelectorAll('details[id]')) {
-    const same = fresh.querySelector(`#${CSS.escape(open.id)}`);
-    if (same !== null) same.open = open.open;
-  }
-  const focused = document.activeElement?.closest('main [id]');
-  return focused?.id;
+/** What has the focus in the page, as it can be found in a new one: by the same words of a link, a button or a field. */
+function focusedPlace() {
+  const focused = document.activeElement;
+  if (!main.contains(focused)) return () => undefined;
+  const nameOf = (element) => ['id', 'href', 'aria-label'].map((name) => element.getAttribute(name)).join(' ');
+  const name = nameOf(focused);
+  return () => [...main.querySelectorAll(focused.localName)].find((element) => nameOf(element) === name);
 }
 
 async function refresh() {
@@ -64,14 +64,22 @@ async function refresh() {
     if (fresh === null || isBusy()) return;
     localise(fresh);
     addCopyButtons(fresh);
-    const focusedId = keepPlace(fresh);
+    const focused = focusedPlace();
     main.replaceChildren(...fresh.childNodes);
-    if (focusedId) document.getElementById(focusedId)?.focus({ preventScroll: true });
+    focused()?.focus({ preventScroll: true });
     document.title = page.title;
+    announce();
     say(`Updated ${clock.format(new Date())}`, false);
   } catch (error) {
     say(`Not updated since ${lastText}: ${error.message}`, true);
   }
+}
+
+/** To a screen reader: what is new in the headline, and not each refresh. */
+function announce() {
+  const text = main.querySelector('h1')?.textContent.trim() ?? '';
+  if (announced !== text) announcement.textContent = text;
+  announced = text;
 }
 
 let lastText = clock.format(new Date());
@@ -79,8 +87,10 @@ function say(text, isStale) {
   if (!isStale) lastText = clock.format(new Date());
   document.documentElement.classList.toggle('stale', isStale);
   if (note.textContent !== text) note.textContent = text;
+  note.role = isStale ? 'alert' : null;
 }
 
+let announced = main.querySelector('h1')?.textContent.trim() ?? '';
 localise(document);
 addCopyButtons(main);
 say(`Updated ${lastText}`, false);
