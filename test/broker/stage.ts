@@ -34,6 +34,8 @@ export interface StageOptions {
   readonly clock?: Clock;
   /** False: a test that binds by asking the broker itself, so that Tsuru lists no bind. */
   readonly reconciles?: boolean;
+  /** Of the broker's role, instead of all that it needs. */
+  readonly permissions?: readonly string[];
   /** False: nobody has made the role of instances. */
   readonly hasReader?: boolean;
 }
@@ -76,7 +78,11 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const tsuru = await startTsuru({ images: imagesWith((asked) => agent(asked)), ...options.tsuru });
   stack.defer(() => tsuru.close());
   const admin = createClient(tsuru.url, tsuru.adminToken);
-  const brokerToken = await createBrokerToken(admin, options.hasReader ?? true);
+  const brokerToken = await createBrokerToken(
+    admin,
+    options.hasReader ?? true,
+    options.permissions ?? brokerPermissions(),
+  );
   const lines: string[] = [];
   const start = async (environment: Readonly<Record<string, string>> = {}): Promise<Broker> => {
     const usual = environmentOf(tsuru.url, brokerToken);
@@ -157,7 +163,7 @@ export function inAnyOrder(json: string): string {
 }
 
 /** The role of instances and the broker's own, and its token. */
-async function createBrokerToken(admin: Client, withReader: boolean): Promise<string> {
+async function createBrokerToken(admin: Client, withReader: boolean, permission: readonly string[]): Promise<string> {
   const post = (path: string, form: Record<string, string | readonly string[]>, status: number): Promise<Reply> =>
     expect(admin.call('POST', path, { form }), status);
   if (withReader) {
@@ -165,7 +171,7 @@ async function createBrokerToken(admin: Client, withReader: boolean): Promise<st
     await post('/1.0/roles/prometheus-reader/permissions', { permission: 'app.read.info' }, 200);
   }
   await post('/1.0/roles', { name: 'prometheus-broker', context: 'global' }, 201);
-  await post('/1.0/roles/prometheus-broker/permissions', { permission: brokerPermissions() }, 200);
+  await post('/1.0/roles/prometheus-broker/permissions', { permission }, 200);
   const { body } = await post('/1.6/tokens', { token_id: 'prometheus-broker', team: 'ops', expires_in: '0' }, 201);
   await post('/1.6/roles/prometheus-broker/token', { token_id: 'prometheus-broker', context: '' }, 200);
   return (JSON.parse(body) as { token: string }).token;

@@ -9,7 +9,7 @@ export interface Asked {
   readonly reply: Reply;
 }
 
-interface Words {
+export interface Words {
   /** 'service-instance-add' and 'service instance add' are the same. */
   readonly name: string;
   readonly args: readonly string[];
@@ -28,7 +28,7 @@ interface Info {
   readonly Parameters: Readonly<Record<string, string>>;
 }
 
-type Ask = (method: string, path: string, form?: Form['form']) => Promise<Reply>;
+export type Ask = (method: string, path: string, form?: Form['form']) => Promise<Reply>;
 
 const COMMANDS = [
   ...['service instance add', 'service instance bind', 'service instance info', 'service instance remove'],
@@ -51,9 +51,9 @@ export async function runCommand(client: Client, command: string, manifest: Serv
   return asked;
 }
 
-class Refused extends Error {}
+export class Refused extends Error {}
 
-async function requests(ask: Ask, { name, args, options }: Words, manifest: ServiceOptions): Promise<void> {
+export async function requests(ask: Ask, { name, args, options }: Words, manifest: ServiceOptions): Promise<void> {
   const [service = '', instance = '', plan = ''] = args;
   const option = (...names: readonly string[]): string => names.flatMap((one) => options.get(one) ?? [])[0] ?? '';
   const path = `/1.0/services/${service}/instances/${instance}`;
