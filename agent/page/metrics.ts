@@ -6,6 +6,9 @@ import { selector, type Links } from './links.ts';
 import { updateCommand } from './overview.ts';
 import { bytesText, numberText, percentText } from './words.ts';
 
+/** What Prometheus makes itself, and what it and the agent expose: the setting is for metrics of apps. */
+const NOT_OF_APPS = /^(?:up$|scrape_|ALERTS|prometheus_|tsuru_agent_)/;
+
 const COLUMNS = ['Metric', 'Series', 'Share', 'Memory'];
 
 /** The metrics with the most series, what they cost, and what ends that. */
@@ -41,7 +44,7 @@ function table({ series, top }: TopMetrics, links: Links): Html {
   </table>`;
 }
 
-/** What is dropped is scraped and not stored. The metrics that Prometheus makes itself cannot be dropped. */
+/** What is dropped is scraped and not stored. */
 function hint({ series, top }: TopMetrics, facts: PageFacts): Content {
   const { dropMetrics } = facts.settings;
   const largest = top.find(({ name }) => isDroppable(name))?.name ?? 'NAME';
@@ -53,5 +56,5 @@ function hint({ series, top }: TopMetrics, facts: PageFacts): Content {
 }
 
 function isDroppable(name: string): boolean {
-  return /^[a-zA-Z_:][a-zA-Z0-9_:.]*$/.test(name) && !/^(up$|scrape_|ALERTS)/.test(name);
+  return /^[a-zA-Z_:][a-zA-Z0-9_:.]*$/.test(name) && !NOT_OF_APPS.test(name);
 }

@@ -79,7 +79,10 @@ function bottom({ versions, instance }: PageFacts['status'], name: string): Html
       ${instance ?? name} · Prometheus ${versions.prometheus ?? 'not ready'} · agent ${versions.agent} ·
       <a href="/metrics">metrics of the agent</a>
     </p>
-    <p>For Grafana: ${GRAFANA_FILES.map(([file, word]) => html`<a href="/tsuru/grafana/${file}">${word}</a> `)}</p>
+    <p>
+      For Grafana:
+      ${GRAFANA_FILES.map(([file, word], index) => [index > 0 && ' · ', html`<a href="/tsuru/grafana/${file}">${word}</a>`])}
+    </p>
     <noscript><p>Without JavaScript this page does not refresh itself, and its times are in UTC.</p></noscript>
   </footer>`;
 }

@@ -41,7 +41,7 @@ async function whatToTry(demo: Demo): Promise<string> {
   return `Look (user ${user}, password ${password}):
   ${ui}/targets
   ${ui}/graph?g0.expr=rate(api_http_requests_total[1m])&g0.tab=0&g0.range_input=5m
-  ${prometheus.url}/tsuru/status   what the agent knows, and why something is not scraped
+  ${prometheus.url}/   the status page: each unit, and why something is not scraped
   ${prometheus.url}/metrics   the agent's own metrics, which its Prometheus scrapes as well
 
 Try in another terminal, and watch this one:
