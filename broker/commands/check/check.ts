@@ -47,20 +47,19 @@ function isAnswered({ failure }: TsuruError): boolean {
   return failure === 'refused' || failure === 'forbidden' || failure === 'not_found' || failure === 'bad_answer';
 }
 
-/** Of certificates that Node does not trust, and of hosts that have another. */
-const CERTIFICATE = /certificate|self-signed|altname/i;
+/** The client says already what to do about a certificate that is not trusted, and about a port without TLS. */
+const HAS_ADVICE = /: set (CA_CERTIFICATES|TSURU_HOST) |: this port speaks no TLS/;
 
 function remedyOf(error: unknown): string {
-  const text = errorText(error).replace(/\.$/, '');
+  // The message of a call to Tsuru has its cause.
+  const text = (error instanceof TsuruError ? error.message : errorText(error)).replace(/\.$/, '');
   if (!(error instanceof TsuruError)) return text;
   switch (error.failure) {
     case 'unauthorized':
       return 'Tsuru rejects the token of the broker: create one with "tsuru token-create" and set it as TSURU_TOKEN';
     case 'network':
     case 'timeout':
-      return CERTIFICATE.test(text)
-        ? `${text}: check TSURU_HOST, and set CA_CERTIFICATES to the CA that signed Tsuru's certificate`
-        : `${text}: check TSURU_HOST, and that this machine reaches it`;
+      return HAS_ADVICE.test(text) ? text : `${text}: check TSURU_HOST, and that this machine reaches it`;
     default:
       return text;
   }

@@ -7,6 +7,7 @@ import type { TsuruWriter } from '../../../agent/shared/tsuru.ts';
 import { checkPermissions } from '../../../broker/commands/check/permissions.ts';
 import { webhookOf } from '../../../broker/tsuru/webhook.ts';
 import { OPTIONAL_CALLS, PERMISSIONS } from '../../../broker/tsuru/permissions.ts';
+import { handOn, makeAuthority } from '../../support/authority.ts';
 import { freeAddress } from '../../support/address.ts';
 import { expect } from '../../support/instance.ts';
 import { APP, AUTH, environmentOf, startStage, type Stage } from '../stage.ts';
@@ -107,11 +108,38 @@ describe('the check of an installation', () => {
     const away = await check(stage, { TSURU_HOST: `http://${freeAddress()}:1` });
     assert.equal(away.problems.length, 1);
     assert.match(away.problems[0] ?? '', /check TSURU_HOST, and that this machine reaches it\.$/);
+    await using authority = await makeAuthority();
+    const secure = await authority.serve(handOn(stage.tsuru.url));
+    const { problems: untrusted } = await check(stage, { TSURU_HOST: secure });
+    assert.match(untrusted.join('\n'), /^Failed to check .+: set CA_CERTIFICATES to the certificate of its CA\.$/);
     const pool = await check(stage, { BROKER_POOL: 'nosuch' });
     assert.match(pool.problems.join(), /There is no pool nosuch: name one of "tsuru pool-list"/);
     const service = await check(stage, { BROKER_SERVICE: 'nosuch' });
     assert.match(service.problems.join(), /Tsuru has no service nosuch: create it with "broker setup"/);
     for (const { out, err } of [wrong, away, pool, service]) assert.ok(!(out + err).includes(stage.brokerToken));
+  });
+
+  it('names plans that the pool of the instances does not allow', async () => {
+    const pools = [
+      {
+        ...{ name: 'dev', isDefault: true, isPublic: true, provisioner: 'kubernetes' },
+        allowed: { plan: ['c0.5m1', 'c1m4'], 'volume-plan': ['disk'] },
+      },
+    ];
+    await using stage = await startStage({ tsuru: { pools } });
+    await addWebhook(stage);
+    const { problems } = await check(stage, WHOLE);
+    assert.equal(problems.length, 4, problems.join('\n'));
+    assert.ok(
+      problems.includes(
+        'The plan large of the service needs the plan c4m16, which the pool dev does not allow: ' +
+          'allow it with "tsuru pool-constraint-set dev plan c4m16 --append", or name another pool.',
+      ),
+    );
+    assert.match(
+      problems.join('\n'),
+      /^The plan small of the service needs the volume plan tmpfs, which the pool dev does not allow/m,
+    );
   });
 
   it('says when Tsuru does not get the plans from the broker', async () => {
