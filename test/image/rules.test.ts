@@ -143,6 +143,11 @@ const INSTANCE: readonly Case[] = [
     doesNot: [
       { why: 'it is 20 minutes behind of 60', series: behind('60x60'), minute: 20 },
       {
+        why: 'nothing was sent since the start 20 minutes ago',
+        series: { ...behind('0x60'), [`process_start_time_seconds{${OWN}}`]: '600x60' },
+        minute: 30,
+      },
+      {
         why: 'nothing waits',
         series: { ...behind('60x60'), [`prometheus_remote_storage_samples_pending{${SENDER}}`]: '0x60' },
         minute: 40,
