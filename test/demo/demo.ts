@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import pMap from 'p-map';
 import { request } from 'undici';
 import { expect } from '../support/instance.ts';
 import { freePort } from '../support/port.ts';
@@ -9,6 +10,7 @@ import { createApp, createClient, type Client } from '../tsuru/client.ts';
 import { demoImages } from '../tsuru/images.ts';
 import { startTsuru, type LocalTsuru } from '../tsuru/server.ts';
 import { followLog } from './log.ts';
+import { SYNTHETIC_IMAGE, syntheticImage } from './synthetic.ts';
 
 const DEMO_APP = fileURLToPath(new URL('../app/main.ts', import.meta.url));
 const PLANS = fileURLToPath(new URL('plans.yaml', import.meta.url));
@@ -28,6 +30,13 @@ const LIVE_PARAMETERS = {
     'groups:\n  - name: demo\n    rules:\n      - record: my_app:units_up\n        expr: count(up{job="my-app"} == 1)\n',
 };
 
+/** How many apps are made, and bound, between two lines of progress. */
+const TOLD_APPS = 10;
+/** Apps that are deployed at once. */
+const DEPLOYS_AT_ONCE = 4;
+/** For each further app: Prometheus 2 takes 5 s to notice, and all are new targets. */
+const PATIENCE_PER_APP_MS = 1_000;
+
 /** Long enough that Prometheus sees a killed unit down before Tsuru has it back. */
 const RESTART_MS = 5_000;
 /** A rollout to eight units, and what Prometheus 2 takes to notice. */
@@ -46,13 +55,22 @@ export interface Demo {
   readonly page: (path: string) => Promise<string>;
 }
 
+/** Further apps, for a larger world. */
+export interface Further {
+  readonly apps: number;
+  /** Of each. */
+  readonly units: number;
+}
+
 /**
  * Starts a Tsuru with an app of three units and the service, adds an instance and binds the app, as a user of Tsuru would. What is started goes
  * onto `stack`.
  */
 export async function startDemo(stack: AsyncDisposableStack, say: (line: string) => void): Promise<Demo> {
   const tsuru = await startTsuru({
-    images: withInstances(demoImages([process.execPath, DEMO_APP]), { AGENT_POLL_INTERVAL: POLL_INTERVAL }),
+    images: withInstances((name) => syntheticImage(name) ?? demoImages([process.execPath, DEMO_APP])(name), {
+      AGENT_POLL_INTERVAL: POLL_INTERVAL,
+    }),
     port: await freePort(8080),
     delays: { restartMs: RESTART_MS },
   });
@@ -89,6 +107,7 @@ export async function startDemo(stack: AsyncDisposableStack, say: (line: string)
       .join('\n')}\n`,
   );
   const url = info['Address'] ?? '';
+  say(`The status page of the instance: ${url}/`);
   const [user = '', password = ''] = (info['User and Password'] ?? '').split(' / ');
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   return {
@@ -105,12 +124,37 @@ export async function startDemo(stack: AsyncDisposableStack, say: (line: string)
   };
 }
 
+/** Adds further apps with synthetic units, and binds them. */
+export async function addFurther(
+  { admin, service }: Demo,
+  { apps, units }: Further,
+  say: (line: string) => void,
+): Promise<void> {
+  const names = Array.from({ length: apps }, (_, index) => `app-${index + 1}`);
+  const told = (done: number, what: string): void => {
+    if (done % TOLD_APPS === 0 || done === apps) say(`${done} of ${apps} further apps ${what}.`);
+  };
+  let made = 0;
+  await pMap(
+    names,
+    async (name) => {
+      await createApp(admin, name, SYNTHETIC_IMAGE, units);
+      told(++made, `run, with ${units} units each`);
+    },
+    { concurrency: DEPLOYS_AT_ONCE },
+  );
+  for (const [index, name] of names.entries()) {
+    await service.bind(INSTANCE, name);
+    told(index + 1, 'are bound');
+  }
+}
+
 /** Waits until Prometheus reports exactly this many units up, and nothing else. */
-export function untilUp({ prometheus }: Demo, count: number): Promise<readonly ActiveTarget[]> {
+export function untilUp({ prometheus }: Demo, count: number, apps = 0): Promise<readonly ActiveTarget[]> {
   return prometheus.untilTargets(
     `${count} of ${count} units up in Prometheus`,
     (targets) => targets.length === count && targets.every(({ health }) => health === 'up'),
-    PATIENCE_MS,
+    PATIENCE_MS + apps * PATIENCE_PER_APP_MS,
   );
 }
 

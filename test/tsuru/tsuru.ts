@@ -29,12 +29,17 @@ async function sendJson(method: string, path: string, json: unknown): Promise<vo
 function wordsOf(typed: readonly string[]): Words {
   const options = new Map<string, string[]>();
   const args: string[] = [];
+  // Of env-set it is the short form of --private.
+  const flags = typed[0] === 'env-set' ? [...FLAGS, '-p'] : FLAGS;
   for (let index = 0; index < typed.length; index++) {
     const word = typed[index] ?? '';
     if (!word.startsWith('-')) args.push(word);
-    else options.set(word, [...(options.get(word) ?? []), FLAGS.includes(word) ? '' : (typed[++index] ?? '')]);
+    else options.set(word, [...(options.get(word) ?? []), flags.includes(word) ? '' : (typed[++index] ?? '')]);
   }
   const [command = '', ...rest] = args;
+  // The commands of two words whose documents are written so: what follows is the second word.
+  if (command === 'metadata' || command === 'token')
+    return { name: `${command} ${rest[0] ?? ''}`, args: rest, options };
   return { name: command.replaceAll('-', ' '), args: rest, options };
 }
 
@@ -71,9 +76,20 @@ async function run(words: Words): Promise<void> {
       const Envs = args.map((pair) => ({
         Name: pair.split('=')[0],
         Value: pair.split('=').slice(1).join('='),
-        Private: options.has('--private'),
+        Private: options.has('--private') || options.has('-p'),
       }));
       await sendJson('POST', `/1.0/apps/${option('-a')}/env`, { Envs, NoRestart: options.has('--no-restart') });
+      return;
+    }
+    case 'metadata set': {
+      const [kind, pairs] = [option('-t'), args.slice(1)];
+      const items = pairs.map((pair) => ({ name: pair.split('=')[0], value: pair.split('=').slice(1).join('=') }));
+      const metadata = { [`${kind}s`]: items };
+      const process = option('-p');
+      await sendJson('PUT', `/1.0/apps/${option('-a')}`, {
+        ...(process === '' ? { metadata } : { processes: [{ name: process, metadata }] }),
+        noRestart: options.has('--no-restart'),
+      });
       return;
     }
     case 'app deploy': {
