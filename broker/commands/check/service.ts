@@ -17,6 +17,14 @@ export async function checkService(
     if (!(error instanceof TsuruError)) throw error;
     return serviceProblem(error, service);
   }
+  // Whatever a broker answers but plans, Tsuru lists none and says nothing more.
+  if (names.length === 0) {
+    return [
+      problem(
+        `Tsuru gets no plans of ${service} from its broker: the service's manifest has another user or password than the broker, or something else answers at its endpoint. Run "broker setup" again, or "tsuru service-update".`,
+      ),
+    ];
+  }
   const own = plans.map(({ name }) => name);
   if (names.length === own.length && own.every((name) => names.includes(name))) {
     return [good(`Tsuru has the service ${service}, reaches its broker, and lists its plans: ${names.join(', ')}.`)];

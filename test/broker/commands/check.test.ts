@@ -142,6 +142,24 @@ describe('the check of an installation', () => {
     );
   });
 
+  it('says when the manifest has another password than the broker, and when its brokers offer other plans', async () => {
+    await using stage = await startStage();
+    await addWebhook(stage);
+    stage.tsuru.addService({ name: 'prometheus', endpoint: stage.broker.url, ...AUTH, password: 'another-password' });
+    const { problems } = await check(stage, WHOLE);
+    assert.deepEqual(problems, [
+      'Tsuru gets no plans of prometheus from its broker: the service\'s manifest has another user or password than the broker, or something else answers at its endpoint. Run "broker setup" again, or "tsuru service-update".',
+    ]);
+    stage.tsuru.addService({ name: 'prometheus', endpoint: stage.broker.url, ...AUTH });
+    const plans =
+      'plans:\n  - { name: one, default: true, tsuru_plan: c0.5m1, memory: 1GB, settings: { retention: 1d }, storage: { kind: tmpfs, volume_plan: tmpfs, size: 200MB } }';
+    const other = await check(stage, { ...WHOLE, BROKER_PLANS: plans });
+    assert.match(
+      other.problems.join(),
+      /^The broker that Tsuru reaches offers other plans \(.*small.*\) than this configuration \(one\)/,
+    );
+  });
+
   it('says when Tsuru does not get the plans from the broker', async () => {
     await using stage = await startStage();
     await addWebhook(stage);
