@@ -56,8 +56,8 @@ Try in another terminal, and watch this one:
              (tsuru service-instance-info prometheus my-instance)
   5 log      ${curl} "$TSURU_TARGET/1.0/apps/${INSTANCE_APP}/log?lines=20"
              (tsuru app-log -a ${INSTANCE_APP})
-  6 break    kill -9 $(pgrep -f -n test/app/main.ts)      a unit, which Tsuru starts again
-             kill -9 $(pgrep -f -n config.file=)          the Prometheus, which its agent starts again
+  6 break    kill -9 $(pgrep -f -n test/app/main.ts)               a unit, which Tsuru starts again
+             kill -9 $(pgrep -f -n agent/config/prometheus.yml)   the Prometheus, which its agent starts again
 
 Ctrl-C ends all of it.
 `;
