@@ -6,12 +6,20 @@ import { appIsGone, instanceTurn, ownApp, type Operation } from './parts/instanc
 /** Between two looks at a deploy whose request broke off. */
 const LOOK_EVERY_MS = 2_000;
 
-/** Whether an instance has this image, and its deploy has succeeded. */
+/** Whether an instance has this image, and its deploy has succeeded. Waits for the end of a deploy that goes on. */
 export async function hasImage(operation: Operation, image: string): Promise<boolean> {
-  const app = await ownApp(operation);
-  if (app === undefined) throw appIsGone(operation);
-  const state = imageStateOf(app, await operation.api.lastDeploy(operation.names.part));
-  return state.image === image && state.isDone;
+  const { api, context, names, signal } = operation;
+  for (;;) {
+    const app = await ownApp(operation);
+    if (app === undefined) throw appIsGone(operation);
+    const last = await api.lastDeploy(names.part);
+    if (last?.isRunning !== true) {
+      const state = imageStateOf(app, last);
+      return state.image === image && state.isDone;
+    }
+    await context.clock.sleep(LOOK_EVERY_MS, signal);
+    signal.throwIfAborted();
+  }
 }
 
 /**

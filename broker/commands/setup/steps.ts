@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isObject } from '../../../agent/shared/shape.ts';
 import { compareText, listNames } from '../../../agent/shared/text.ts';
 import type { TsuruWriter } from '../../../agent/shared/tsuru.ts';
-import { addressOf, IMAGE_ANNOTATION, MANAGED_BY } from '../../instances/parts/instance.ts';
+import { addressOf, IMAGE_ANNOTATION } from '../../instances/parts/instance.ts';
 import { createApi, type Api } from '../../tsuru/api.ts';
 import type { App } from '../../tsuru/app.ts';
 import { deployReason } from '../../tsuru/deploy-reason.ts';
@@ -123,7 +123,8 @@ async function ensureApp({ admin, api, installation }: Setup): Promise<Done> {
   if (changed.length === 0) return { outcome: 'was there', what };
   // What it ran with is no longer what it would start with: the deploy follows.
   if (isThere) await api.changeApp(app, { annotations: { [IMAGE_ANNOTATION]: '' } }, 'no restart');
-  await api.setEnv(app, Object.fromEntries(changed), MANAGED_BY);
+  // An administrator may change them by "tsuru env-set".
+  await api.setEnv(app, Object.fromEntries(changed), '');
   const names = changed.map(([name]) => name);
   return { outcome: isThere ? 'changed' : 'made', what: `${what} with ${listNames(names, names.length)}` };
 }

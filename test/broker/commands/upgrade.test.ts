@@ -67,6 +67,21 @@ describe('the upgrade of instances', { concurrency: 2 }, () => {
     assert.match(again.out, /^upgraded {3}one .+\nupgraded {3}two /);
   });
 
+  it('waits for a deploy that goes on, and leaves alone what that has brought', async () => {
+    await using stage = await startUp('one');
+    stage.tsuru.delays.startingMs = 60_000;
+    const deploys = deploysOf(stage);
+    const first = upgrade(stage, NEW, '--accept-data-loss');
+    await until('the deploy to begin', () => deploysOf(stage) > deploys);
+    const second = upgrade(stage, NEW, '--accept-data-loss');
+    const looks = stage.tsuru.requests.count('GET', /\/events$/);
+    await until('the second to look at the deploy', () => stage.tsuru.requests.count('GET', /\/events$/) > looks);
+    stage.tsuru.delays.startingMs = 0;
+    assert.match((await first).out, /^upgraded {3}one /);
+    assert.match((await second).out, /^was there {2}one\n/);
+    assert.equal(deploysOf(stage), deploys + 1);
+  });
+
   it('does an instance again whose deploy was noted and never begun', async () => {
     await using stage = await startUp('one');
     const { tsuru } = stage;
