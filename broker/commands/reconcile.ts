@@ -21,9 +21,9 @@ interface Line {
 export const reconcile: Command = {
   name: 'reconcile',
   summary: 'puts right once what the brokers put right every minute; --dry-run shows it',
-  about:
-    'Compares the instances of the service with their parts, once, and puts right what differs: a line for each act. What has to be missing ' +
-    'for a while before it is put right is listed as "waits": the brokers look after it. Exit code 1 when something failed or could not be read.',
+  about: `Compares the instances of the service with their parts, once, and puts right what differs: a line for each act. What has to be missing
+for a while before it is put right is listed as "waits": the brokers look after it. Exit code 1 when something failed or could not be
+read.`,
   options: [{ name: 'dry-run', meaning: 'shows what would be done, and changes nothing' }],
   async run({ given, environment, output }) {
     const isDry = given.has('dry-run');
