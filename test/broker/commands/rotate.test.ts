@@ -7,7 +7,7 @@ import { until } from '../../support/until.ts';
 import { metricsUnit } from '../../support/world.ts';
 import { createApp, createClient, type Client } from '../../tsuru/client.ts';
 import { startTsuru } from '../../tsuru/server.ts';
-import { APP, environmentOf, startStage, type Stage } from '../stage.ts';
+import { APP, environmentOf, inAnyOrder, startStage, type Stage } from '../stage.ts';
 import { runBroker, type Run } from './run.ts';
 
 /** A start of Prometheus on a slow machine, and scrapes. */
@@ -122,10 +122,8 @@ function rotate(stage: Stage, ...args: readonly string[]): Promise<Run> {
 }
 
 async function valuesOf({ admin }: Stage): Promise<string> {
-  return (await admin.call('GET', '/1.0/apps/prometheus-one/env?env=GATEWAY_PASSWORD&env=TSURU_TOKEN')).body
-    .split('},{')
-    .sort()
-    .join();
+  const path = '/1.0/apps/prometheus-one/env?env=GATEWAY_PASSWORD&env=TSURU_TOKEN';
+  return inAnyOrder((await admin.call('GET', path)).body);
 }
 
 interface InstanceAccess {
