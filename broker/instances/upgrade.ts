@@ -1,9 +1,8 @@
 import { BrokerError } from '../errors.ts';
-import { deployReason } from '../tsuru/deploy-reason.ts';
 import { imageStateOf, noteImage } from './image.ts';
 import { appIsGone, instanceTurn, ownApp, type Operation } from './parts/instance.ts';
 
-/** Between two looks at a deploy whose request broke off. */
+/** Between two looks at a deploy that goes on. */
 const LOOK_EVERY_MS = 2_000;
 
 /** Whether an instance has this image, and its deploy has succeeded. Waits for the end of a deploy that goes on. */
@@ -27,19 +26,10 @@ export async function hasImage(operation: Operation, image: string): Promise<boo
  * @throws with Tsuru's reason when the deploy failed: then the unit before keeps running.
  */
 export async function upgradeInstance(operation: Operation, image: string): Promise<void> {
-  const { api, context, names, signal } = operation;
+  const { context, names, signal } = operation;
   await operation.inTurn([instanceTurn(operation)], async () => {
     await noteImage(operation, image);
-    const before = (await api.lastDeploy(names.part))?.id;
-    const deploy = (): Promise<boolean> => api.deploy(names.part, image, `upgrade to ${image}`, () => undefined);
-    if (await operation.locked(deploy)) return;
-    for (;;) {
-      const last = await api.lastDeploy(names.part);
-      if (last === undefined || last.id === before) throw new BrokerError(500, 'the deploy did not reach Tsuru');
-      if (!last.isRunning && last.error === '') return;
-      if (!last.isRunning) throw new BrokerError(500, `the deploy failed: ${deployReason(last.error)}`);
-      await context.clock.sleep(LOOK_EVERY_MS, signal);
-      signal.throwIfAborted();
-    }
+    const failure = await context.deploys.finish(names.part, `upgrade to ${image}`, image, signal);
+    if (failure !== undefined) throw new BrokerError(500, `the deploy failed: ${failure}`);
   });
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../../agent/shared/clock.ts';
 import { BrokerError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { createApi, type Api, type DeployEvent } from './api.ts';
+import { deployReason } from './deploy-reason.ts';
 import { isDefinitiveAnswer } from './failures.ts';
 import { retryLocked } from './locked.ts';
 
@@ -18,6 +19,8 @@ const MOST_ATTEMPTS = 3;
 export interface Deploys {
   /** Resolves once the deploy is in Tsuru's hands, takes its time, or was begun before. Rejects when Tsuru refuses it. */
   start(app: string, message: string, image?: string): Promise<void>;
+  /** Resolves at the end of the deploy: undefined, or why it failed. Rejects when Tsuru refuses it. */
+  finish(app: string, message: string, image: string, signal: AbortSignal): Promise<string | undefined>;
   /** Whether a deploy of the app is looked after here. */
   isRunning(app: string): boolean;
   /** Ends what is done for an app that is to go: its deploy is not begun again. */
@@ -47,8 +50,8 @@ interface Deploy {
 export function createDeploys({ tsuru, image: usual, clock, log, metrics }: DeploysOptions): Deploys {
   const running = new Map<string, { readonly ended: Promise<void>; readonly controller: AbortController }>();
 
-  /** Rejects with Tsuru's refusal; any other outcome is followed and logged. */
-  async function run(deploy: Omit<Deploy, 'before'>, signal: AbortSignal): Promise<void> {
+  /** Rejects with Tsuru's refusal; any other outcome is followed, logged and returned: undefined, or why it failed. */
+  async function run(deploy: Omit<Deploy, 'before'>, signal: AbortSignal): Promise<string | undefined> {
     const { app } = deploy;
     const api = createApi(tsuru, signal);
     const last = await api.lastDeploy(app);
@@ -58,7 +61,7 @@ export function createDeploys({ tsuru, image: usual, clock, log, metrics }: Depl
       if (await deployOnce(api, { ...deploy, before }, signal)) {
         log.info({ app }, `${app} is deployed`);
         metrics.deployed('succeeded');
-        return;
+        return undefined;
       }
       const event = await endOf(api, app, before, signal);
       if (event !== undefined) {
@@ -67,7 +70,7 @@ export function createDeploys({ tsuru, image: usual, clock, log, metrics }: Depl
         if (went === 'failed') log.warn({ app, event: event.id, reason }, `the deploy of ${app} failed`);
         else log.info({ app, event: event.id }, `${app} is deployed`);
         metrics.deployed(went);
-        return;
+        return went === 'failed' ? deployReason(event.error) : undefined;
       }
       log.warn({ app, attempt }, `the deploy of ${app} did not reach Tsuru`);
       await clock.sleep(LOOK_EVERY_MS, signal);
@@ -75,6 +78,7 @@ export function createDeploys({ tsuru, image: usual, clock, log, metrics }: Depl
     }
     metrics.deployed('failed');
     log.warn({ app }, `the deploy of ${app} could not be begun: it is tried again later`);
+    return 'it did not reach Tsuru';
   }
 
   /** Returns whether it succeeded; also false if another broker has begun one meanwhile. */
@@ -136,14 +140,17 @@ export function createDeploys({ tsuru, image: usual, clock, log, metrics }: Depl
       };
       const deploying = run({ app, image, message, onStart }, signal);
       const waited = new AbortController();
-      const ended = deploying.catch((error: unknown) => {
-        if (signal.aborted) {
-          metrics.deployed('unknown');
-          return;
-        }
-        metrics.deployed('failed');
-        log.warn({ app, reason: errorText(error) }, `the deploy of ${app} failed`);
-      });
+      const ended = deploying.then(
+        () => undefined,
+        (error: unknown) => {
+          if (signal.aborted) {
+            metrics.deployed('unknown');
+            return;
+          }
+          metrics.deployed('failed');
+          log.warn({ app, reason: errorText(error) }, `the deploy of ${app} failed`);
+        },
+      );
       const entry = { ended, controller };
       running.set(app, entry);
       void ended.then(() => {
@@ -156,6 +163,7 @@ export function createDeploys({ tsuru, image: usual, clock, log, metrics }: Depl
         waited.abort();
       }
     },
+    finish: (app, message, image, signal) => run({ app, image, message, onStart: () => undefined }, signal),
     forget(app) {
       running.get(app)?.controller.abort(new BrokerError(410, 'The instance was removed while it was being made.'));
     },

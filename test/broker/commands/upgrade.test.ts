@@ -82,6 +82,19 @@ describe('the upgrade of instances', { concurrency: 2 }, () => {
     assert.equal(deploysOf(stage), deploys + 1);
   });
 
+  it('follows a deploy whose request broke off to its end', async () => {
+    await using stage = await startUp('one');
+    stage.tsuru.delays.startingMs = 60_000;
+    const deploys = deploysOf(stage);
+    const upgraded = upgrade(stage, NEW, '--accept-data-loss');
+    await until('the deploy to begin', () => deploysOf(stage) > deploys);
+    await stage.admin.call('POST', '/local/outage', { json: { seconds: 1 } });
+    stage.tsuru.delays.startingMs = 0;
+    const { exitCode, out } = await upgraded;
+    assert.deepEqual([exitCode, out.startsWith('upgraded   one ')], [0, true], out);
+    assert.equal(deploysOf(stage), deploys + 1);
+  });
+
   it('does an instance again whose deploy was noted and never begun', async () => {
     await using stage = await startUp('one');
     const { tsuru } = stage;
