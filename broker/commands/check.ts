@@ -31,10 +31,16 @@ instances. Exit code 0, or 1 with each problem and its remedy.`,
 };
 
 function linesOf(findings: readonly Finding[]): readonly string[] {
-  const problems = findings.filter(({ kind }) => kind === 'problem').length;
+  const countOf = (wanted: Finding['kind']): number => findings.filter(({ kind }) => kind === wanted).length;
+  const [problems, unknown] = [countOf('problem'), countOf('unknown')];
+  const rest = unknown === 0 ? '' : ` ${count(unknown, 'thing')} could not be looked at.`;
   return [
     ...findings.map(({ kind, text }) => `${WORDS[kind].padEnd(WIDTH)}${text}`),
     '',
-    problems === 0 ? 'Nothing is wrong.' : `${count(problems, 'problem')}.`,
+    problems > 0
+      ? `${count(problems, 'problem')}.${rest}`
+      : unknown > 0
+        ? `No problem was found.${rest}`
+        : 'Nothing is wrong.',
   ];
 }

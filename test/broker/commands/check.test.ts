@@ -64,7 +64,7 @@ describe('the check of an installation', () => {
     await expect(stage.add(), 201);
     const { exitCode, out, problems } = await check(stage, WHOLE);
     assert.deepEqual(problems, []);
-    assert.match(out, /\nNothing is wrong\.\n$/);
+    assert.match(out, /\nNo problem was found\. 2 things could not be looked at\.\n$/);
     assert.equal(exitCode, 0);
     const env = { ...environmentOf(stage.tsuru.url, stage.brokerToken), ...WHOLE };
     const json = await runBroker(['check', '--json'], env);
