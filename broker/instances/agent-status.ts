@@ -1,4 +1,3 @@
-import type { Credentials } from '../../agent/shared/basic-auth.ts';
 import {
   asObject,
   asOptionalArray,
@@ -16,7 +15,7 @@ import {
   type TargetStatus,
 } from '../../agent/shared/status.ts';
 import { errorText } from '../../agent/shared/text.ts';
-import { askInstance, type AgentReply } from './agent-request.ts';
+import { askInstance, type AgentPlace, type AgentReply } from './agent-request.ts';
 
 /** The status of an instance, as its agent reports it. */
 export type AgentAnswer =
@@ -50,8 +49,8 @@ export function targetsIn(units: readonly AgentUnit[]): readonly TargetUnit[] {
   return units.filter((unit) => !('leftOut' in unit));
 }
 
-export async function askAgent(address: string, credentials: Credentials, signal: AbortSignal): Promise<AgentAnswer> {
-  const reply = await askInstance(address, '/tsuru/status', credentials, signal);
+export async function askAgent(place: AgentPlace, signal: AbortSignal): Promise<AgentAnswer> {
+  const reply = await askInstance(place, '/tsuru/status', signal);
   if (reply.kind !== 'answered') return reply.kind === 'silent' ? { kind: 'silent', reason: reply.reason } : reply;
   try {
     return { kind: 'answered', status: readAgentStatus(parseJson(reply.chunks)) };

@@ -5,7 +5,8 @@ import type { Instance } from '../tsuru/instance.ts';
 import type { Token } from '../tsuru/token.ts';
 import { READER } from '../tsuru/grants.ts';
 import { askAgent, type AgentAnswer } from './agent-status.ts';
-import { addressOf, agentAddressOf, isOwn, USERNAME, VARIABLES, type Operation } from './parts/instance.ts';
+import { ACCESS_VARIABLES, placeOf } from './agent-request.ts';
+import { addressOf, isOwn, USERNAME, VARIABLES, type Operation } from './parts/instance.ts';
 import { outdatedOf, type Outdated } from './outdated.ts';
 import { ownToken } from './parts/token.ts';
 
@@ -41,7 +42,7 @@ export interface Facts {
 /** Asks Tsuru for everything at once, and the instance as soon as its address and password are there; takes what comes before the signal. */
 export async function gatherFacts(operation: Operation): Promise<Facts> {
   const { api, id, names, signal, context } = operation;
-  const env = known(api.env(names.part, [VARIABLES.username, VARIABLES.password]), signal);
+  const env = known(api.env(names.part, ACCESS_VARIABLES), signal);
   const app = known(
     api.app(names.part).then((found) => (found !== undefined && isOwn(operation, found) ? found : undefined)),
     signal,
@@ -56,16 +57,11 @@ export async function gatherFacts(operation: Operation): Promise<Facts> {
   async function agentOf(): Promise<AgentAnswer | undefined> {
     const [own, variables] = [await app, await env];
     if (own.kind === 'unknown' || own.value === undefined || variables.kind === 'unknown') return undefined;
-    const address = agentAddressOf(context.instanceUrl, own.value);
-    const password = variables.value?.get(VARIABLES.password);
-    if (address === '' || password === undefined) return undefined;
+    const place = placeOf(context.instanceUrl, own.value, variables.value);
+    if (place === undefined) return undefined;
     const askedMs = context.clock.nowMs();
     const limit = AbortSignal.any([signal, AbortSignal.timeout(AGENT_LIMIT_MS)]);
-    const answer = await askAgent(
-      address,
-      { username: variables.value?.get(VARIABLES.username) ?? USERNAME, password },
-      limit,
-    );
+    const answer = await askAgent(place, limit);
     // Whoever was asked too late is not to blame.
     const wasAskedLate = signal.aborted && context.clock.nowMs() - askedMs < LEAST_AGENT_MS;
     return answer.kind === 'silent' && wasAskedLate ? { kind: 'unknown' } : answer;

@@ -1,5 +1,4 @@
 import { load } from 'js-yaml';
-import type { Credentials } from '../../agent/shared/basic-auth.ts';
 import { parseDuration } from '../../agent/shared/duration.ts';
 import { renderDatasource } from '../../agent/shared/grafana.ts';
 import { asArray, asObject, asOptionalText, parseJson, ShapeError } from '../../agent/shared/shape.ts';
@@ -7,28 +6,17 @@ import { errorText } from '../../agent/shared/text.ts';
 import type { Context } from '../context.ts';
 import { BrokerError } from '../errors.ts';
 import { versionOf } from '../image-name.ts';
-import { askInstance } from './agent-request.ts';
-import {
-  addressOf,
-  agentAddressOf,
-  appIsGone,
-  operationOn,
-  ownApp,
-  USERNAME,
-  VARIABLES,
-  within,
-  type Operation,
-} from './parts/instance.ts';
+import { ACCESS_VARIABLES, askInstance, placeOf, type AgentPlace } from './agent-request.ts';
+import { addressOf, appIsGone, operationOn, ownApp, within, type Operation } from './parts/instance.ts';
 
 /** Tsuru asks a cluster for the instance's unit, which may be slow. */
 const LIMIT_MS = 10_000;
 
 /** How an instance is reached: by the broker, and by a Grafana. */
 interface Reached {
-  readonly agentAddress: string;
+  readonly place: AgentPlace;
   /** '' while it has none. */
   readonly address: string;
-  readonly credentials: Credentials;
 }
 
 /**
@@ -38,7 +26,7 @@ interface Reached {
 export async function grafanaDatasource(context: Context, name: string, withPassword: boolean): Promise<string> {
   const operation = operationOn(context, name, within(context, LIMIT_MS));
   const reached = await reach(operation);
-  const { address, credentials } = reached;
+  const { address, place } = reached;
   const scrapeIntervalMs = await read(operation, reached, 'datasource.yaml', (chunks) =>
     readInterval(load(Buffer.concat(chunks).toString('utf8'))),
   );
@@ -47,8 +35,8 @@ export async function grafanaDatasource(context: Context, name: string, withPass
     {
       app: operation.names.part,
       url: address === '' ? undefined : address,
-      username: credentials.username,
-      ...(withPassword ? { password: credentials.password } : {}),
+      username: place.credentials.username,
+      ...(withPassword ? { password: place.credentials.password } : {}),
       scrapeIntervalMs,
     },
     `tsuru service-instance-info ${service} ${instance}`,
@@ -66,29 +54,21 @@ export async function grafanaDashboard(context: Context, name: string, file: `${
 
 async function reach(operation: Operation): Promise<Reached> {
   const { api, names, context } = operation;
-  const [app, env] = await Promise.all([
-    ownApp(operation),
-    api.env(names.part, [VARIABLES.username, VARIABLES.password]),
-  ]);
+  const [app, env] = await Promise.all([ownApp(operation), api.env(names.part, ACCESS_VARIABLES)]);
   if (app === undefined) throw appIsGone(operation);
-  const agentAddress = agentAddressOf(context.instanceUrl, app);
-  const password = env?.get(VARIABLES.password);
-  if (agentAddress === '' || password === undefined) throw isNotReady(operation, 503, 'it is not up');
-  return {
-    agentAddress,
-    address: addressOf(context.instanceUrl, { ...app, address: app.cname || app.address }),
-    credentials: { username: env?.get(VARIABLES.username) ?? USERNAME, password },
-  };
+  const place = placeOf(context.instanceUrl, app, env);
+  if (place === undefined) throw isNotReady(operation, 503, 'it is not up');
+  return { place, address: addressOf(context.instanceUrl, { ...app, address: app.cname || app.address }) };
 }
 
 /** Reads one of the files that the agent has for Grafana. */
 async function read<T>(
   operation: Operation,
-  { agentAddress, credentials }: Reached,
+  { place }: Reached,
   file: string,
   parse: (chunks: readonly Buffer[]) => T,
 ): Promise<T> {
-  const reply = await askInstance(agentAddress, `/tsuru/grafana/${file}`, credentials, operation.signal);
+  const reply = await askInstance(place, `/tsuru/grafana/${file}`, operation.signal);
   if (reply.kind === 'refused') throw isNotReady(operation, 502, 'it rejected its own password');
   if (reply.kind === 'silent') {
     throw reply.status === 404 ? isOlder(operation) : isNotReady(operation, 502, reply.reason);

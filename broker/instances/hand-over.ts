@@ -1,19 +1,12 @@
-import { basicHeader, type Credentials } from '../../agent/shared/basic-auth.ts';
-import { errorText, shortLine } from '../../agent/shared/text.ts';
+import { errorText } from '../../agent/shared/text.ts';
 import type { App } from '../tsuru/app.ts';
-import { agentAddressOf, USERNAME, VARIABLES, type Operation } from './parts/instance.ts';
+import { ACCESS_VARIABLES, placeOf, postToInstance, type AgentPlace } from './agent-request.ts';
+import type { Operation } from './parts/instance.ts';
 import { ownToken } from './parts/token.ts';
 
 /** The agent writes a small file, and answers. */
 const LIMIT_MS = 5_000;
-const LONGEST_REASON = 200;
 const PATH = '/tsuru/access';
-
-/** Where an agent answers, and with which password. */
-export interface AgentPlace {
-  readonly address: string;
-  readonly credentials: Credentials;
-}
 
 export type Handing = { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly reason: string };
 
@@ -35,17 +28,13 @@ export async function handOver(
 }
 
 /** Undefined while there is no agent, or its password is not known. */
-export async function placeOf({ api, context, names }: Operation, app: App): Promise<AgentPlace | undefined> {
-  const address = agentAddressOf(context.instanceUrl, app);
-  const env = await api.env(names.part, [VARIABLES.username, VARIABLES.password]);
-  const password = env?.get(VARIABLES.password);
-  if (address === '' || password === undefined) return undefined;
-  return { address, credentials: { username: env?.get(VARIABLES.username) ?? USERNAME, password } };
+export async function placeOfAgent({ api, context, names }: Operation, app: App): Promise<AgentPlace | undefined> {
+  return placeOf(context.instanceUrl, app, await api.env(names.part, ACCESS_VARIABLES));
 }
 
 /** Hands the token that Tsuru has to the running agent, which had another one. Returns whether it took it. */
 export async function handPresentToken(operation: Operation, app: App): Promise<boolean> {
-  const [place, token] = [await placeOf(operation, app), await ownToken(operation)];
+  const [place, token] = [await placeOfAgent(operation, app), await ownToken(operation)];
   // Tsuru shows no token to a caller with fewer permissions.
   if (place === undefined || token === undefined || token.value === '') return false;
   return (await handOver(place, { token: token.value }, operation.signal)).kind === 'taken';
@@ -57,21 +46,16 @@ function reasonOf(status: number, reason: string): string {
   return status === 0 ? `its agent was not reached (${reason})` : `its agent answered ${status} (${reason})`;
 }
 
+/** Status 0: it was not reached. */
 async function post(
-  { address, credentials }: AgentPlace,
+  place: AgentPlace,
   body: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<{ readonly status: number; readonly reason: string }> {
   try {
-    const response = await fetch(`${address.replace(/\/+$/, '')}${PATH}`, {
-      method: 'POST',
-      headers: { authorization: basicHeader(credentials), 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      // It would carry the password elsewhere.
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]),
-    });
-    return { status: response.status, reason: shortLine(await response.text(), LONGEST_REASON) };
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
+    const { status, text } = await postToInstance(place, PATH, body, limit);
+    return { status, reason: text };
   } catch (error) {
     signal.throwIfAborted();
     return { status: 0, reason: errorText(error) };

@@ -1,4 +1,3 @@
-import { basicHeader, type Credentials } from '../../agent/shared/basic-auth.ts';
 import type { Clock } from '../../agent/shared/clock.ts';
 import type { Log } from '../../agent/shared/log.ts';
 import { errorText } from '../../agent/shared/text.ts';
@@ -8,7 +7,8 @@ import type { Metrics, PokeOutcome } from '../metrics.ts';
 import { namesOf } from '../names.ts';
 import { createApi } from '../tsuru/api.ts';
 import { createCoalescer } from '../tsuru/coalescer.ts';
-import { agentAddressOf, isOwn, USERNAME, VARIABLES } from './parts/instance.ts';
+import { ACCESS_VARIABLES, placeOf, postToInstance } from './agent-request.ts';
+import { isOwn } from './parts/instance.ts';
 
 /** The agent answers before it polls: in milliseconds, unless it hangs. */
 const AGENT_LIMIT_MS = 2_000;
@@ -64,12 +64,12 @@ export function createPokes({ tsuru, service, instanceUrl, clock, log, metrics }
     const id = { service, instance };
     const { part } = namesOf(id);
     const api = createApi(tsuru, AbortSignal.any([signal, AbortSignal.timeout(TSURU_LIMIT_MS)]));
-    const [app, env] = await Promise.all([api.app(part), api.env(part, [VARIABLES.username, VARIABLES.password])]);
-    const address = app !== undefined && isOwn({ id }, app) ? agentAddressOf(instanceUrl, app) : '';
-    const password = env?.get(VARIABLES.password);
-    if (address === '' || password === undefined) return 'skipped';
-    const credentials = { username: env?.get(VARIABLES.username) ?? USERNAME, password };
-    await postPoll(address, credentials, [...apps], AbortSignal.any([signal, AbortSignal.timeout(AGENT_LIMIT_MS)]));
+    const [app, env] = await Promise.all([api.app(part), api.env(part, ACCESS_VARIABLES)]);
+    const place = app !== undefined && isOwn({ id }, app) ? placeOf(instanceUrl, app, env) : undefined;
+    if (place === undefined) return 'skipped';
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(AGENT_LIMIT_MS)]);
+    const { status } = await postToInstance(place, '/tsuru/poll', { apps: [...apps] }, limit);
+    if (status !== 202) throw new Error(`the agent answered ${status}`);
     return 'succeeded';
   }
 
@@ -87,22 +87,4 @@ export function createPokes({ tsuru, service, instanceUrl, clock, log, metrics }
       await idle;
     },
   };
-}
-
-async function postPoll(
-  address: string,
-  credentials: Credentials,
-  apps: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
-  const response = await fetch(`${address.replace(/\/+$/, '')}/tsuru/poll`, {
-    method: 'POST',
-    headers: { authorization: basicHeader(credentials), 'content-type': 'application/json' },
-    body: JSON.stringify({ apps }),
-    signal,
-    // It would carry the password elsewhere.
-    redirect: 'manual',
-  });
-  await response.body?.cancel();
-  if (response.status !== 202) throw new Error(`the agent answered ${response.status}`);
 }

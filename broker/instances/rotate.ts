@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { compareText } from '../../agent/shared/text.ts';
 import { BrokerError } from '../errors.ts';
 import type { App } from '../tsuru/app.ts';
-import { handOver, placeOf, takesHandings, type AgentPlace, type Handing } from './hand-over.ts';
+import type { AgentPlace } from './agent-request.ts';
+import { handOver, placeOfAgent, takesHandings, type Handing } from './hand-over.ts';
 import {
   appIsGone,
   bindsGiveEnv,
@@ -42,8 +43,9 @@ export async function rotate(operation: Operation, what: Rotated, mayRestart: bo
     if (app === undefined) throw appIsGone(operation);
     const obstacle = await obstacleOf(operation, app);
     if (obstacle !== undefined && !mayRestart) throw new NeedsRestart(obstacle);
-    const place = obstacle === undefined ? await placeOf(operation, app) : undefined;
-    const handing = what === 'password' ? await rotatePassword(operation, place) : await rotateToken(operation, place);
+    const place = obstacle === undefined ? await placeOfAgent(operation, app) : undefined;
+    const handing =
+      what === 'password' ? await rotatePassword(operation, place, mayRestart) : await rotateToken(operation, place);
     if (handing?.kind === 'refused' && !mayRestart) {
       throw new NeedsRestart(`${handing.reason}; the new ${what} is in its variables`);
     }
@@ -59,7 +61,7 @@ export async function rotate(operation: Operation, what: Rotated, mayRestart: bo
 async function obstacleOf(operation: Operation, app: App): Promise<string | undefined> {
   const units = app.units.filter(({ isReady }) => isReady);
   if (units.length > 1) return `it has ${units.length} units, of which its address leads to any`;
-  const place = await placeOf(operation, app);
+  const place = await placeOfAgent(operation, app);
   if (place === undefined) return 'it has no unit that is ready';
   const handing = await takesHandings(place, operation.signal);
   return handing.kind === 'refused' ? handing.reason : undefined;
@@ -69,15 +71,18 @@ async function obstacleOf(operation: Operation, app: App): Promise<string | unde
  * The agent takes both passwords until the new one is used. So whatever ends this in between, the one in the app's variable is right, and a
  * repetition continues.
  */
-async function rotatePassword(operation: Operation, place: AgentPlace | undefined): Promise<Handing | undefined> {
+async function rotatePassword(
+  operation: Operation,
+  place: AgentPlace | undefined,
+  mayRestart: boolean,
+): Promise<Handing | undefined> {
   const password = randomBytes(PASSWORD_BYTES).toString('base64url');
   const handing = place === undefined ? undefined : await handOver(place, { password }, operation.signal);
-  if (handing?.kind === 'refused') throw new NeedsRestart(handing.reason);
+  if (handing?.kind === 'refused' && !mayRestart) throw new NeedsRestart(handing.reason);
   await setVariable(operation, VARIABLES.password, password);
-  if (place === undefined) return undefined;
+  if (place === undefined || handing?.kind === 'refused') return handing;
   // Its first use ends the old one.
-  const { address, credentials } = place;
-  const answer = await askAgent(address, { ...credentials, password }, operation.signal);
+  const answer = await askAgent({ ...place, credentials: { ...place.credentials, password } }, operation.signal);
   return answer.kind === 'answered'
     ? { kind: 'taken' }
     : { kind: 'refused', reason: 'its agent did not answer with the new password' };

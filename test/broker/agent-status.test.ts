@@ -27,7 +27,7 @@ describe('the status page of a real agent', () => {
       return ['up', 'down', 'opted_out'].every((one) => all.includes(one)) && !all.includes('unknown');
     });
 
-    const answer = await askAgent(agent.url, CREDENTIALS, AbortSignal.timeout(10_000));
+    const answer = await askAgent({ address: agent.url, credentials: CREDENTIALS }, AbortSignal.timeout(10_000));
     const written = await agent.status();
     assert.deepEqual(answer, { kind: 'answered', status: usedOf(written) });
     assert.match(JSON.stringify(answer), /prometheus\.io\/port=many is ignored/);
@@ -41,7 +41,7 @@ describe('the status page of a real agent', () => {
     await until('a poll', async () => (await agent.status()).apps.length > 0);
     world.tsuru.faults.add({ kind: 'units-unknown', app: 'my-app' });
     await agent.poll();
-    const answer = await askAgent(agent.url, CREDENTIALS, AbortSignal.timeout(10_000));
+    const answer = await askAgent({ address: agent.url, credentials: CREDENTIALS }, AbortSignal.timeout(10_000));
     const written = await agent.status();
     assert.notEqual(written.apps[0]?.unknown, undefined);
     assert.equal(written.ready, false);

@@ -84,6 +84,27 @@ describe('the rotation of an instance', { concurrency: 2 }, () => {
     assert.notEqual(stage.tsuru.units('prometheus-one')[0]?.name, unit?.name);
   });
 
+  it('restarts one that cannot keep what it is given, but only with consent to lose data', async () => {
+    await using stage = await startUp('one');
+    stage.say(({ path, body }) =>
+      path === '/tsuru/access'
+        ? { status: body === '{}' ? 400 : 503, body: 'Not taken over, as it cannot be kept: ENOSPC.' }
+        : { status: 200, body: '{"ready": true}' },
+    );
+    const before = await valuesOf(stage);
+    const refused = await rotate(stage, '--password');
+    assert.match(
+      refused.out,
+      /^FAILED {3}one: its agent answered 503 \(Not taken over, .*ENOSPC\.\): with --accept-data-loss/,
+    );
+    assert.equal(await valuesOf(stage), before);
+    const [unit] = stage.tsuru.units('prometheus-one');
+    const restarted = await rotate(stage, '--password', '--accept-data-loss');
+    assert.match(restarted.out, /^done {5}one, restarted\n/);
+    assert.notEqual(await valuesOf(stage), before);
+    assert.notEqual(stage.tsuru.units('prometheus-one')[0]?.name, unit?.name);
+  });
+
   it('tells which bound apps have the old password in their variables', async () => {
     await using stage = await startUp();
     await stage.createApp('my-app');

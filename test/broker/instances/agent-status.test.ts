@@ -60,14 +60,14 @@ function saying(body: string, status = 200, headers: Readonly<Record<string, str
 /** What the broker makes of a status. */
 async function readBack(status: unknown): Promise<AgentAnswer> {
   await using agent = await startAgent(saying(JSON.stringify(status)));
-  return await askAgent(agent.url, CREDENTIALS, NEVER);
+  return await askAgent({ address: agent.url, credentials: CREDENTIALS }, NEVER);
 }
 
 describe('an agent', () => {
   it('is asked for its status once, with user and password', async () => {
     await using agent = await startAgent(saying('{"ready": true}'));
     for (const address of [agent.url, `${agent.url}/`, `${agent.url}//`]) {
-      assert.deepEqual(await askAgent(address, CREDENTIALS, NEVER), {
+      assert.deepEqual(await askAgent({ address, credentials: CREDENTIALS }, NEVER), {
         kind: 'answered',
         status: { ...NOTHING, ready: true },
       });
@@ -81,7 +81,7 @@ describe('an agent', () => {
   for (const status of [401, 403]) {
     it(`that answers ${status} has refused`, async () => {
       await using agent = await startAgent(saying('{"ready": true}', status, { 'www-authenticate': 'Basic' }));
-      assert.deepEqual(await askAgent(agent.url, CREDENTIALS, NEVER), { kind: 'refused' });
+      assert.deepEqual(await askAgent({ address: agent.url, credentials: CREDENTIALS }, NEVER), { kind: 'refused' });
       assert.equal(agent.asked.length, 1);
     });
   }
@@ -90,7 +90,10 @@ describe('an agent', () => {
     it(`that answers ${status} is silent, and the reason says so`, async () => {
       await using agent = await startAgent(saying(status === 204 ? '' : '{"ready": true}', status));
       const reason = `it answers ${status}`;
-      assert.deepEqual(await askAgent(agent.url, CREDENTIALS, NEVER), { kind: 'silent', reason });
+      assert.deepEqual(await askAgent({ address: agent.url, credentials: CREDENTIALS }, NEVER), {
+        kind: 'silent',
+        reason,
+      });
     });
   }
 
@@ -99,13 +102,16 @@ describe('an agent', () => {
       await using elsewhere = await startAgent(saying('{"ready": true}'));
       await using agent = await startAgent(saying('', status, { location: `${elsewhere.url}/tsuru/status` }));
       const reason = `it answers ${status}`;
-      assert.deepEqual(await askAgent(agent.url, CREDENTIALS, NEVER), { kind: 'silent', reason });
+      assert.deepEqual(await askAgent({ address: agent.url, credentials: CREDENTIALS }, NEVER), {
+        kind: 'silent',
+        reason,
+      });
       assert.deepEqual([agent.asked.length, elsewhere.asked.length], [1, 0]);
     });
   }
 
   it('that is not there is silent, with the reason', async () => {
-    const answer = await askAgent(`http://${freeAddress()}:8888`, CREDENTIALS, NEVER);
+    const answer = await askAgent({ address: `http://${freeAddress()}:8888`, credentials: CREDENTIALS }, NEVER);
     assert.ok(answer.kind === 'silent' && answer.reason.includes('ECONNREFUSED'), JSON.stringify(answer));
   });
 
@@ -113,18 +119,21 @@ describe('an agent', () => {
     await using agent = await startAgent((_request, response) => {
       response.writeHead(200, { 'content-length': '100' }).write('{"ready": true}', () => response.destroy());
     });
-    assert.equal((await askAgent(agent.url, CREDENTIALS, NEVER)).kind, 'silent');
+    assert.equal((await askAgent({ address: agent.url, credentials: CREDENTIALS }, NEVER)).kind, 'silent');
   });
 
   it('may answer up to 16 MiB', async () => {
     await using agent = await startAgent(saying('{"ready": true}'.padEnd(LARGEST)));
-    assert.equal((await askAgent(agent.url, CREDENTIALS, NEVER)).kind, 'answered');
+    assert.equal((await askAgent({ address: agent.url, credentials: CREDENTIALS }, NEVER)).kind, 'answered');
   });
 
   it('that answers more than 16 MiB is given up', async () => {
     await using agent = await startAgent(saying('{"ready": true}'.padEnd(LARGEST + 1)));
     const reason = 'its answer is too large';
-    assert.deepEqual(await askAgent(agent.url, CREDENTIALS, NEVER), { kind: 'silent', reason });
+    assert.deepEqual(await askAgent({ address: agent.url, credentials: CREDENTIALS }, NEVER), {
+      kind: 'silent',
+      reason,
+    });
   });
 
   it('that never ends is given up, and hung up on', async () => {
@@ -140,7 +149,10 @@ describe('an agent', () => {
       more();
     });
     const reason = 'its answer is too large';
-    assert.deepEqual(await askAgent(agent.url, CREDENTIALS, NEVER), { kind: 'silent', reason });
+    assert.deepEqual(await askAgent({ address: agent.url, credentials: CREDENTIALS }, NEVER), {
+      kind: 'silent',
+      reason,
+    });
     await over.promise;
   });
 
@@ -164,7 +176,10 @@ describe('an agent', () => {
         }, HANGS_MS);
       });
       const reason = 'not in time';
-      assert.deepEqual(await askAgent(agent.url, CREDENTIALS, time.signal), { kind: 'silent', reason });
+      assert.deepEqual(await askAgent({ address: agent.url, credentials: CREDENTIALS }, time.signal), {
+        kind: 'silent',
+        reason,
+      });
       assert.equal(agent.asked.length, 1);
     });
   }
@@ -172,7 +187,10 @@ describe('an agent', () => {
   it('is not asked once the time is over', async () => {
     await using agent = await startAgent(saying('{}'));
     const reason = 'not in time';
-    assert.deepEqual(await askAgent(agent.url, CREDENTIALS, AbortSignal.abort()), { kind: 'silent', reason });
+    assert.deepEqual(await askAgent({ address: agent.url, credentials: CREDENTIALS }, AbortSignal.abort()), {
+      kind: 'silent',
+      reason,
+    });
     assert.equal(agent.asked.length, 0);
   });
 });
@@ -254,7 +272,10 @@ describe('the status of an agent', () => {
   ] as const) {
     it(`that is ${what} makes the agent silent, with the reason`, async () => {
       await using agent = await startAgent(saying(body));
-      assert.deepEqual(await askAgent(agent.url, CREDENTIALS, NEVER), { kind: 'silent', reason });
+      assert.deepEqual(await askAgent({ address: agent.url, credentials: CREDENTIALS }, NEVER), {
+        kind: 'silent',
+        reason,
+      });
     });
   }
 });
@@ -283,7 +304,7 @@ describe('a unit with an IPv6 address', () => {
     const app = readApp({ name: 'prometheus-x', units: [{ ...unit, Address: { Host: `[::1]:${agent.port}` } }] });
     const address = addressOf('http://{unit}', app);
     assert.equal(address, `http://[::1]:${agent.port}`);
-    assert.equal((await askAgent(address, CREDENTIALS, NEVER)).kind, 'answered');
+    assert.equal((await askAgent({ address, credentials: CREDENTIALS }, NEVER)).kind, 'answered');
     assert.equal(agent.asked.length, 1);
   });
 });
